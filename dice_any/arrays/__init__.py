@@ -1,0 +1,88 @@
+"""Which library is this array from? The only place in the package that asks.
+
+`library_of` answers from the array's class alone and imports nothing the caller has not imported: an array of a library
+can only exist where that library is already loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from ..plugins import ARRAYS, Plugin, plugins
+from .library import Array, ArrayLibrary
+
+__all__ = ["BUILTIN", "Array", "ArrayLibrary", "UnknownLibraryError", "candidates", "library_of", "load_library"]
+
+#: top-level module of the arrays -> (our module, class) that knows the library
+BUILTIN = {
+    "numpy": ("numpy", "NumPy"),
+    "torch": ("torch", "PyTorch"),
+    "jax": ("jax", "Jax"),
+    "jaxlib": ("jax", "Jax"),  # where the class of JAX's arrays lives
+    "cupy": ("cupy", "CuPy"),
+    "dask": ("dask", "Dask"),
+    "array_api_strict": ("strict", "Strict"),
+    "sparse": ("sparse", "Sparse"),
+    "ndonnx": ("ndonnx", "Ndonnx"),
+    "cubed": ("cubed", "Cubed"),
+}
+
+
+
+class UnknownLibraryError(LookupError):
+    """The object is not an array of any known library."""
+
+
+_of_class: dict[type, ArrayLibrary] = {}
+_of_module: dict[str, ArrayLibrary] = {}
+
+
+def library_of(array: Array) -> ArrayLibrary:
+    """Return the library of an array; `UnknownLibraryError` if none is known."""
+    library = _of_class.get(type(array))
+    if library is None:
+        library = _find_library(array)
+        _of_class[type(array)] = library
+    return library
+
+
+def _find_library(array: Array) -> ArrayLibrary:
+    modules = [base.__module__.partition(".")[0] for base in type(array).__mro__]
+    known = next((module for module in modules if module in BUILTIN), None)
+    if known is None:  # only now are installed plugins looked for: the scan is slow
+        known = next((module for module in modules if candidates(module)), None)
+    if known is not None:
+        return load_library(known)
+    if hasattr(array, "__array_namespace__"):  # nobody taught us this library, but it keeps to the standard
+        return ArrayLibrary(modules[0], array.__array_namespace__())
+    raise UnknownLibraryError(f"no array library is known for {modules[0]}.{type(array).__qualname__}")
+
+
+def load_library(module: str) -> ArrayLibrary:
+    """Return what knows the library with this top-level module: built in, or from a plugin."""
+    home, name = BUILTIN.get(module, (module, ""))
+    if home not in _of_module:
+        _of_module[home] = _built_in(home, name) if name else _from_plugin(module)
+    return _of_module[home]
+
+
+def _built_in(home: str, name: str) -> ArrayLibrary:
+    make: Callable[[], ArrayLibrary] = getattr(import_module(f".{home}", __name__), name)
+    return make()
+
+
+def _from_plugin(module: str) -> ArrayLibrary:
+    found = candidates(module)
+    if len(found) > 1:
+        labels = ", ".join(plugin.label for plugin in found)
+        raise LookupError(f"Several plugins teach the array library {module!r}: {labels}. Uninstall all but one.")
+    try:
+        return found[0].entry_point.load()()  # type: ignore[no-any-return]
+    except Exception as error:
+        raise LookupError(f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it.") from error
+
+
+def candidates(module: str) -> list[Plugin]:
+    """Return the installed plugins that say they know this library."""
+    return [plugin for plugin in plugins(ARRAYS) if plugin.module == module]

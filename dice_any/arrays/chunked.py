@@ -1,0 +1,72 @@
+"""Map a block function over the chunks of a lazy library, so that only small integer sums travel between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .library import Array, ArrayLibrary, BlockFunction
+
+
+class ChunkedLibrary(ArrayLibrary):
+    """A lazy library of chunks, with a `blockwise` like Dask's."""
+
+    blockwise: Callable[..., Array]
+
+    def device(self, array: Array) -> Any:
+        return None  # that of the chunks is known to the workers only
+
+    def tolist(self, array: Array) -> Any:
+        return array.compute().tolist()
+
+    def run(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        prediction: Array = arrays[0]
+        class_axis = task.class_axis
+        present = [a for a in arrays if a is not None]
+        if class_axis is not None:  # every block needs all classes of its elements
+            length = prediction.shape[class_axis]
+            present = [a.rechunk({class_axis: length}) if a.ndim == prediction.ndim else a for a in present]
+        every = tuple(range(prediction.ndim))
+        elements = tuple(a for a in every if a != class_axis)
+        # index names are numbers, because Dask sorts them
+        before = tuple(range(-len(lead), 0))
+        behind = tuple(range(len(every), len(every) + len(tail)))
+        gone = tuple(a for a in every if a in task.axis or a == class_axis)
+        parts = self.blockwise(
+            _chunk_sums,
+            (*before, *every, *behind),
+            *(item for a in present for item in (a, every if a.ndim == len(every) else elements)),
+            new_axes=dict(zip((*before, *behind), (*lead, *tail), strict=True)),
+            adjust_chunks={a: (lambda n: 1) for a in gone},
+            dtype=self.xp.float64 if task.kind == "plain" else self.xp.int64,
+            function=function,
+            task=task,
+            lead=lead,
+            gone=gone,
+            tail=tail,
+        )
+        return self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype) if gone else parts
+
+
+def _chunk_sums(
+    prediction: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    function: BlockFunction,
+    task: Any,
+    lead: tuple[int, ...],
+    gone: tuple[int, ...],
+    tail: tuple[int, ...],
+) -> Array:
+    """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be laid side by side."""
+    from . import library_of
+
+    library = library_of(prediction)
+    with library.precision():
+        sums = library.run(function, task, prediction, target, weight, lead=lead, tail=tail)
+        for a in gone:
+            sums = library.xp.expand_dims(sums, axis=len(lead) + a)
+    return sums

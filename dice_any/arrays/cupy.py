@@ -1,0 +1,36 @@
+"""CuPy: NVIDIA GPU memory; looking at a value would wait for the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .library import Array, ArrayLibrary, Axes
+
+
+class CuPy(ArrayLibrary):
+    def __init__(self) -> None:
+        super().__init__("cupy", "array_api_compat.cupy")
+        import cupy
+
+        self._cupy = cupy
+        if not cupy.cuda.is_available():
+            raise ImportError("CuPy is installed, but finds no CUDA device")
+
+    def count(self, mask: Array, axis: Axes) -> Array:
+        return self.xp.astype(self._cupy.count_nonzero(mask, axis=axis), self.xp.int64)
+
+    def arange(self, stop: int, like: Array) -> Array:
+        with like.device:
+            return self._cupy.arange(stop, dtype=self._cupy.int64)
+
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+        # cupy.bincount waits for the device to learn the largest code; adding at known places does not. CUDA adds
+        # 64-bit integers atomically when they are unsigned; modulo 2**64 that is the same sum.
+        cupy = self._cupy
+        counts = cupy.zeros(length, dtype=cupy.uint64)
+        cupy.add.at(counts, codes, cupy.uint64(1) if weights is None else weights.astype(cupy.uint64))
+        return counts.astype(cupy.int64)
+
+    def constant(self, values: Any, dtype: Any, like: Array) -> Array:
+        with like.device:
+            return self._cupy.asarray(values, dtype=dtype)

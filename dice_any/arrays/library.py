@@ -1,0 +1,169 @@
+"""What dice_any needs to know about an array library beyond the Array API standard.
+
+`ArrayLibrary` is both the protocol and the default answer for a library that keeps to the standard. A built-in library
+or a plugin overrides what its library does differently; nothing else in the package asks which library it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from typing import Any
+
+Array = Any
+Axes = tuple[int, ...]
+#: (task, library, prediction, target, weight) -> sums of one block
+BlockFunction = Callable[..., Array]
+
+KINDS = {
+    "bool": "bool",
+    "integral": "integer",
+    "real floating": "floating",
+    "complex floating": "complex",
+}
+
+
+class ArrayLibrary:
+    """An array library that keeps to the Array API standard.
+
+    Parameters
+    ----------
+    module : str
+        Name of the library's top-level module, e.g. ``"array_api_strict"``.
+    namespace : module or str, optional
+        Module that holds the standard's functions, or its name; the library's own by default.
+    """
+
+    def __init__(self, module: str, namespace: Any = None) -> None:
+        self.name = module
+        namespace = namespace or module
+        self.xp: Any = import_module(namespace) if isinstance(namespace, str) else namespace
+        self._kinds: dict[Any, str] = {}
+        self._names: dict[Any, str] = {}
+
+    # -- what an array is ----------------------------------------------------------------------------------------------
+
+    def refusal(self, array: Array) -> str | None:
+        """Say why this kind of array cannot be used and what to pass instead; None if it can."""
+        return None
+
+    def kind(self, dtype: Any) -> str:
+        """Return ``"bool"``, ``"integer"``, ``"floating"``, ``"complex"`` or ``"other"``."""
+        kind = self._kinds.get(dtype)
+        if kind is None:
+            kind = next((ours for theirs, ours in KINDS.items() if self.xp.isdtype(dtype, theirs)), "other")
+            self._kinds[dtype] = kind
+        return kind
+
+    def dtype_name(self, dtype: Any) -> str:
+        """Return the standard's name of a dtype, e.g. ``"float32"``."""
+        name = self._names.get(dtype)
+        if name is None:
+            name = self._names[dtype] = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+        return name
+
+    def shape(self, array: Array) -> tuple[int, ...]:
+        """Return the shape as Python integers."""
+        return tuple(array.shape)
+
+    def device(self, array: Array) -> Any:
+        """Return the device, or None where the library has none or cannot tell."""
+        return getattr(array, "device", None)
+
+    def at_hand(self, array: Array) -> bool:
+        """Tell whether Python may look at values without a synchronisation and without breaking a trace."""
+        return False
+
+    def traced(self, array: Array) -> bool:
+        """Tell whether a compiler or transformation is recording the call, so that foreign code must stay out."""
+        return False
+
+    def has_float64(self, array: Array) -> bool:
+        """Tell whether float64 exists on the array's device."""
+        return True
+
+    # -- how it computes -----------------------------------------------------------------------------------------------
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Return the context in which float64 and int64 exist."""
+        return nullcontext()
+
+    def detach(self, array: Array) -> Array:
+        """Return the array without its link to an automatic differentiation."""
+        return array
+
+    def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
+        """Stack small arrays of sums."""
+        return self.xp.stack(arrays, axis=axis)
+
+    def count(self, mask: Array, axis: Axes) -> Array:
+        """Count the true elements, as int64."""
+        return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
+
+    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by int64 codes in [0, length) of a 1-D array;
+    #: None where the library cannot.
+    bincount: Callable[[Array, int, Array | None], Array] | None = None
+
+    def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
+        """Return target·stride + prediction as int64 if Python may look and all labels are in [0, stride - 1).
+
+        None sends the caller the slower way, which needs not look.
+        """
+        return None
+
+    def sqrt(self, values: Array) -> Array:
+        """Return the correctly rounded square root of float64 values."""
+        return self.xp.sqrt(values)
+
+    def constant(self, values: Any, dtype: Any, like: Array) -> Array:
+        """Make an array from Python numbers or another array, on the device of `like`."""
+        return self.xp.asarray(values, dtype=dtype, device=self.device(like))
+
+    def arange(self, stop: int, like: Array) -> Array:
+        """Return int64 0, 1, ..., stop - 1 on the device of `like`."""
+        return self.constant(list(range(stop)), self.xp.int64, like)
+
+    def tolist(self, array: Array) -> Any:
+        """Return the values as nested Python lists; a lazy library computes them."""
+        if array.ndim == 0:
+            return array.item() if hasattr(array, "item") else _python_number(self, array)
+        return [self.tolist(array[i, ...]) for i in range(self.shape(array)[0])]
+
+    def run(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        """Compute the sums of whole arrays from `function`, which computes those of a block.
+
+        Sums have the shape (*lead, *kept, *tail), where `kept` are the axes of the prediction that are neither summed nor
+        the class axis. The default has one block. Host libraries walk over blocks that stay in cache; chunked libraries
+        map `function` over their chunks.
+        """
+        return function(task, self, *arrays)
+
+    def register(self, cls: type) -> None:
+        """Make `cls`, which has ``tree_flatten`` and ``tree_unflatten``, known to the library's transformations."""
+
+    # -- what `backends()` says ----------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        return str(getattr(import_module(self.name), "__version__", "unknown"))
+
+    def default_device(self) -> str:
+        """Name the device that new arrays land on."""
+        return str(self.device(self.xp.zeros(1)) or "cpu")
+
+    def __repr__(self) -> str:
+        return f"<array library {self.name} {self.version}>"
+
+
+def _python_number(library: ArrayLibrary, scalar: Array) -> bool | int | float:
+    kind = library.kind(scalar.dtype)
+    return bool(scalar) if kind == "bool" else int(scalar) if kind == "integer" else float(scalar)
+
+
+def elements(shape: tuple[int, ...]) -> int:
+    """Return the number of elements of an array of this shape."""
+    return math.prod(shape)

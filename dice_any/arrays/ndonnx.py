@@ -1,0 +1,21 @@
+"""ndonnx: every operation is written into an ONNX graph; a value exists once a runtime runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .library import Array, ArrayLibrary
+
+
+class Ndonnx(ArrayLibrary):
+    def __init__(self) -> None:
+        super().__init__("ndonnx")
+
+    def device(self, array: Array) -> Any:
+        return None
+
+    def constant(self, values: Any, dtype: Any, like: Array) -> Array:
+        return self.xp.asarray(values, dtype=dtype)
+
+    def tolist(self, array: Array) -> Any:
+        return array.unwrap_numpy().tolist()

@@ -1,0 +1,79 @@
+"""NumPy: host memory, computed at once, in tiles that stay in cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .library import Array, ArrayLibrary, Axes, BlockFunction, elements
+from .tiles import tiled_sums
+
+# Bytes or elements a tile may hold. Masks take one byte an element and one temporary; label maps an int64 code;
+# memberships several float64 terms.
+MASK_TILE, LABEL_TILE, SOFT_TILE = 1 << 19, 1 << 16, 1 << 14
+
+
+def tile_limit(task: Any) -> int:
+    """Return the number of elements of a tile for this kind of work."""
+    if task.kind != "hard" or task.activation is not None:
+        return SOFT_TILE
+    return LABEL_TILE if all(task.labels) else MASK_TILE
+
+
+class NumPy(ArrayLibrary):
+    def __init__(self) -> None:
+        super().__init__("numpy", "array_api_compat.numpy")
+        import numpy as np
+
+        self._np = np
+
+    def refusal(self, array: Array) -> str | None:
+        if isinstance(array, self._np.ma.MaskedArray):
+            return "Pass its `.data`, and `weight=~mask` to leave the masked elements out"
+        if isinstance(array, self._np.matrix):
+            return "Pass `numpy.asarray(matrix)`"
+        if not isinstance(array, self._np.ndarray):
+            return "Pass an array: `numpy.asarray(value)` makes one"
+        return None
+
+    def kind(self, dtype: Any) -> str:
+        kind = super().kind(dtype)
+        # ml_dtypes' bfloat16 and float8 types are floating numbers that NumPy itself has no word for
+        return "floating" if kind == "other" and "float" in dtype.name else kind
+
+    def at_hand(self, array: Array) -> bool:
+        return True
+
+    def device(self, array: Array) -> Any:
+        return "cpu"
+
+    def count(self, mask: Array, axis: Axes) -> Array:
+        np = self._np
+        left = [n for a, n in enumerate(mask.shape) if a not in axis]
+        if elements(tuple(left)) == 1:  # one count: NumPy's fast path, tens of times faster than a sum along axes
+            return np.full(left, np.count_nonzero(mask), dtype=np.int64)
+        return np.sum(mask, axis=axis, dtype=np.int64)
+
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+        # weights are added in float64: exact, because a tile of them (each below 2**31) adds up to less than 2**53
+        counts = self._np.bincount(codes, weights, minlength=length)
+        return counts if weights is None else counts.astype(self._np.int64)
+
+    def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
+        np = self._np
+        for labels in (prediction, target):
+            if labels.max() >= stride - 1 or (labels.dtype.kind == "i" and labels.min() < 0):
+                return None
+        codes = np.multiply(target, stride, dtype=np.int64, casting="unsafe")
+        return np.add(codes, prediction, out=codes, casting="unsafe")
+
+    def tolist(self, array: Array) -> Any:
+        return array.tolist()
+
+    def run(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        prediction: Array = arrays[0]
+        limit = tile_limit(task)
+        if prediction.size <= limit:
+            return function(task, self, *arrays)
+        return tiled_sums(function, task, self, arrays, strides=prediction.strides, limit=limit, lead=lead, tail=tail)

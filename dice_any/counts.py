@@ -1,0 +1,371 @@
+"""Count how two arrays overlap. The one expensive step; scores and losses are algebra on what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal, Unpack
+
+from .arrays import load_library
+from .arrays.library import Array, ArrayLibrary
+from .kernels import Task, pairs, reference, select
+from .kernels.limbs import UNIT
+from .kernels.task import INVALID, TOTAL
+from .reading import LIMIT, OverlapArguments, read, read_ids, read_rows
+from .sums import Overlap
+
+__all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
+
+
+def overlap(
+    prediction: Array, target: Array, /, *, backend: str | None = None, **arguments: Unpack[OverlapArguments]
+) -> Overlap:
+    r"""Sum the overlap of a predicted set X and a target set Y.
+
+    .. math::
+        I = \sum_i w_i\, x_i y_i, \qquad X = \sum_i w_i\, x_i, \qquad Y = \sum_i w_i\, y_i, \qquad N = \sum_i w_i
+
+    over the elements i, where :math:`x_i, y_i \in [0, 1]` are the memberships of element i in X and in Y and
+    :math:`w_i` its weight (1 without `weight`). With masks these are the counts :math:`|X \cap Y|`, :math:`|X|`,
+    :math:`|Y|` and the number of elements.
+
+    Parameters
+    ----------
+    prediction, target : array
+        Two arrays of one library on one device, read by their dtypes:
+
+        ==============================  ==================================  ============================================
+        prediction                      target                              read as
+        ==============================  ==================================  ============================================
+        bool                            bool                                two masks
+        floating or bool                floating or bool                    memberships in [0, 1], of the same shape
+        floating or bool, `class_axis`  integer, shape without that axis    memberships by class against a label map
+        integer                         integer                             two label maps; `num_classes` is required
+        ==============================  ==================================  ============================================
+
+        Nothing is broadcast.
+    class_axis : int, optional
+        The prediction's axis of classes (channels). The counts then have the classes as their last axis.
+    axis : int, tuple of int, "space" or None
+        Axes summed into each count, in the prediction's numbering. None: all but `class_axis`. ``"space"``: all but
+        axis 0 (samples) and `class_axis`.
+    num_classes : int, optional
+        Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1.
+    activation : {None, "sigmoid", "softmax", "argmax"}
+        How the prediction becomes memberships; softmax and argmax (hard labels from scores) run over `class_axis`.
+    form : {"product", "squared", "minimum"}
+        ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2` (V-Net).
+        ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft labels: X = Y is its best. On masks
+        all three agree.
+    ignore_label : int, optional
+        Elements with this label in the target label map take no part; it may lie outside the classes.
+    weight : array, optional
+        Non-negative weight of each element (bool, integer or floating) with as many axes as the target, each of its length
+        or 1. Elements of weight 0 take no part. It takes no gradient.
+    exact : bool, optional
+        Sum memberships in integers (None: wherever float64 exists), for the same bits on every library; no gradient.
+        False: plain floating sums, which carry gradients.
+    backend : str, optional
+        Name of a kernel, or ``"reference"``. None chooses; it never changes a bit of an exact result.
+
+    Returns
+    -------
+    Overlap
+        In the arrays' library, on their device, lazy if they are. int64 counts for masks and label maps; exact or plain
+        sums for memberships.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an array, the libraries differ, or a dtype cannot be read.
+    ValueError
+        If shapes, devices, axes or other arguments do not fit; if an array has no element; and, where values are at hand
+        (NumPy, PyTorch and eager JAX on the CPU), if a label is out of range or, in exact sums, a membership is NaN or
+        outside [0, 1]. Elsewhere such results are NaN.
+    LookupError
+        If `backend` is unknown or does not load.
+
+    References
+    ----------
+    L. R. Dice, "Measures of the amount of ecologic association between species", Ecology 26, 1945.
+    F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net", 3DV 2016 (the squared form).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import overlap
+    >>> prediction = np.array([[1, 1, 0], [2, 0, 0]])
+    >>> target = np.array([[1, 0, 0], [2, 2, 0]])
+    >>> counts = overlap(prediction, target, num_classes=3)
+    >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
+    ([2, 1, 1], [1, 1, 0], [1, 0, 1])
+    """
+    library, task = read(prediction, target, **arguments)  # type: ignore[misc]
+    weight = arguments.get("weight")
+    with library.precision():
+        kernel = select(task, backend, library.traced(prediction))
+        if task.kind != "plain":
+            prediction, target = library.detach(prediction), library.detach(target)
+        sums = kernel.overlap(task, prediction, target, weight)
+        result = Overlap.of_sums(library, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
+        if task.can_be_invalid:
+            if weight is not None:
+                result = _limit_weight(library, result)
+            sums = result._sums
+            if library.at_hand(sums) and library.xp.any(sums[INVALID, ...] > 0):
+                raise ValueError(_blame(library, task, prediction, target, weight))
+    return result
+
+
+def _limit_weight(library: ArrayLibrary, result: Overlap) -> Overlap:
+    """Make an overlap of too much weight invalid: integer sums beyond the limit could have wrapped."""
+    if result.kind == "plain":
+        return result
+    xp = library.xp
+    sums = result._sums
+    whole = sums[:, 0, ...] if result.kind == "exact" else sums
+    too_much = xp.astype((whole[TOTAL, ...] >= LIMIT) | (whole[TOTAL, ...] < 0), xp.int64)
+    rows = [sums[row, ...] for row in range(INVALID)]
+    invalid = whole[INVALID, ...] + too_much
+    if result.kind == "exact":
+        invalid = library.stack([invalid, xp.zeros_like(invalid), xp.zeros_like(invalid)])
+    return result._with(library.stack([*rows, invalid]))
+
+
+def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, weight: Array | None) -> str:
+    """Say which argument holds invalid values, how many, and what to do. Looks at everything again: it failed anyway."""
+    xp = library.xp
+
+    def number(mask: Array) -> int:
+        return int(xp.sum(xp.astype(mask, xp.int64), dtype=xp.int64))
+
+    if weight is not None and library.kind(weight.dtype) != "bool":
+        bad = number(~((weight >= 0) & (weight < UNIT)))
+        if bad:
+            return f"`weight` must be non-negative and below 2**31; got {bad} other values. Clip or scale it."
+    counted = xp.ones_like(target, dtype=xp.bool)
+    if weight is not None:
+        counted = counted & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
+    if task.labels[1]:
+        labels = xp.astype(target, xp.int64)
+        if task.ignore_label is not None:
+            counted = counted & (labels != task.ignore_label)
+        bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
+        if bad:
+            return (
+                f"`target` must hold labels from 0 to {task.num_classes - 1}; got {bad} others. "  # type: ignore[operator]
+                "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
+            )
+    aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
+    if library.kind(prediction.dtype) == "integer":
+        labels = xp.astype(prediction, xp.int64)
+        bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
+        if bad:
+            return (
+                f"`prediction` must hold labels from 0 to {task.num_classes - 1}; got {bad} others. "  # type: ignore[operator]
+                "Raise `num_classes`, or relabel."
+            )
+    for name, values, activated in (("prediction", prediction, task.activation), ("target", target, None)):
+        if library.kind(values.dtype) != "floating":
+            continue
+        if activated:
+            bad = number(aligned & ~xp.isfinite(values))
+            if bad:
+                return f"`{name}` must hold finite logits or scores; got {bad} others. Find where the NaN comes from."
+            continue
+        bad = number(aligned & ~((values >= 0) & (values <= 1)))
+        if bad:
+            return (
+                f"`{name}` must hold memberships in [0, 1]; got {bad} values outside or NaN. "
+                "For logits pass `activation='sigmoid'` or `'softmax'`; for 0/255 masks compare: `mask > 0`."
+            )
+    return "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
+
+
+def confusion_matrix(
+    prediction: Array,
+    target: Array,
+    /,
+    *,
+    num_classes: int,
+    axis: Any = None,
+    ignore_label: int | None = None,
+    weight: Array | None = None,
+    backend: str | None = None,
+) -> Array:
+    r"""Count how often each target label meets each predicted label.
+
+    .. math:: M_{tp} = \sum_i w_i\, [y_i = t]\,[x_i = p]
+
+    where :math:`x_i` and :math:`y_i` are the predicted and the target label of element i and :math:`w_i` its weight.
+    Rows are target labels, columns predicted labels, as in scikit-learn.
+
+    Parameters
+    ----------
+    prediction, target : array of integers
+        Two label maps of one shape, with labels 0, 1, ..., `num_classes` - 1.
+    num_classes : int
+        Number of classes C.
+    axis : int, tuple of int, "space" or None
+        Axes summed into each count; None: all. What is left is kept in front of the matrices.
+    ignore_label : int, optional
+        Elements with this target label take no part.
+    weight : array of bool or integers, optional
+        Weight of each element, with as many axes as the target, each of its length or 1.
+    backend : str, optional
+        Name of a kernel, or ``"reference"``.
+
+    Returns
+    -------
+    array of int64, shape (..., C, C)
+        In the arrays' library, on their device, lazy if they are.
+
+    Raises
+    ------
+    TypeError, ValueError, LookupError
+        As `overlap`. Where values are not at hand, labels out of range make no sound: they are in no cell, and the sum
+        of a matrix falls short of the number of elements.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import confusion_matrix
+    >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
+    [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    """
+    library, task = read(
+        prediction, target, axis=axis, num_classes=num_classes, ignore_label=ignore_label, weight=weight
+    )
+    if not all(task.labels):
+        raise TypeError(
+            f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and {task.dtypes[1]}. "
+            "For scores use `argmax` first; for masks convert to int8."
+        )
+    if task.kind != "hard":
+        raise TypeError(f"`weight` must be boolean or integer here; got {task.dtypes[2]}. Scale it to integers.")
+    with library.precision():
+        kernel = select(task, backend, library.traced(prediction))
+        compute = getattr(kernel, "confusion_matrix", reference.confusion_matrix)
+        matrix, invalid = compute(task, prediction, target, weight)
+        if library.at_hand(matrix) and library.xp.any(invalid > 0):
+            raise ValueError(_blame(library, task, prediction, target, weight))
+    return matrix
+
+
+def pairwise_overlap(
+    X: Array,  # noqa: N803 - the field's name for a matrix of samples
+    Y: Array,  # noqa: N803
+    /,
+    *,
+    form: Literal["product", "squared", "minimum"] = "product",
+    exact: bool | None = None,
+    backend: str | None = None,
+) -> Overlap:
+    r"""Sum the overlap of every row of X with every row of Y.
+
+    .. math:: I_{ij} = \sum_k X_{ik} Y_{jk}, \qquad |X_i| = \sum_k X_{ik}, \qquad |Y_j| = \sum_k Y_{jk}
+
+    where :math:`X_{ik}` is the membership of element k in the i-th set (a bit of a fingerprint, a pixel of a mask). The
+    other forms change the terms as in `overlap`.
+
+    Parameters
+    ----------
+    X : array of bool or floating, shape (n, d)
+        The predicted sets, one a row.
+    Y : array of bool or floating, shape (m, d)
+        The target sets, one a row.
+    form : {"product", "squared", "minimum"}
+        How soft memberships are summed; see `overlap`.
+    exact : bool, optional
+        Sum soft memberships in integers (None: wherever float64 exists). False is a matrix product: faster, and not the
+        same bits everywhere. Bool rows are counted by a matrix product, exactly.
+    backend : str, optional
+        Name of a kernel, or ``"reference"``.
+
+    Returns
+    -------
+    Overlap
+        Of shape (n, m), in the arrays' library.
+
+    Raises
+    ------
+    TypeError, ValueError, LookupError
+        As `overlap`; also if X or Y is not a matrix or their rows differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import dice_score, pairwise_overlap
+    >>> X = np.array([[True, True, False], [False, False, True]])
+    >>> Y = np.array([[True, False, False], [False, True, True], [True, True, True]])
+    >>> dice_score(pairwise_overlap(X, Y)).round(3).tolist()
+    [[0.667, 0.5, 0.8], [0.0, 0.667, 0.5]]
+    """
+    library, task = read_rows(X, Y, form=form, exact=exact)
+    with library.precision():
+        kernel = select(task, backend, library.traced(X))
+        compute = getattr(kernel, "pairwise", pairs.pairwise)
+        if task.kind != "plain":
+            X, Y = library.detach(X), library.detach(Y)  # noqa: N806
+        sums = compute(task, X, Y)
+        if task.can_be_invalid and library.at_hand(sums) and library.xp.any(sums[INVALID, ...] > 0):
+            raise ValueError(_blame(library, task, X, Y, None))
+        return Overlap.of_sums(library, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
+
+
+def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None) -> Overlap:
+    r"""Count the overlap of two sets of element ids, as Dice defined it.
+
+    .. math:: I = |A \cap B|, \qquad X = |A|, \qquad Y = |B|
+
+    Parameters
+    ----------
+    a, b : collection of hashable ids, or 1-D array of integers
+        The predicted and the target set. An id that comes twice counts once. Both are collections, or both arrays of one
+        library.
+    total : int, optional
+        Number of elements that could have been in either set; :math:`|A \cup B|` by default. Only the scores that look at
+        true negatives depend on it.
+
+    Returns
+    -------
+    Overlap
+        Hard, without axes; in the arrays' library, or NumPy's for collections.
+
+    Raises
+    ------
+    TypeError
+        If one is an array and the other not, if the arrays' libraries differ, or if a string stands for a collection.
+    ValueError
+        If an array is not 1-D, or `total` is smaller than :math:`|A \cup B|`. Arrays without values (traced, Dask)
+        cannot be counted: how many different ids there are is a matter of values.
+
+    References
+    ----------
+    L. R. Dice, "Measures of the amount of ecologic association between species", Ecology 26, 1945.
+
+    Examples
+    --------
+    >>> from dice_any import dice_score, set_overlap
+    >>> float(dice_score(set_overlap({"oak", "ash", "elm"}, {"oak", "pine"})))
+    0.4
+    """
+    if isinstance(a, Collection) and isinstance(b, Collection) and not hasattr(a, "shape") and not hasattr(b, "shape"):
+        if isinstance(a, str | bytes) or isinstance(b, str | bytes):
+            raise TypeError("`a` and `b` must be collections of ids; got a string. Wrap it: `{'oak'}`.")
+        first, second = set(a), set(b)
+        sizes = len(first & second), len(first), len(second)
+        library, like = load_library("numpy"), None
+    else:
+        library = read_ids(a, b)
+        xp, like = library.xp, a
+        first, second = xp.unique_values(a), xp.unique_values(b)
+        union = xp.unique_values(xp.concat([first, second])).shape[0]
+        sizes = first.shape[0] + second.shape[0] - union, first.shape[0], second.shape[0]
+    union = sizes[1] + sizes[2] - sizes[0]
+    if total is not None and total < union:
+        raise ValueError(f"`total` must be at least the size of the union, {union}; got {total}. Count all candidates.")
+    with library.precision():
+        rows = [*sizes, union if total is None else total, 0]
+        like = library.xp.zeros(1) if like is None else like
+        sums = library.constant(rows, library.xp.int64, like)
+        return Overlap.of_sums(library, sums, "hard", "product", by_class=False)

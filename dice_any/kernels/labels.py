@@ -1,0 +1,146 @@
+"""Two label maps: counted by a joint histogram where the library has one, else class by class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..arrays.library import Array, ArrayLibrary, elements
+from .limbs import UNIT
+from .masks import mask_sums
+from .memberships import membership_sums
+from .task import Task
+
+
+def label_sums(
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    counted: Array | None,
+    weight: Array | None,
+    unreadable: Array | None,
+) -> Array:
+    """Return the sums of two label maps of one block, the classes along a new last axis.
+
+    `prediction` and `target` have the elements' axes; `unreadable` marks predictions that could not be made.
+    """
+    xp = library.xp
+    if unreadable is not None:
+        prediction = xp.where(unreadable, xp.full_like(prediction, task.num_classes), prediction)
+    joint = joint_counts(task, library, prediction, target, counted, weight) if task.kind == "hard" else None
+    if joint is None:
+        return _class_by_class(task, library, prediction, target, counted, weight)
+    matrix, invalid = split_joint(library, joint)
+    counts = xp.sum(joint, axis=-1), xp.sum(joint, axis=-2)  # by target label, by predicted label
+    classes = matrix.shape[-1]
+    # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
+    intersection = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
+    spread = xp.zeros_like(intersection)
+    return library.stack(
+        [
+            intersection,
+            counts[1][..., :classes],
+            counts[0][..., :classes],
+            spread + xp.sum(counts[0], axis=-1, keepdims=True),
+            spread + xp.expand_dims(invalid, axis=-1),
+        ]
+    )
+
+
+def split_joint(library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
+    """Split joint counts into the confusion matrix and how much of them was invalid."""
+    xp = library.xp
+    matrix = joint[..., :-1, :-1]
+    return matrix, xp.sum(joint, axis=(-2, -1)) - xp.sum(matrix, axis=(-2, -1))
+
+
+def joint_counts(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+) -> Array | None:
+    """Count pairs of labels: (*kept, C + 1, C + 1), rows = target, the last row and column for what is invalid.
+
+    None where the library has no histogram, or where one would be much larger than the labels it counts.
+    """
+    xp, shape, axis = library.xp, library.shape(target), task.element_axis
+    side = task.num_classes + 1  # type: ignore[operator]
+    kept = [a for a in range(len(shape)) if a not in axis]
+    cells = elements(tuple(shape[a] for a in kept))
+    if library.bincount is None or cells * side**2 > max(4 * elements(shape), 4096):
+        return None
+    weights, bad_weight = _integer_weights(library, weight, shape)
+    codes = library.pair_codes(prediction, target, side) if counted is None else None
+    if codes is None:
+        x, y = (_in_range(library, labels, side - 1) for labels in (prediction, target))
+        if bad_weight is not None:
+            y = xp.where(bad_weight, xp.full_like(y, side - 1), y)
+        codes = y * side + x
+    bins = side**2
+    if counted is not None:  # one more bin, thrown away
+        codes = xp.where(counted, codes, xp.full_like(codes, bins))
+        bins += 1
+    if cells > 1:
+        numbers = xp.reshape(library.arange(cells, codes), tuple(n if a in kept else 1 for a, n in enumerate(shape)))
+        codes = codes + numbers * bins
+    flat = None if weights is None else xp.reshape(weights, (-1,))
+    counts = xp.reshape(library.bincount(xp.reshape(codes, (-1,)), cells * bins, flat), (cells, bins))
+    return xp.reshape(counts[:, : side**2], (*(shape[a] for a in kept), side, side))
+
+
+def _integer_weights(
+    library: ArrayLibrary, weight: Array | None, shape: tuple[int, ...]
+) -> tuple[Array | None, Array | None]:
+    """Return weights of each element, 1 where they are out of range, and where that is."""
+    if weight is None or library.kind(weight.dtype) == "bool":
+        return None, None
+    xp = library.xp
+    weights = xp.broadcast_to(xp.astype(weight, xp.int64), shape)
+    bad = (weights < 0) | (weights >= UNIT)
+    return xp.where(bad, xp.ones_like(weights), weights), bad
+
+
+def _in_range(library: ArrayLibrary, labels: Array, classes: int) -> Array:
+    """Return the labels as int64 with every one that is out of range replaced by `classes`."""
+    xp = library.xp
+    labels = xp.astype(labels, xp.int64, copy=False)
+    return xp.where((labels >= 0) & (labels < classes), labels, xp.full_like(labels, classes))
+
+
+def pair_by_pair(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+) -> Array:
+    """Return what `joint_counts` does, from a pair of masks for each pair of labels."""
+    xp = library.xp
+    side = task.num_classes + 1  # type: ignore[operator]
+    x, y = (_in_range(library, labels, side - 1) for labels in (prediction, target))
+    weights, bad = _integer_weights(library, weight, library.shape(target))
+    if bad is not None:
+        y = xp.where(bad, xp.full_like(y, side - 1), y)
+    rows = []
+    for target_label in range(side):
+        row = y == target_label if counted is None else (y == target_label) & counted
+        masks = [row & (x == label) for label in range(side)]
+        if weights is None:
+            cells = [library.count(mask, task.axis) for mask in masks]
+        else:
+            zero = xp.zeros_like(weights)
+            cells = [xp.sum(xp.where(mask, weights, zero), axis=task.axis, dtype=xp.int64) for mask in masks]
+        rows.append(library.stack(cells, axis=-1))
+    return library.stack(rows, axis=-2)
+
+
+def _class_by_class(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+) -> Array:
+    """Treat each class as a pair of masks."""
+    xp = library.xp
+    masks = replace(task, axis=task.element_axis, class_axis=None, num_classes=None)
+    prediction, target = (xp.astype(labels, xp.int64, copy=False) for labels in (prediction, target))
+    invalid = [(labels < 0) | (labels >= task.num_classes) for labels in (prediction, target)]
+    add = mask_sums if task.kind == "hard" else membership_sums
+    sums = []
+    for label in range(task.num_classes):  # type: ignore[arg-type]
+        x, y = prediction == label, target == label
+        if counted is not None:
+            x, y = x & counted, y & counted
+        sums.append(add(masks, library, x, y, counted, weight, invalid))
+    return library.stack(sums, axis=-1)

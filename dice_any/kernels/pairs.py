@@ -1,0 +1,58 @@
+"""Every row of one matrix against every row of another."""
+
+from __future__ import annotations
+
+from ..arrays import library_of
+from ..arrays.library import Array, ArrayLibrary
+from . import reference
+from .task import Task
+
+# float32 counts zeros and ones exactly below this
+FLOAT32_INTEGERS = 2**24
+
+
+def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the sums of every pair of rows, shape (5, n, m) or (5, 3, n, m)."""
+    library = library_of(X)
+    if task.kind == "hard":
+        return _count_pairs(library, X, Y)
+    if task.kind == "plain" and task.form != "minimum":
+        return _multiply_pairs(task, library, X, Y)
+    xp = library.xp
+    rows = []
+    for i in range(library.shape(X)[0]):
+        row = xp.broadcast_to(X[i : i + 1, :], Y.shape)
+        rows.append(reference.overlap(task, row, Y, None))
+    return library.stack(rows, axis=-2)
+
+
+def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Count pairs of boolean rows by matrix products of zeros and ones."""
+    xp = library.xp
+    length = library.shape(X)[1]
+    both = None
+    for start in range(0, length, FLOAT32_INTEGERS - 1):
+        part = slice(start, start + FLOAT32_INTEGERS - 1)
+        x, y = (xp.astype(rows[:, part], xp.float32) for rows in (X, Y))
+        counts = xp.astype(xp.matmul(x, xp.permute_dims(y, (1, 0))), xp.int64)
+        both = counts if both is None else both + counts
+    sizes = library.count(X, (1,)), library.count(Y, (1,))
+    return _spread(library, both, *sizes, length)
+
+
+def _multiply_pairs(task: Task, library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
+    xp = library.xp
+    wide = xp.float64 if library.has_float64(X) else xp.float32
+    x, y = xp.astype(X, wide), xp.astype(Y, wide)
+    squares = (x * x, y * y) if task.form == "squared" else (x, y)
+    sizes = [xp.sum(values, axis=1) for values in squares]
+    return _spread(library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1])
+
+
+def _spread(library: ArrayLibrary, both: Array, x: Array, y: Array, length: int) -> Array:
+    """Stack sums of rows and of pairs of rows."""
+    xp = library.xp
+    zero = xp.zeros_like(both)
+    return library.stack([both, zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0), zero + length, zero])
+
+

@@ -1,0 +1,73 @@
+"""The description of one piece of work, as kernels see it: metadata only, never values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Rows of the sums that a kernel returns, along their first axis.
+INTERSECTION, PREDICTION, TARGET, TOTAL, INVALID = range(5)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What `overlap` is to compute.
+
+    Attributes
+    ----------
+    library : str
+        Top-level module of the arrays' library.
+    device : str
+        Device of the arrays, as the library prints it; ``""`` where it has none.
+    shapes, dtypes : tuple
+        Of prediction, target and weight (None where there is none); dtypes as the library prints them.
+    axis : tuple of int
+        Summed axes in the prediction's numbering, sorted, never the class axis.
+    class_axis : int or None
+        The prediction's axis of classes.
+    num_classes : int or None
+        Number of classes, if the counts are by class (the length of the class axis, where there is one).
+    labels : tuple of bool
+        Whether prediction and target are label maps (after `activation`).
+    activation : {None, "sigmoid", "softmax", "argmax"}
+    form : {"product", "squared", "minimum"}
+    ignore_label : int or None
+    kind : {"hard", "exact", "plain"}
+        What is returned: an int64 array of shape (5, *counts); int64 limbs (5, 3, *counts) in units of 1, 2⁻³¹ and
+        2⁻⁶² that need not be carried; or a floating array (5, *counts). The five rows are intersection, prediction,
+        target, total and the number of invalid elements. `counts` are the axes that are left, the class axis last.
+    """
+
+    library: str
+    device: str
+    shapes: tuple[tuple[int, ...] | None, ...]
+    dtypes: tuple[str | None, ...]
+    axis: tuple[int, ...]
+    class_axis: int | None
+    num_classes: int | None
+    labels: tuple[bool, bool]
+    activation: str | None
+    form: str
+    ignore_label: int | None
+    kind: str
+
+    @property
+    def by_class(self) -> bool:
+        """Whether the last axis of the counts is classes."""
+        return self.num_classes is not None
+
+    @property
+    def element_axis(self) -> tuple[int, ...]:
+        """The summed axes in the numbering of the elements: the prediction's axes without the class axis."""
+        if self.class_axis is None:
+            return self.axis
+        return tuple(a - (a > self.class_axis) for a in self.axis)
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The axes of the sums in front of the counts: rows, and limbs where they are exact."""
+        return (5, 3) if self.kind == "exact" else (5,)
+
+    @property
+    def can_be_invalid(self) -> bool:
+        """Whether values could be invalid: all but masks without numbers as weights."""
+        return any(self.labels) or self.kind != "hard" or self.dtypes[2] not in (None, "bool") or bool(self.activation)

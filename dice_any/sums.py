@@ -1,0 +1,367 @@
+"""`Overlap`: the sums that everything in this field is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from .arrays import library_of, load_library
+from .arrays.library import Array, ArrayLibrary
+from .kernels.limbs import carry, to_float64
+from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
+
+Kind = Literal["hard", "exact", "plain"]
+
+
+class Overlap:
+    r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of elements.
+
+    An immutable value made by `overlap`, `pairwise_overlap` or `set_overlap`. Every score is a function of it, and ``+``
+    merges the overlaps of batches, chunks or processes. Hard and exact overlaps are held in integers, so that merging has
+    no order: any tree of additions gives the same bits.
+
+    Attributes
+    ----------
+    kind : {"hard", "exact", "plain"}
+        Counts in int64; sums of memberships in integer limbs; or plain floating sums, which carry gradients.
+    form : {"product", "squared", "minimum"}
+        How memberships were summed. Hard counts are the same in every form.
+    by_class : bool
+        Whether the last axis is classes.
+
+    Raises
+    ------
+    TypeError
+        On merging with something that is no overlap, of another array library, or of another kind (hard and exact mix).
+    ValueError
+        On merging different shapes or forms; nothing is broadcast.
+
+    Notes
+    -----
+    An overlap also carries the number of invalid elements (NaN, or outside their range) where an error could not be
+    raised at once; scores are NaN there. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dice_any
+    >>> morning = dice_any.overlap(np.array([True, True, False]), np.array([True, False, False]))
+    >>> evening = dice_any.overlap(np.array([True, False]), np.array([True, True]))
+    >>> day = morning + evening
+    >>> int(day.tp), int(day.fp), int(day.fn), int(day.tn)
+    (2, 1, 1, 1)
+    >>> float(dice_any.jaccard_score(day))
+    0.5
+    """
+
+    __slots__ = ("_sums", "by_class", "form", "kind")
+
+    kind: Kind
+    form: str
+    by_class: bool
+    _sums: Array  # (5, *counts); exact: limbs, (5, 3, *counts)
+
+    def __init__(self, sums: Array, *, kind: Kind, form: str, by_class: bool) -> None:
+        object.__setattr__(self, "_sums", sums)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "form", form)
+        object.__setattr__(self, "by_class", by_class)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("an Overlap is immutable")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._sums, self.kind, self.form, self.by_class)
+
+    @classmethod
+    def of_sums(cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
+        """Make an overlap of a kernel's raw sums."""
+        library.register(cls)
+        return cls(carry(library, sums) if kind == "exact" else sums, kind=kind, form=form, by_class=by_class)
+
+    @classmethod
+    def zero(
+        cls,
+        shape: tuple[int, ...] = (),
+        *,
+        like: Array | Overlap | None = None,
+        num_classes: int | None = None,
+        kind: Kind = "hard",
+        form: str = "product",
+    ) -> Overlap:
+        """Return the overlap of nothing, to start a stream.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the counts without classes.
+        like : array or Overlap, optional
+            Whose library and device to use; NumPy's by default. An overlap also gives shape, kind, form and classes.
+        num_classes : int, optional
+            Length of the class axis, if the counts are by class.
+        kind : {"hard", "exact", "plain"}
+            A hard zero merges with hard and with exact overlaps.
+        form : {"product", "squared", "minimum"}
+            Form of the memberships to come; of no matter for a hard zero.
+        """
+        if isinstance(like, Overlap):
+            library = like._library
+            with library.precision():
+                return like._with(library.xp.zeros_like(like._sums))
+        if kind not in ("hard", "exact", "plain"):
+            raise ValueError(f"`kind` must be one of 'hard', 'exact', 'plain'; got {kind!r}.")
+        from .reading import read_library
+
+        library = load_library("numpy") if like is None else read_library("like", like)
+        counts = (*shape, num_classes) if num_classes is not None else tuple(shape)
+        with library.precision():
+            xp = library.xp
+            dtype = xp.int64 if kind != "plain" else xp.float64
+            like = xp.zeros(1) if like is None else like
+            start = library.constant(0, dtype, like)
+            sums = xp.zeros_like(xp.broadcast_to(start, (5, 3, *counts) if kind == "exact" else (5, *counts)))
+            return cls.of_sums(library, sums, kind, form, num_classes is not None)
+
+    # -- the sums ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _library(self) -> ArrayLibrary:
+        return library_of(self._sums)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the counts, the class axis (if `by_class`) last."""
+        return tuple(self._sums.shape[2 if self.kind == "exact" else 1 :])
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("an Overlap without axes has no length")
+        return self.shape[0]
+
+    @property
+    def intersection(self) -> Array:
+        """Sum of |X∩Y|; int64 if hard, else float64."""
+        return self._combine({INTERSECTION: 1})
+
+    @property
+    def prediction(self) -> Array:
+        """Sum of |X|."""
+        return self._combine({PREDICTION: 1})
+
+    @property
+    def target(self) -> Array:
+        """Sum of |Y|."""
+        return self._combine({TARGET: 1})
+
+    @property
+    def total(self) -> Array:
+        """Number of elements that took part, or their weight."""
+        return self._combine({TOTAL: 1})
+
+    @property
+    def tp(self) -> Array:
+        """True positives: |X∩Y|."""
+        return self.intersection
+
+    @property
+    def fp(self) -> Array:
+        """False positives: |X| − |X∩Y|."""
+        return self._combine({PREDICTION: 1, INTERSECTION: -1})
+
+    @property
+    def fn(self) -> Array:
+        """False negatives: |Y| − |X∩Y|."""
+        return self._combine({TARGET: 1, INTERSECTION: -1})
+
+    @property
+    def tn(self) -> Array:
+        """True negatives: total − |X| − |Y| + |X∩Y|."""
+        return self._combine({TOTAL: 1, PREDICTION: -1, TARGET: -1, INTERSECTION: 1})
+
+    @property
+    def invalid(self) -> Array:
+        """Number of invalid elements met where an error could not be raised at once."""
+        library = self._library
+        with library.precision():
+            row = self._sums[INVALID, 0, ...] if self.kind == "exact" else self._sums[INVALID, ...]
+            return library.xp.astype(row, library.xp.int64)
+
+    def _combine(self, signs: dict[int, int]) -> Array:
+        """Add rows with signs; exact ones in integers, rounded once."""
+        library = self._library
+        with library.precision():
+            total = sum(sign * self._sums[row, ...] for row, sign in signs.items())
+            return self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
+
+    def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
+        limbs = carry(library, limbs)
+        return to_float64(library, (limbs[:, 0, ...], limbs[:, 1, ...], limbs[:, 2, ...]))
+
+    def as_float64(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return intersection, prediction, target and total rounded to float64, and the number of invalid elements.
+
+        To be called inside the library's precision context. Plain sums stay what they are.
+        """
+        library = self._library
+        sums, xp = self._sums, library.xp
+        if self.kind == "exact":
+            floats = to_float64(library, (sums[:INVALID, 0, ...], sums[:INVALID, 1, ...], sums[:INVALID, 2, ...]))
+            invalid = sums[INVALID, 0, ...]
+        else:
+            dtype = xp.float64 if library.has_float64(sums) else xp.float32
+            floats = xp.astype(sums, dtype, copy=False)
+            invalid = sums[INVALID, ...]
+        return floats[0, ...], floats[1, ...], floats[2, ...], floats[3, ...], invalid
+
+    # -- merging and selecting -----------------------------------------------------------------------------------------
+
+    def _with(self, sums: Array, by_class: bool | None = None) -> Overlap:
+        """Return an overlap of the same kind and form with other sums."""
+        by_class = self.by_class if by_class is None else by_class
+        return Overlap.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
+
+    def __add__(self, other: object) -> Overlap:
+        if not isinstance(other, Overlap):
+            return NotImplemented
+        self._check_mergeable(other)
+        library = self._library
+        with library.precision():
+            exact = self if self.kind == "exact" else other
+            return exact._with(self._sums_as(exact.kind) + other._sums_as(exact.kind))
+
+    def __radd__(self, other: object) -> Overlap:
+        if isinstance(other, int) and other == 0:  # the start of the built-in sum()
+            return self
+        return NotImplemented
+
+    def _check_mergeable(self, other: Overlap) -> None:
+        libraries = self._library, other._library
+        if libraries[0] is not libraries[1]:
+            raise TypeError(
+                f"overlaps to be added must come from one array library; got {libraries[0].name} and "
+                f"{libraries[1].name}. Move one with `Overlap.from_dict(other.to_dict(), like=array)`."
+            )
+        kinds = {self.kind, other.kind}
+        if "plain" in kinds and len(kinds) == 2:
+            raise TypeError(
+                f"overlaps to be added must both be plain or both be hard or exact; got {self.kind} and {other.kind}. "
+                "Compute both with the same `exact=`."
+            )
+        if self.shape != other.shape or self.by_class != other.by_class:
+            raise ValueError(
+                f"overlaps to be added must have equal shapes and classes; got {self.shape} and {other.shape}, "
+                f"by class {self.by_class} and {other.by_class}. Nothing is broadcast."
+            )
+        if self.form != other.form and "hard" not in kinds:
+            raise ValueError(f"overlaps to be added must have one form; got {self.form!r} and {other.form!r}.")
+
+    def _sums_as(self, kind: Kind) -> Array:
+        """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
+        if kind == self.kind:
+            return self._sums
+        library = self._library
+        zeros = library.xp.zeros_like(self._sums)
+        return library.stack([self._sums, zeros, zeros], axis=1)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None) -> Overlap:
+        """Fold axes of the counts into one overlap; all of them but the class axis by default.
+
+        Folding the last axis of an overlap by class pools the classes.
+        """
+        lead, ndim = (2 if self.kind == "exact" else 1), len(self.shape)
+        if axis is None:
+            axis = tuple(range(ndim - self.by_class))
+        axes = tuple(sorted({_normal(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)}))
+        library = self._library
+        with library.precision():
+            sums = self._sums
+            if axes:
+                sums = library.xp.sum(sums, axis=tuple(a + lead for a in axes), dtype=sums.dtype)
+            return self._with(sums, self.by_class and ndim - 1 not in axes)
+
+    def __getitem__(self, index: Any) -> Overlap:
+        """Select counts by integers, slices and ``...``; as for an array, an integer drops its axis."""
+        index = index if isinstance(index, tuple) else (index,)
+        if not all(i is Ellipsis or isinstance(i, slice) or hasattr(i, "__index__") for i in index):
+            raise TypeError(
+                "an Overlap's index must hold integers, slices and `...`. To choose classes use `select_classes`."
+            )
+        if not any(i is Ellipsis for i in index):
+            index = (*index, Ellipsis)
+        lead = (slice(None),) * (2 if self.kind == "exact" else 1)
+        with self._library.precision():
+            sums = self._sums[(*lead, *index)]
+        named = [i for i in index if i is not Ellipsis]
+        on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
+        return self._with(sums, self.by_class and not hasattr(on_last, "__index__"))
+
+    def select_classes(self, numbers: Sequence[int]) -> Overlap:
+        """Return the overlap of some classes, in the order of `numbers`."""
+        if not self.by_class:
+            raise ValueError("`classes` must be asked of an overlap by class; got one without a class axis.")
+        library = self._library
+        with library.precision():
+            places = library.constant(list(numbers), library.xp.int64, self._sums)
+            return self._with(library.xp.take(self._sums, places, axis=-1))
+
+    # -- travelling ----------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the overlap as built-in types that JSON holds without losing a bit (a lazy one is computed).
+
+        Counts and limbs are integers; plain sums are hexadecimal floating numbers.
+        """
+        with self._library.precision():
+            sums = self._library.tolist(self._sums)
+        if self.kind == "plain":
+            sums = _deep(float.hex, sums)
+        return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], *, like: Array | None = None) -> Overlap:
+        """Return the overlap that `to_dict` wrote, in the library and on the device of `like` (NumPy's by default)."""
+        from .reading import read_library
+
+        missing = {"kind", "form", "by_class", "sums"} - set(data)
+        if missing:
+            raise ValueError(f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}.")
+        library = load_library("numpy") if like is None else read_library("like", like)
+        xp = library.xp
+        with library.precision():
+            plain = data["kind"] == "plain"
+            sums = _deep(float.fromhex, data["sums"]) if plain else data["sums"]
+            like = xp.zeros(1) if like is None else like
+            array = library.constant(sums, xp.float64 if plain else xp.int64, like)
+            return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
+
+    def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
+        """Return the one array that transformations of JAX and PyTorch work on, and what they leave alone."""
+        return [self._sums], (self.kind, self.form, self.by_class)
+
+    @classmethod
+    def tree_unflatten(cls, context: Any, leaves: Any) -> Overlap:
+        """Rebuild an overlap; the leaf may be anything that a transformation puts there."""
+        kind, form, by_class = context
+        (sums,) = leaves
+        return cls(sums, kind=kind, form=form, by_class=by_class)
+
+    def __repr__(self) -> str:
+        classes = ", by class" if self.by_class else ""
+        library = getattr(type(self._sums), "__module__", "").partition(".")[0]
+        return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
+
+
+def _restore(sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
+    return Overlap(sums, kind=kind, form=form, by_class=by_class)
+
+
+def _normal(axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"`axis` must be in [-{ndim}, {ndim}) for counts with {ndim} axes; got {axis}.")
+    return axis % ndim
+
+
+def _deep(function: Any, values: Any) -> Any:
+    return [_deep(function, value) for value in values] if isinstance(values, list) else function(values)
