@@ -5,6 +5,7 @@ Messages have one form: "`name` must <rule>; got <fact>. <what to do>."
 
 from __future__ import annotations
 
+import numbers as numbers_abc
 import operator
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
@@ -368,3 +369,31 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
                 f"got a lazy, traced or device array of {library.name}. Compute it or move it to the host first."
             )
     return library
+
+
+def as_classes(classes: Sequence[int] | str, length: int) -> list[int]:
+    """Return the numbers of the classes that take part."""
+    if isinstance(classes, str):
+        if classes != "foreground":
+            raise ValueError(f"`classes` must be a sequence of class numbers or 'foreground'; got {classes!r}.")
+        if length == 1:
+            raise ValueError("`classes='foreground'` must leave a class; got one class only. Leave it out.")
+        return list(range(1, length))
+    if not isinstance(classes, Sequence):
+        raise TypeError(
+            f"`classes` must be a sequence of class numbers or 'foreground'; got {_class_name(classes)}. "
+            "Pass a list or a tuple, for one class too."
+        )
+    numbers = [_integer("classes", number) for number in classes]
+    if not numbers or not all(0 <= number < length for number in numbers):
+        raise ValueError(f"`classes` must name one or more of the classes 0 to {length - 1}; got {numbers}.")
+    return numbers
+
+
+def check_not_negative(**numbers: object) -> None:
+    """Check that numbers are finite and at least 0."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, numbers_abc.Real):
+            raise TypeError(f"`{name}` must be a number; got {_class_name(value)}.")
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"`{name}` must be finite and at least 0; got {value!r}.")

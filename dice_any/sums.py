@@ -9,6 +9,7 @@ from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
 from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
+from .reading import read_library
 
 Kind = Literal["hard", "exact", "plain"]
 
@@ -112,8 +113,6 @@ class Overlap:
                 return like._with(library.xp.zeros_like(like._sums))
         if kind not in ("hard", "exact", "plain"):
             raise ValueError(f"`kind` must be one of 'hard', 'exact', 'plain'; got {kind!r}.")
-        from .reading import read_library
-
         library = load_library("numpy") if like is None else read_library("like", like)
         counts = (*shape, num_classes) if num_classes is not None else tuple(shape)
         with library.precision():
@@ -322,8 +321,6 @@ class Overlap:
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, like: Array | None = None) -> Overlap:
         """Return the overlap that `to_dict` wrote, in the library and on the device of `like` (NumPy's by default)."""
-        from .reading import read_library
-
         missing = {"kind", "form", "by_class", "sums"} - set(data)
         if missing:
             raise ValueError(f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}.")

@@ -1,0 +1,54 @@
+"""Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out of every one."""
+
+from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
+from .losses import dice_loss, jaccard_loss, tversky_loss
+from .registry import Backend, backends
+from .scores import (
+    accuracy_score,
+    cohen_kappa,
+    cosine_score,
+    dice_score,
+    dice_to_jaccard,
+    f_score,
+    generalized_dice_score,
+    jaccard_score,
+    jaccard_to_dice,
+    matthews_correlation,
+    overlap_coefficient,
+    precision_score,
+    recall_score,
+    specificity_score,
+    tversky_score,
+    volume_similarity,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend",
+    "Overlap",
+    "accuracy_score",
+    "backends",
+    "cohen_kappa",
+    "confusion_matrix",
+    "cosine_score",
+    "dice_loss",
+    "dice_score",
+    "dice_to_jaccard",
+    "f_score",
+    "generalized_dice_score",
+    "jaccard_loss",
+    "jaccard_score",
+    "jaccard_to_dice",
+    "matthews_correlation",
+    "overlap",
+    "overlap_coefficient",
+    "pairwise_overlap",
+    "precision_score",
+    "recall_score",
+    "set_overlap",
+    "specificity_score",
+    "tversky_loss",
+    "tversky_score",
+    "volume_similarity",
+]

@@ -1,0 +1,161 @@
+"""Every formula of the field, each written once.
+
+A score is a ratio of two functions of four sums: I = |X∩Y|, X, Y and the total N, arrays of one shape. Scores divide the
+two; losses add smoothing to each first. The names follow the sums: fp = X − I, fn = Y − I, tn = N − X − Y + I.
+
+The order of operations is part of the contract: it makes the bits equal on every library. A product is not added to
+another product where that can be helped, because compilers may fuse the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .arrays.library import Array, ArrayLibrary
+
+
+class Sums(NamedTuple):
+    """The four sums, in floating point."""
+
+    intersection: Array
+    prediction: Array
+    target: Array
+    total: Array
+
+
+Ratio = tuple[Array, Array]
+Formula = Callable[[ArrayLibrary, Sums], Ratio]
+
+
+def dice(library: ArrayLibrary, s: Sums) -> Ratio:
+    """2I / (X + Y)."""
+    return 2.0 * s.intersection, s.prediction + s.target
+
+
+def jaccard(library: ArrayLibrary, s: Sums) -> Ratio:
+    """I / (X + Y − I)."""
+    return s.intersection, (s.prediction - s.intersection) + s.target
+
+
+def tversky(library: ArrayLibrary, s: Sums, alpha: float, beta: float) -> Ratio:
+    """I / (I + α·fp + β·fn)."""
+    fp, fn = s.prediction - s.intersection, s.target - s.intersection
+    return s.intersection, s.intersection + (alpha * fp + beta * fn)
+
+
+def f_score(library: ArrayLibrary, s: Sums, beta: float) -> Ratio:
+    """(1 + β²)·I / ((1 + β²)·I + β²·fn + fp)."""
+    square = beta * beta
+    fp, fn = s.prediction - s.intersection, s.target - s.intersection
+    numerator = (1.0 + square) * s.intersection
+    return numerator, numerator + (square * fn + fp)
+
+
+def precision(library: ArrayLibrary, s: Sums) -> Ratio:
+    """I / X."""
+    return s.intersection, s.prediction
+
+
+def recall(library: ArrayLibrary, s: Sums) -> Ratio:
+    """I / Y."""
+    return s.intersection, s.target
+
+
+def specificity(library: ArrayLibrary, s: Sums) -> Ratio:
+    """tn / (N − Y)."""
+    negatives = s.total - s.target
+    return negatives - (s.prediction - s.intersection), negatives
+
+
+def volume_similarity(library: ArrayLibrary, s: Sums) -> Ratio:
+    """1 − |X − Y| / (X + Y), which is 2·min(X, Y) / (X + Y)."""
+    return 2.0 * library.xp.minimum(s.prediction, s.target), s.prediction + s.target
+
+
+def overlap_coefficient(library: ArrayLibrary, s: Sums) -> Ratio:
+    """I / min(X, Y)."""
+    return s.intersection, library.xp.minimum(s.prediction, s.target)
+
+
+def cosine(library: ArrayLibrary, s: Sums) -> Ratio:
+    """I / √(X·Y)."""
+    return s.intersection, library.sqrt(s.prediction * s.target)
+
+
+# -- joint: one number over the classes, which are the last axis -------------------------------------------------------
+
+
+def two_classes(library: ArrayLibrary, s: Sums) -> Sums:
+    """Return the sums of the set and of its complement as two classes along a new last axis."""
+    stack = library.xp.stack
+    tn = (s.total - s.target) - (s.prediction - s.intersection)
+    return Sums(
+        stack([tn, s.intersection], axis=-1),
+        stack([s.total - s.prediction, s.prediction], axis=-1),
+        stack([s.total - s.target, s.target], axis=-1),
+        stack([s.total, s.total], axis=-1),
+    )
+
+
+def accuracy(library: ArrayLibrary, s: Sums) -> Ratio:
+    """Σ I / N."""
+    return halving_sum(library, s.intersection), s.total[..., 0]
+
+
+def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
+    """(N·ΣI − ΣX·Y) / √((N² − ΣX²)(N² − ΣY²)), Gorodkin's R_K; two classes give Matthews' φ."""
+    n = s.total[..., 0]
+    agreement = n * halving_sum(library, s.intersection) - halving_sum(library, s.prediction * s.target)
+    spread_x = n * n - halving_sum(library, s.prediction * s.prediction)
+    spread_y = n * n - halving_sum(library, s.target * s.target)
+    return agreement, library.sqrt(spread_x) * library.sqrt(spread_y)
+
+
+def kappa(library: ArrayLibrary, s: Sums) -> Ratio:
+    """(N·ΣI − ΣX·Y) / (N² − ΣX·Y), Cohen's κ."""
+    n = s.total[..., 0]
+    chance = halving_sum(library, s.prediction * s.target)
+    return n * halving_sum(library, s.intersection) - chance, n * n - chance
+
+
+def generalized_dice(library: ArrayLibrary, s: Sums, weights: Array) -> Ratio:
+    """2·Σ w·I / Σ w·(X + Y)."""
+    return (
+        2.0 * halving_sum(library, weights * s.intersection),
+        halving_sum(library, weights * (s.prediction + s.target)),
+    )
+
+
+def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
+    """Return class weights (m / Y)ᵖ, m the smallest Y of a present class along the last axis.
+
+    The largest weight is 1. An absent class takes it, so that predicting it is never free; with no class present all
+    weights are 1. p = 2 is the "square" of generalized Dice, 1 its "simple", 0 its "uniform".
+    """
+    xp = library.xp
+    if power == 0:
+        return xp.ones_like(target)
+    present = target > 0
+    infinity = xp.full_like(target, float("inf"))
+    smallest = xp.min(xp.where(present, target, infinity), axis=-1, keepdims=True)
+    ratio = xp.where(present, smallest, xp.ones_like(target)) / xp.where(present, target, xp.ones_like(target))
+    return ratio * ratio if power == 2 else ratio
+
+
+# -- adding floating numbers -------------------------------------------------------------------------------------------
+
+
+def halving_sum(library: ArrayLibrary, values: Array) -> Array:
+    """Add over the last axis in one fixed tree: the front half to the back half until one is left.
+
+    Every library orders its own `sum` differently, and the last bits with it.
+    """
+    xp = library.xp
+    while values.shape[-1] > 1:
+        length = values.shape[-1]
+        back = length // 2
+        front = values[..., : length - back]
+        paired = front[..., :back] + values[..., length - back :]
+        values = xp.concat([paired, front[..., back:]], axis=-1) if length % 2 else paired
+    return values[..., 0]
