@@ -102,12 +102,12 @@ class ArrayLibrary:
         """Count the true elements, as int64."""
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
 
-    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by int64 codes in [0, length) of a 1-D array;
+    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D array;
     #: None where the library cannot.
     bincount: Callable[[Array, int, Array | None], Array] | None = None
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
-        """Return target·stride + prediction as int64 if Python may look and all labels are in [0, stride - 1).
+        """Return target·stride + prediction as integers if Python may look and all labels are in [0, stride - 1).
 
         None sends the caller the slower way, which needs not look.
         """

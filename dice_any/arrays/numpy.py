@@ -9,7 +9,7 @@ from .tiles import tiled_sums
 
 # Bytes or elements a tile may hold. Masks take one byte an element and one temporary; label maps an int64 code;
 # memberships several float64 terms.
-MASK_TILE, LABEL_TILE, SOFT_TILE = 1 << 19, 1 << 16, 1 << 14
+MASK_TILE, LABEL_TILE, SOFT_TILE = 1 << 19, 1 << 17, 1 << 14
 
 
 def tile_limit(task: Any) -> int:
@@ -21,9 +21,11 @@ def tile_limit(task: Any) -> int:
 
 class NumPy(ArrayLibrary):
     def __init__(self) -> None:
-        super().__init__("numpy", "array_api_compat.numpy")
         import numpy as np
 
+        # NumPy keeps to the standard itself since 2.1, and without the helper's layer a small call is a third faster
+        since = tuple(int(part) for part in np.__version__.split(".")[:2])
+        super().__init__("numpy", np if since >= (2, 1) else "array_api_compat.numpy")
         self._np = np
 
     def refusal(self, array: Array) -> str | None:
@@ -48,8 +50,10 @@ class NumPy(ArrayLibrary):
 
     def count(self, mask: Array, axis: Axes) -> Array:
         np = self._np
-        left = [n for a, n in enumerate(mask.shape) if a not in axis]
-        if elements(tuple(left)) == 1:  # one count: NumPy's fast path, tens of times faster than a sum along axes
+        if len(axis) == mask.ndim:  # one count: NumPy's fast path, tens of times faster than a sum along axes
+            return np.int64(np.count_nonzero(mask))
+        left = tuple(n for a, n in enumerate(mask.shape) if a not in axis)
+        if elements(left) == 1:
             return np.full(left, np.count_nonzero(mask), dtype=np.int64)
         return np.sum(mask, axis=axis, dtype=np.int64)
 
@@ -63,8 +67,12 @@ class NumPy(ArrayLibrary):
         for labels in (prediction, target):
             if labels.max() >= stride - 1 or (labels.dtype.kind == "i" and labels.min() < 0):
                 return None
-        codes = np.multiply(target, stride, dtype=np.int64, casting="unsafe")
-        return np.add(codes, prediction, out=codes, casting="unsafe")
+        # uint16 where it holds every code: half the memory traffic of going to int64 at once
+        wide = np.uint16 if stride**2 <= 2**16 else np.int64
+        codes = target.astype(wide)
+        codes *= wide(stride)
+        codes += prediction.astype(wide, copy=False)
+        return codes
 
     def tolist(self, array: Array) -> Any:
         return array.tolist()

@@ -79,6 +79,7 @@ def joint_counts(
         codes = xp.where(counted, codes, xp.full_like(codes, bins))
         bins += 1
     if cells > 1:
+        codes = xp.astype(codes, xp.int64, copy=False)
         numbers = xp.reshape(library.arange(cells, codes), tuple(n if a in kept else 1 for a, n in enumerate(shape)))
         codes = codes + numbers * bins
     flat = None if weights is None else xp.reshape(weights, (-1,))

@@ -1,0 +1,55 @@
+"""What each array library can do: the one source of the support table in the docs and of the skips in the tests."""
+
+from __future__ import annotations
+
+#: feature -> what it means
+FEATURES = {
+    "hard": "masks, label maps and confusion matrices, counted in integers",
+    "exact": "soft memberships, summed exactly",
+    "activation": "sigmoid, softmax and argmax of logits",
+    "weight": "weights and ignored labels",
+    "errors": "invalid values raise an error at once (elsewhere the result is NaN)",
+    "loss": "losses",
+    "gradient": "automatic differentiation of losses",
+    "compiled": "inside the library's own compiler",
+    "lazy": "nothing is computed before it is asked for",
+    "sets": "`set_overlap` of arrays of ids",
+    "pairwise": "`pairwise_overlap`",
+}
+
+#: backend of the tests -> top-level module of the arrays
+BACKENDS = {
+    "numpy": "numpy",
+    "torch": "torch",
+    "torch-cuda": "torch",
+    "cupy": "cupy",
+    "jax": "jax",
+    "dask": "dask",
+    "strict": "array_api_strict",
+    "strict-no-float64": "array_api_strict",
+    "sparse": "sparse",
+    "ndonnx": "ndonnx",
+    "cubed": "cubed",
+}
+
+_EAGER = "computes at once"
+_NO_AUTODIFF = "has no automatic differentiation"
+_NO_COMPILER = "has no compiler"
+_LATER = "values are not at hand when the call returns"
+
+#: (backend, feature) -> why not
+LIMITS = {
+    **{(name, "lazy"): _EAGER for name in BACKENDS if name not in ("dask", "ndonnx", "cubed")},
+    **{(name, "gradient"): _NO_AUTODIFF for name in BACKENDS if name not in ("torch", "torch-cuda", "jax")},
+    **{(name, "compiled"): _NO_COMPILER for name in BACKENDS if name not in ("torch", "torch-cuda", "jax", "ndonnx")},
+    **{(name, "errors"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
+    **{(name, "sets"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
+    ("strict-no-float64", "exact"): "the device has no float64; sums are plain float32",
+}
+
+
+def limit(backend: str, feature: str) -> str | None:
+    """Return why a backend cannot do something; None if it can."""
+    if feature not in FEATURES:
+        raise KeyError(f"unknown feature {feature!r}")
+    return LIMITS.get((backend, feature))

@@ -1,0 +1,117 @@
+"""Sessions: `nox -s tests` is the whole matrix, `nox -s demo` the main job on real data; `nox -l` lists the rest.
+
+Every session installs what it needs, at the versions that `pyproject.toml` states, on the interpreter that runs nox.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests"]
+nox.options.reuse_venv = "yes"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+#: nox session parameter -> (dependency groups, backends the suite is run on)
+BACKENDS = {
+    "numpy": (["oracle"], ["numpy"]),
+    "torch": (["torch"], ["torch"]),
+    "jax": (["jax"], ["jax"]),
+    "dask": (["dask"], ["dask"]),
+    "strict": (["strict"], ["strict"]),
+    "others": (["others"], ["sparse", "ndonnx", "cubed"]),
+}
+TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
+if shutil.which("nvidia-smi"):
+    BACKENDS["cupy"] = (["cupy"], ["cupy"])
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package and dependency groups; PyTorch first, so that nothing else chooses its build."""
+    groups = tuple(sorted(groups, key=lambda group: group != "torch"))
+    for group in groups:
+        session.install(*nox.project.dependency_groups(PROJECT, group))
+    session.install("-e", ".")
+
+
+@nox.session
+@nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
+def tests(session: nox.Session, backend: str) -> None:
+    """Run the conformance kit and our own tests on one backend."""
+    groups, names = BACKENDS[backend]
+    install(session, "test", *groups)
+    options = [f"--backend={name}" for name in names]
+    session.run("pytest", "--pyargs", "dice_any.testing", *options, *session.posargs)
+    session.run("pytest", "tests", *options, *session.posargs)
+
+
+@nox.session
+def together(session: nox.Session) -> None:
+    """Run every CPU backend in one environment: bits are compared directly, mixed libraries must be refused."""
+    install(session, "test", *TOGETHER[1:])
+    session.run("pytest", "tests/test_together.py", *session.posargs)
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Run with array-api-compat alone: the import works, loads no array library, and errors are clear."""
+    session.install("pytest")
+    session.install(".")
+    session.run("pytest", "-p", "no:dice_any", "--confcutdir=tests/bare", "tests/bare", *session.posargs)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the NumPy suite on the lowest versions that `pyproject.toml` declares."""
+    declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["test"]]
+    session.install(*(requirement.replace(">=", "==") for requirement in declared))
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", "tests", "--backend=numpy", *session.posargs)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Run the conformance kit on CuPy and PyTorch-CUDA; needs an NVIDIA GPU."""
+    install(session, "test", "torch", "cupy")
+    session.run("pytest", "--pyargs", "dice_any.testing", "--backend=cupy", "--backend=torch-cuda", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly."""
+    install(session, "typing")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, "docs")
+    session.run("python", "-m", "doctest", *map(str, sorted(Path("docs").glob("*.md"))))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Segment the MNI152 brain and compare it with the atlas on every installed backend."""
+    install(session, "torch", "demo")
+    session.run("python", "examples/brain_tissue.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time against NumPy and the peers, side by side; writes tables to docs/."""
+    install(session, "torch", "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
