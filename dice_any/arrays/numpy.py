@@ -38,9 +38,10 @@ class NumPy(ArrayLibrary):
         return None
 
     def kind(self, dtype: Any) -> str:
-        kind = super().kind(dtype)
         # ml_dtypes' bfloat16 and float8 types are floating numbers that NumPy itself has no word for
-        return "floating" if kind == "other" and "float" in dtype.name else kind
+        if dtype.kind not in "biufc" and "float" in dtype.name:
+            return "floating"
+        return super().kind(dtype)
 
     def at_hand(self, array: Array) -> bool:
         return True

@@ -32,7 +32,7 @@ def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N
     length = library.shape(X)[1]
     both = None
     for start in range(0, length, FLOAT32_INTEGERS - 1):
-        part = slice(start, start + FLOAT32_INTEGERS - 1)
+        part = slice(start, min(start + FLOAT32_INTEGERS - 1, length))
         x, y = (xp.astype(rows[:, part], xp.float32) for rows in (X, Y))
         counts = xp.astype(xp.matmul(x, xp.permute_dims(y, (1, 0))), xp.int64)
         both = counts if both is None else both + counts

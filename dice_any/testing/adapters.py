@@ -1,0 +1,161 @@
+"""How the kit hands NumPy's values to a backend, and reads its answers back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..arrays import load_library
+from ..arrays.library import Array, ArrayLibrary
+from ..plugins import ARRAYS, KERNELS, plugins
+from .capabilities import BACKENDS
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One backend under test."""
+
+    name: str
+    library: ArrayLibrary
+    make: Callable[[np.ndarray], Array]
+    #: passed to every call: ``backend=`` for a kernel
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, values: Any) -> Array:
+        """Return the backend's array of these values; None stays None."""
+        if values is None:
+            return None
+        with self.library.precision():
+            return self.make(np.asarray(values))
+
+    def values(self, array: Array) -> np.ndarray:
+        """Return an answer's values."""
+        with self.library.precision():
+            return np.asarray(self.library.tolist(array))
+
+    def bits(self, array: Array) -> list[str]:
+        """Return an answer's values, flat, to the last bit."""
+        return [float.hex(float(value)) for value in self.values(array).ravel()]
+
+    def call(self, function: Callable[..., Any], *arrays: Any, **arguments: Any) -> Any:
+        """Call a public function on the backend's arrays; work that a kernel declines is skipped, saying why."""
+        if arguments.get("weight") is not None:
+            arguments["weight"] = self(arguments["weight"])
+        try:
+            return function(*(self(a) for a in arrays), **arguments, **self.options)
+        except ValueError as error:
+            if self.options and "declines" in str(error):
+                pytest.skip(str(error))
+            raise
+
+
+def adapter(name: str) -> Adapter:
+    """Return the adapter of a library, a device of it, or a kernel; `LookupError` if there is none of that name."""
+    if name in MAKERS:
+        library = load_library(BACKENDS[name])
+        return Adapter(name, library, MAKERS[name](library))
+    if name in {plugin.module for plugin in plugins(ARRAYS)}:
+        library = load_library(name)
+        return Adapter(name, library, _from_lists(library))
+    for plugin in plugins(KERNELS):
+        if plugin.name == name:
+            host = adapter(plugin.module)
+            return Adapter(name, host.library, host.make, {"backend": name})
+    raise LookupError(f"no array library or kernel of that name; known are {', '.join(sorted(MAKERS))} and plugins")
+
+
+def _from_lists(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    """Make arrays of a library about which nothing else is known."""
+    return lambda values: library.xp.asarray(values.tolist(), dtype=getattr(library.xp, _name(values)))
+
+
+def _name(values: np.ndarray) -> str:
+    return "bool" if values.dtype.name == "bool" else values.dtype.name
+
+
+def _numpy(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    def make(values: np.ndarray) -> Array:
+        values = values.copy()
+        values.flags.writeable = False  # nothing may be written into what the caller passed
+        return values
+
+    return make
+
+
+def _torch(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    torch = library.xp
+
+    def make(values: np.ndarray) -> Array:
+        if values.dtype.name == "bfloat16":
+            return torch.asarray(values.astype(np.float32)).to(torch.bfloat16)
+        return torch.asarray(values.copy())
+
+    return make
+
+
+def _torch_cuda(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    make = _torch(library)
+    return lambda values: make(values).to("cuda")
+
+
+def _asarray(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    return lambda values: library.xp.asarray(values)
+
+
+def _dask(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    import dask.array as da
+
+    # odd chunks, so that no boundary falls where the arrays' structure has one
+    return lambda values: da.from_array(values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape))
+
+
+def _cubed(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    return lambda values: library.xp.asarray(values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape))
+
+
+def _strict(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    return lambda values: library.xp.asarray(values)
+
+
+def _strict_no_float64(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    device = library.xp.Device("no_float64")
+
+    def make(values: np.ndarray) -> Array:
+        if values.dtype == np.float64:
+            values = values.astype(np.float32)
+        return library.xp.asarray(values, device=device)
+
+    return make
+
+
+def _sparse(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
+    return lambda values: library.xp.COO.from_numpy(values)
+
+
+def strictly(name: str) -> AbstractContextManager[Any]:
+    """Return the context in which array-api-strict forbids all that lazy libraries cannot do."""
+    if not name.startswith("strict"):
+        return nullcontext()
+    import array_api_strict
+
+    return array_api_strict.ArrayAPIStrictFlags(boolean_indexing=False, data_dependent_shapes=False)
+
+
+MAKERS: dict[str, Callable[[ArrayLibrary], Callable[[np.ndarray], Array]]] = {
+    "numpy": _numpy,
+    "torch": _torch,
+    "torch-cuda": _torch_cuda,
+    "cupy": _asarray,
+    "jax": _asarray,
+    "dask": _dask,
+    "strict": _strict,
+    "strict-no-float64": _strict_no_float64,
+    "sparse": _sparse,
+    "ndonnx": _asarray,
+    "cubed": _cubed,
+}

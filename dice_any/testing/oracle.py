@@ -1,0 +1,72 @@
+"""What the answers must be, by counting and by `fractions`: slow, obvious, and nothing of the package in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+import numpy as np
+
+UNIT = 2**62
+
+
+class Exact(NamedTuple):
+    """The four sums of one count, each in units of 2⁻⁶²."""
+
+    intersection: int
+    prediction: int
+    target: int
+    total: int
+
+    def floats(self) -> tuple[float, float, float, float]:
+        """Return the sums rounded once."""
+        i, x, y, n = (float(Fraction(value, UNIT)) for value in self)
+        return i, x, y, n
+
+
+def quantum(term: float) -> int:
+    """Return one float64 term in units of 2⁻⁶²; what lies below is dropped."""
+    return floor(Fraction(term) * UNIT)
+
+
+def terms(x: float, y: float, form: str) -> tuple[float, float, float]:
+    """Return the terms of intersection, prediction and target in float64."""
+    if form == "minimum":
+        return min(x, y), x, y
+    if form == "squared":
+        return x * y, x * x, y * y
+    return x * y, x, y
+
+
+def exact_sums(
+    prediction: np.ndarray, target: np.ndarray, form: str = "product", weight: np.ndarray | None = None
+) -> Exact:
+    """Sum the memberships of two arrays of one shape."""
+    weights = np.broadcast_to(np.float64(1) if weight is None else weight, target.shape)
+    sums = [0, 0, 0, 0]
+    for x, y, w in zip(prediction.ravel(), target.ravel(), weights.ravel(), strict=True):
+        if w == 0:
+            continue
+        for row, term in enumerate((*terms(float(x), float(y), form), 1.0)):
+            sums[row] += quantum(term * float(w))
+    return Exact(*sums)
+
+
+def by_class(classes: int, target: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the mask of each class of a label map."""
+    for label in range(classes):
+        yield target == label
+
+
+def overlap_sums(overlap: object) -> list[Exact]:
+    """Return the sums an `Overlap` carries, flat over its counts, in units of 2⁻⁶²."""
+    data = overlap.to_dict()  # type: ignore[attr-defined]
+    sums = np.asarray(data["sums"], dtype=object)
+    if data["kind"] == "hard":
+        rows = sums.reshape(5, -1) * UNIT
+    else:
+        limbs = sums.reshape(5, 3, -1)
+        rows = limbs[:, 0] * UNIT + limbs[:, 1] * 2**31 + limbs[:, 2]
+    return [Exact(*(int(value) for value in column[:4])) for column in rows.T]
