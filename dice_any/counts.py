@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal, Unpack
 
-from .arrays import load_library
+from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels import Task, pairs, reference, select
 from .kernels.limbs import UNIT
@@ -106,12 +106,12 @@ def overlap(
         if task.kind != "plain":
             prediction, target = library.detach(prediction), library.detach(target)
         sums = kernel.overlap(task, prediction, target, weight)
-        result = Overlap.of_sums(library, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
+        answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
+        result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
         if task.can_be_invalid:
             if weight is not None:
-                result = _limit_weight(library, result)
-            sums = result._sums
-            if library.at_hand(sums) and library.xp.any(sums[INVALID, ...] > 0):
+                result = _limit_weight(answer, result)
+            if answer.at_hand(result._sums) and answer.xp.any(result._sums[INVALID, ...] > 0):
                 raise ValueError(_blame(library, task, prediction, target, weight))
     return result
 
@@ -246,7 +246,8 @@ def confusion_matrix(
         kernel = select(task, backend, library.traced(prediction))
         compute = getattr(kernel, "confusion_matrix", reference.confusion_matrix)
         matrix, invalid = compute(task, prediction, target, weight)
-        if library.at_hand(matrix) and library.xp.any(invalid > 0):
+        answer = library_of(matrix)
+        if answer.at_hand(matrix) and answer.xp.any(invalid > 0):
             raise ValueError(_blame(library, task, prediction, target, weight))
     return matrix
 
@@ -307,9 +308,10 @@ def pairwise_overlap(
         if task.kind != "plain":
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)
-        if task.can_be_invalid and library.at_hand(sums) and library.xp.any(sums[INVALID, ...] > 0):
+        answer = library_of(sums)
+        if task.can_be_invalid and answer.at_hand(sums) and answer.xp.any(sums[INVALID, ...] > 0):
             raise ValueError(_blame(library, task, X, Y, None))
-        return Overlap.of_sums(library, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
+        return Overlap.of_sums(answer, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
 
 
 def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None) -> Overlap:

@@ -366,7 +366,7 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
         if not library.at_hand(array):
             raise ValueError(
                 f"`{name}` must have values at hand, because the number of different ids depends on them; "
-                f"got a lazy, traced or device array of {library.name}. Compute it or move it to the host first."
+                f"got a lazy, traced, sparse or device array of {library.name}. Make it a plain one on the host first."
             )
     return library
 

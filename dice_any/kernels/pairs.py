@@ -23,7 +23,7 @@ def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     for i in range(library.shape(X)[0]):
         row = xp.broadcast_to(X[i : i + 1, :], Y.shape)
         rows.append(reference.overlap(task, row, Y, None))
-    return library.stack(rows, axis=-2)
+    return library_of(rows[0]).stack(rows, axis=-2)
 
 
 def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
@@ -53,6 +53,7 @@ def _spread(library: ArrayLibrary, both: Array, x: Array, y: Array, length: int)
     """Stack sums of rows and of pairs of rows."""
     xp = library.xp
     zero = xp.zeros_like(both)
-    return library.stack([both, zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0), zero + length, zero])
+    sizes = zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0)
+    return library.answer(library.stack([both, *sizes, zero + length, zero]))
 
 

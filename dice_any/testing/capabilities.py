@@ -14,6 +14,7 @@ FEATURES = {
     "compiled": "inside the library's own compiler",
     "lazy": "nothing is computed before it is asked for",
     "sets": "`set_overlap` of arrays of ids",
+    "averages": "averages over any number of classes",
     "pairwise": "`pairwise_overlap`",
 }
 
@@ -44,6 +45,8 @@ LIMITS = {
     **{(name, "compiled"): _NO_COMPILER for name in BACKENDS if name not in ("torch", "torch-cuda", "jax", "ndonnx")},
     **{(name, "errors"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     **{(name, "sets"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
+    ("sparse", "sets"): "cannot list different values of an array without many zeros",
+    ("cubed", "averages"): "cannot slice what it has concatenated from unequal chunks (odd numbers of classes)",
     ("strict-no-float64", "exact"): "the device has no float64; sums are plain float32",
 }
 

@@ -78,7 +78,7 @@ def test_hard_scores_to_the_bit(dice_backend: Adapter, name: str) -> None:
     assert got == [value.hex() for value in expected]
 
 
-@pytest.mark.dice_feature("exact")
+@pytest.mark.dice_feature("exact", "averages")
 @pytest.mark.parametrize("classes", [2, 3, 5, 7, 8])
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
 def test_averages_to_the_bit(dice_backend: Adapter, average: str, classes: int) -> None:
@@ -142,7 +142,7 @@ def test_matthews_of_masks(dice_backend: Adapter) -> None:
     assert got == pytest.approx(float(expected), rel=1e-14)
 
 
-@pytest.mark.dice_feature("hard")
+@pytest.mark.dice_feature("hard", "averages")
 def test_empty_sets(dice_backend: Adapter) -> None:
     x = np.array([[0, 0], [1, 0], [0, 0], [1, 0]], dtype=bool)
     y = np.array([[0, 0], [0, 0], [1, 0], [1, 1]], dtype=bool)
