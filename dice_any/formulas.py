@@ -35,7 +35,7 @@ def dice(library: ArrayLibrary, s: Sums) -> Ratio:
 
 def jaccard(library: ArrayLibrary, s: Sums) -> Ratio:
     """I / (X + Y − I)."""
-    return s.intersection, (s.prediction - s.intersection) + s.target
+    return s.intersection, (s.prediction + s.target) - s.intersection
 
 
 def tversky(library: ArrayLibrary, s: Sums, alpha: float, beta: float) -> Ratio:

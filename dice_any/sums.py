@@ -71,7 +71,8 @@ class Overlap:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("an Overlap is immutable")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("an Overlap is immutable")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._sums, self.kind, self.form, self.by_class)

@@ -26,7 +26,7 @@ def rounded_sqrt(value: float) -> float:
 
 BY_CLASS: dict[str, tuple[Callable, dict, Formula]] = {
     "dice": (dice_any.dice_score, {}, lambda i, x, y, n: 2 * i / (x + y)),
-    "jaccard": (dice_any.jaccard_score, {}, lambda i, x, y, n: i / ((x - i) + y)),
+    "jaccard": (dice_any.jaccard_score, {}, lambda i, x, y, n: i / ((x + y) - i)),
     "precision": (dice_any.precision_score, {}, lambda i, x, y, n: i / x),
     "recall": (dice_any.recall_score, {}, lambda i, x, y, n: i / y),
     "specificity": (dice_any.specificity_score, {}, lambda i, x, y, n: ((n - y) - (x - i)) / (n - y)),

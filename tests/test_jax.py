@@ -1,0 +1,91 @@
+"""JAX: eager and jitted, with and without x64, and its transformations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any.testing import oracle, recipe
+
+jax = pytest.importorskip("jax")
+jnp = pytest.importorskip("jax.numpy")
+
+X = recipe.memberships(1, (2, 3, 40))
+Y = recipe.labels(3, (2, 40), 3, "int32")
+
+
+def loss(x, y):
+    return dice_any.dice_loss(x, y, class_axis=1, activation="softmax", axis="space")
+
+
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("score", [dice_any.dice_score, dice_any.jaccard_score])
+def test_jit_changes_no_bit(score, x64: bool) -> None:
+    with jax.enable_x64(x64):
+        x, y = jnp.asarray(X), jnp.asarray(Y)
+        compiled = jax.jit(lambda x, y: score(x, y, class_axis=1, average="macro"))(x, y)
+        assert compiled.dtype == jnp.float64
+        assert float(compiled) == float(score(X, Y, class_axis=1, average="macro"))
+        assert float(compiled) == float(score(x, y, class_axis=1, average="macro"))
+
+
+def test_the_users_precision_stays_as_it_was() -> None:
+    dice_any.dice_score(jnp.asarray(X), jnp.asarray(Y), class_axis=1)
+    assert jnp.asarray(1.0).dtype == jnp.float32
+
+
+def test_overlap_passes_through_jit() -> None:
+    result = jax.jit(lambda x, y: dice_any.overlap(x, y, class_axis=1))(jnp.asarray(X), jnp.asarray(Y))
+    expected = [oracle.exact_sums(X[:, c], Y == c) for c in range(3)]
+    assert oracle.overlap_sums(result) == expected
+    assert oracle.overlap_sums(jax.jit(lambda a: a + a)(result))[0].target == 2 * expected[0].target
+
+
+def test_jitted_label_maps_count_beyond_int32_sums() -> None:
+    y = jnp.asarray(Y)
+    score = jax.jit(lambda a, b: dice_any.dice_score(a, b, num_classes=3))(y, jnp.flip(y, 1))
+    assert score.tolist() == dice_any.dice_score(Y, Y[:, ::-1], num_classes=3).tolist()
+
+
+def test_gradient_against_finite_differences() -> None:
+    with jax.enable_x64(True):
+        z, y = jnp.asarray(X.astype(np.float64)), jnp.asarray(Y)
+        gradient = np.asarray(jax.grad(loss)(z, y))
+        step = 1e-6
+        for index in ((0, 0, 0), (1, 2, 39), (0, 1, 7)):
+            shift = np.zeros(X.shape)
+            shift[index] = step
+            slope = (loss(z + shift, y) - loss(z - shift, y)) / (2 * step)
+            assert gradient[index] == pytest.approx(float(slope), abs=1e-8)
+
+
+def test_transformations() -> None:
+    z, y = jnp.asarray(X), jnp.asarray(Y)
+    assert loss(z, y).dtype == jnp.float32
+    eager, compiled = jax.grad(loss)(z, y), jax.jit(jax.grad(loss))(z, y)
+    assert eager.dtype == jnp.float32
+    assert np.allclose(eager, compiled, atol=1e-8)
+    _, tangent = jax.jvp(lambda z: loss(z, y), (z,), (jnp.ones_like(z),))
+    assert abs(float(tangent)) < 1e-6  # softmax does not see a constant
+    each = jax.vmap(lambda x, y: dice_any.dice_score(x, y, class_axis=0))(z, y)
+    assert each.tolist() == dice_any.dice_score(X, Y, class_axis=1, axis=2).tolist()
+
+
+def test_gradients_are_finite_where_nothing_is() -> None:
+    nothing = jnp.zeros(5)
+    assert jax.grad(lambda x: dice_any.dice_loss(x, nothing, smooth=0))(nothing).tolist() == [0] * 5
+    z = jnp.asarray(X).at[:, :, 3].set(jnp.nan)
+    y = jnp.asarray(Y).at[:, 3].set(255)
+    ignored = jax.grad(
+        lambda z: dice_any.jaccard_loss(z, y, class_axis=1, activation="softmax", ignore_label=255)
+    )(z)
+    assert np.isfinite(ignored).all()
+
+
+def test_invalid_values_inside_jit_give_nan() -> None:
+    x = jnp.asarray(X).at[0, 1, 0].set(2.0)
+    scores = jax.jit(lambda x, y: dice_any.dice_score(x, y, class_axis=1))(x, jnp.asarray(Y))
+    assert np.isnan(scores).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="memberships"):
+        dice_any.dice_score(x, jnp.asarray(Y), class_axis=1)

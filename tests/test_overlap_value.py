@@ -1,0 +1,146 @@
+"""`Overlap` is an immutable value that merges, folds, selects and travels."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any import Overlap, overlap
+from dice_any.kernels.limbs import carry, to_float64
+from dice_any.arrays import load_library
+from dice_any.testing import oracle, recipe
+
+
+def soft(seed: int, **arguments) -> Overlap:
+    shape = (2, 3, 4)
+    return overlap(recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments)
+
+
+def test_golden_asymmetric_case() -> None:
+    counts = overlap(np.array([1, 1, 1, 0, 0], dtype=bool), np.array([1, 0, 0, 1, 0], dtype=bool))
+    assert (counts.tp, counts.fp, counts.fn, counts.tn) == (1, 2, 1, 1)
+    assert dice_any.tversky_score(counts, alpha=1, beta=0) == 1 / 3
+    assert dice_any.tversky_score(counts, alpha=0, beta=1) == 1 / 2
+
+
+def test_it_cannot_be_changed() -> None:
+    counts = overlap(np.array([True]), np.array([True]))
+    with pytest.raises(AttributeError, match="immutable"):
+        counts.kind = "plain"
+    with pytest.raises(AttributeError, match="immutable"):
+        del counts.form
+
+
+@pytest.mark.parametrize("exact", [None, False])
+def test_copies_pickles_and_dictionaries_keep_every_bit(exact) -> None:
+    value = soft(1, exact=exact)
+    travelled = Overlap.from_dict(json.loads(json.dumps(value.to_dict())))
+    for other in (copy.deepcopy(value), pickle.loads(pickle.dumps(value)), travelled):
+        assert other.to_dict() == value.to_dict()
+
+
+def test_dictionary_with_something_missing() -> None:
+    with pytest.raises(ValueError, match="`data` must hold what `to_dict` wrote; got no form, sums"):
+        Overlap.from_dict({"kind": "hard", "by_class": False})
+
+
+def test_indexing_keeps_track_of_the_class_axis() -> None:
+    value = soft(2)
+    assert value.shape == (2, 3)
+    assert value[0].shape == (3,)
+    assert value[0].by_class
+    assert not value[0, 1].by_class
+    assert not value[..., 1].by_class
+    assert value[..., 1].shape == (2,)
+    assert value[:, 1:].shape == (2, 2)
+    assert value[:, 1:].by_class
+    assert value[1, ..., 2].shape == ()
+    assert float(value[1, 2].tp) == float(value.tp[1, 2])
+    with pytest.raises(TypeError, match="select_classes"):
+        value[[0, 1]]
+
+
+def test_iterating_over_samples_ends() -> None:
+    assert sum(list(soft(3))).to_dict() == soft(3).sum().to_dict()
+
+
+def test_an_overlap_of_one_count_has_no_length() -> None:
+    with pytest.raises(TypeError, match="has no length"):
+        len(soft(4)[0, 0])
+
+
+def test_folding() -> None:
+    value = soft(5)
+    assert value.sum().shape == (3,)
+    assert value.sum(axis=-1).shape == (2,)
+    assert not value.sum(axis=-1).by_class
+    assert value.sum(axis=(0, 1)).to_dict() == (value[0] + value[1]).sum(axis=0).to_dict()
+    with pytest.raises(ValueError, match=r"`axis` must be in \[-2, 2\)"):
+        value.sum(axis=2)
+
+
+def test_a_stream_starts_at_zero() -> None:
+    stream = Overlap.zero(num_classes=3)
+    for seed in range(4):
+        stream += soft(seed).sum()
+    assert stream.to_dict() == sum(soft(seed) for seed in range(4)).sum().to_dict()
+    assert Overlap.zero(like=stream).to_dict()["sums"] == (np.asarray(stream.to_dict()["sums"]) * 0).tolist()
+
+
+def test_empty_zero_has_no_score() -> None:
+    assert np.isnan(dice_any.dice_score(Overlap.zero()))
+
+
+MISFITS = [
+    (lambda: soft(1) + soft(1, exact=False), TypeError, "must both be plain or both be hard or exact; got exact and plain"),
+    (lambda: soft(1) + soft(1, form="minimum"), ValueError, "must have one form; got 'product' and 'minimum'"),
+    (lambda: soft(1) + soft(1)[0], ValueError, r"equal shapes and classes; got \(2, 3\) and \(3,\)"),
+    (lambda: soft(1) + 1, TypeError, "unsupported operand"),
+    (lambda: 1 + soft(1), TypeError, "unsupported operand"),
+]
+
+
+@pytest.mark.parametrize(("add", "error", "message"), MISFITS)
+def test_what_does_not_merge(add, error, message) -> None:
+    with pytest.raises(error, match=message):
+        add()
+
+
+def test_repr_tells_what_it_is_and_no_values() -> None:
+    assert repr(soft(1)) == "<Overlap of shape (2, 3), by class: exact sums, product form, numpy>"
+
+
+def test_sets() -> None:
+    counts = dice_any.set_overlap(["oak", "ash", "oak"], {"oak", "pine"}, total=9)
+    assert (counts.tp, counts.fp, counts.fn, counts.tn) == (1, 1, 1, 6)
+
+
+LIMBS = [
+    (0, 0, 0),
+    (0, 0, 1),
+    (1, 0, 1),
+    (2**32 - 1, 2**31 - 1, 2**31 - 1),
+    (2**32, 0, 1),
+    (2**53 + 1, 0, 0),
+    (2**53 + 1, 0, 1),
+    (2**53 + 1, 1, 0),
+    (2**62 - 1, 2**31 - 1, 1),
+    (-1, 2**31 - 1, 2**31 - 1),
+    (-(2**40), 5, 0),
+    (2**21 + 1, 2**30, 1),
+]
+
+
+@pytest.mark.parametrize("limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)])
+def test_limbs_are_rounded_to_the_nearest_float(limbs: tuple[int, int, int]) -> None:
+    library = load_library("numpy")
+    array = np.asarray(limbs, dtype=np.int64)[None, :, None]
+    got = to_float64(library, tuple(carry(library, array)[:, i] for i in range(3)))
+    value = limbs[0] * oracle.UNIT + limbs[1] * 2**31 + limbs[2]
+    assert float(got[0, 0]) == float(Fraction(value, oracle.UNIT))

@@ -1,0 +1,81 @@
+"""The package as a whole: what importing costs, docstring examples, and being vendored."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dice_any
+
+HOME = Path(dice_any.__file__).parent
+DOCUMENTED = ["counts", "losses", "registry", "scores", "sums", "arrays.tiles"]
+
+
+def test_import_loads_no_array_library() -> None:
+    code = "import sys, dice_any; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "torch", "jax", "dask", "cupy", "sparse", "array_api_strict"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_examples_in_docstrings_run(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"dice_any.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", dice_any.__all__)
+def test_every_public_name_is_documented(name: str) -> None:
+    documentation = getattr(dice_any, name).__doc__
+    assert documentation
+    assert "{" not in documentation.replace("{None", "").split("\n\n")[0]
+    if name != "Backend":
+        assert "Examples" in documentation
+    assert "parameters}" not in documentation
+    assert "returns}" not in documentation
+
+
+def test_a_vendored_copy_works_under_another_name(tmp_path: Path) -> None:
+    shutil.copytree(HOME, tmp_path / "host" / "_vendored")
+    (tmp_path / "host" / "__init__.py").touch()
+    code = (
+        "import numpy as np, host._vendored as d\n"
+        "print(float(d.dice_score(np.array([True, True]), np.array([True, False]))))\n"
+        "import sys; assert 'dice_any' not in sys.modules"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": "."}
+    )
+    assert float(run.stdout) == pytest.approx(2 / 3)
+
+
+def test_the_package_imports_itself_relatively() -> None:
+    sources = [path for path in HOME.rglob("*.py") if "testing" not in path.parts]
+    lines = [line for path in sources for line in path.read_text().splitlines()]
+    assert [line for line in lines if line.startswith(("import dice_any", "from dice_any"))] == []
+
+
+def test_a_large_call_makes_no_large_temporary() -> None:
+    import tracemalloc
+
+    x = np.zeros((256, 256, 256), dtype=bool)
+    labels = np.zeros((256, 256, 64), dtype=np.uint8)
+    soft = np.zeros((256, 256, 32), dtype=np.float32)
+    dice_any.dice_score(x[:2], x[:2])
+    for call in (
+        lambda: dice_any.overlap(x, x),
+        lambda: dice_any.overlap(labels, labels, num_classes=118),
+        lambda: dice_any.overlap(soft, soft),
+    ):
+        tracemalloc.start()
+        call()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * 2**20

@@ -1,0 +1,164 @@
+"""The two plugin seams: found once, loaded late, and never the reason that another call breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, EntryPoints
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any import arrays, kernels
+from dice_any import plugins as plugin_module
+from dice_any.arrays.library import ArrayLibrary
+from dice_any.kernels import reference
+from dice_any.testing import oracle, recipe
+
+X, Y = recipe.memberships(1, 64), recipe.memberships(3, 64)
+
+
+class Kernel:
+    """A kernel that is right, and counts how often it is asked."""
+
+    name = "counting"
+    calls = 0
+
+    def accepts(self, task: kernels.Task) -> bool | str:
+        return True if task.form == "product" else f"the form {task.form!r} is not covered"
+
+    def overlap(self, task, prediction, target, weight):
+        type(self).calls += 1
+        return reference.overlap(task, prediction, target, weight)
+
+
+class WrongKernel(Kernel):
+    """Off by one unit of 2⁻⁶² in the intersection."""
+
+    name = "wrong"
+
+    def overlap(self, task, prediction, target, weight):
+        sums = reference.overlap(task, prediction, target, weight)
+        sums[0, 2] += 1
+        return sums
+
+
+class Shelf(ArrayLibrary):
+    """An array library of this test."""
+
+    def __init__(self) -> None:
+        super().__init__("shelf", np)
+
+
+counting, wrong, nameless = Kernel(), WrongKernel(), object()
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    """Pretend that entry points are installed."""
+
+    def put(*points: tuple[str, str, str]) -> None:
+        found = EntryPoints(EntryPoint(name, f"{__name__}:{value}", group) for group, name, value in points)
+        monkeypatch.setattr(plugin_module, "entry_points", lambda: found)
+        plugin_module.forget()
+        monkeypatch.setattr(kernels, "_loaded", {})
+
+    yield put
+    monkeypatch.undo()
+    plugin_module.forget()
+
+
+def test_a_kernel_that_accepts_takes_the_work(install) -> None:
+    install(("dice_any.kernels.numpy", "counting", "counting"))
+    before = Kernel.calls
+    assert oracle.overlap_sums(dice_any.overlap(X, Y)) == [oracle.exact_sums(X, Y)]
+    assert Kernel.calls == before + 1
+    dice_any.overlap(X, Y, backend="reference")
+    dice_any.overlap(X, Y, form="minimum")  # declined, and so the reference's
+    assert Kernel.calls == before + 1
+
+
+def test_a_forced_kernel_that_declines_says_why(install) -> None:
+    install(("dice_any.kernels.numpy", "counting", "counting"))
+    with pytest.raises(ValueError, match="'counting' declines: the form 'minimum' is not covered"):
+        dice_any.overlap(X, Y, form="minimum", backend="counting")
+
+
+BROKEN = {
+    "does not load": ("missing_value", "does not load: AttributeError"),
+    "lacks its parts": ("nameless", "has no name and no accepts and no overlap"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_kernel_breaks_only_who_asks_for_it(install, name: str) -> None:
+    value, cause = BROKEN[name]
+    install(("dice_any.kernels.numpy", "broken", value))
+    assert dice_any.dice_score(X, X > 0) > 0
+    with pytest.raises(LookupError, match=f"The kernel 'broken' of .* {cause}"):
+        dice_any.dice_score(X, Y, backend="broken")
+    line = next(line for line in dice_any.backends() if line.name == "broken")
+    assert not line.usable
+    assert cause in line.problem
+
+
+def test_two_kernels_of_one_name(install, monkeypatch) -> None:
+    install(("dice_any.kernels.numpy", "counting", "counting"), ("dice_any.kernels.numpy", "counting", "wrong"))
+    # two distributions may each bring an entry point of one name
+    assert dice_any.overlap(X, Y).to_dict() == dice_any.overlap(X, Y, backend="reference").to_dict()
+    with pytest.raises(LookupError, match="has a name that another installed kernel has too"):
+        dice_any.overlap(X, Y, backend="counting")
+
+
+def test_an_unknown_kernel_lists_the_known_ones(install) -> None:
+    install(("dice_any.kernels.numpy", "counting", "counting"), ("dice_any.kernels.torch", "other", "counting"))
+    with pytest.raises(LookupError, match=r"got 'abacus'. Known here: 'reference', 'counting'\."):
+        dice_any.overlap(X, Y, backend="abacus")
+
+
+def test_the_kit_catches_a_wrong_kernel(install) -> None:
+    """One unit of 2⁻⁶² in a sum is invisible in any score, and still seen."""
+    install(("dice_any.kernels.numpy", "wrong", "wrong"))
+    from dice_any.testing import adapters, test_exact
+
+    backend = adapters.adapter("wrong")
+    with pytest.raises(AssertionError):
+        test_exact.test_every_form_and_type(backend, "float32", "product")
+    assert dice_any.dice_score(X, Y, backend="wrong") == dice_any.dice_score(X, Y, backend="reference")
+
+
+def test_an_array_library_is_taught_by_a_plugin(install) -> None:
+    install(("dice_any.arrays.shelf", "shelf", "Shelf"))
+    taught = arrays.load_library("shelf")
+    assert isinstance(taught, Shelf)
+    arrays._of_module.pop("shelf")
+
+
+def test_array_plugins_that_are_broken_or_double(install) -> None:
+    install(("dice_any.arrays.shelf", "shelf", "missing_value"))
+    with pytest.raises(LookupError, match="The array plugin 'shelf' of .* does not load: AttributeError"):
+        arrays.load_library("shelf")
+    install(("dice_any.arrays.shelf", "one", "Shelf"), ("dice_any.arrays.shelf", "two", "Shelf"))
+    with pytest.raises(LookupError, match="Several plugins teach the array library 'shelf': 'one' of .*, 'two' of"):
+        arrays.load_library("shelf")
+
+
+def test_a_plugin_for_a_built_in_library_is_reported(install) -> None:
+    install(("dice_any.arrays.numpy", "mine", "Shelf"))
+    line = next(line for line in dice_any.backends() if line.name == "numpy")
+    assert "is built in; the plugin 'mine' of" in line.problem
+    assert dice_any.dice_score(X, Y) > 0
+
+
+def test_a_library_that_keeps_to_the_standard_needs_no_plugin() -> None:
+    class Stranger:
+        """An array whose library nobody taught us."""
+
+        __module__ = "stranger.core"
+
+        def __array_namespace__(self, api_version=None):
+            return np
+
+    library = arrays.library_of(Stranger())
+    assert library.name == "stranger"
+    assert library.xp is np
