@@ -155,7 +155,9 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
                 f"`target` must hold labels from 0 to {task.num_classes - 1}; got {bad} others. "  # type: ignore[operator]
                 "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
             )
-    aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
+    aligned = (
+        xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
+    )
     if library.kind(prediction.dtype) == "integer":
         labels = xp.astype(prediction, xp.int64)
         bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))

@@ -273,7 +273,12 @@ def _read_smooth(smooth: Smooth) -> tuple[float, float]:
 
 
 def _check_choices(
-    sums: Overlap, class_weight: ClassWeight, classes: Classes, average: LossAverage, absent: Absent, reduction: Reduction
+    sums: Overlap,
+    class_weight: ClassWeight,
+    classes: Classes,
+    average: LossAverage,
+    absent: Absent,
+    reduction: Reduction,
 ) -> None:
     for name, value, choices in (
         ("average", average, (None, "micro")),

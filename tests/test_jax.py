@@ -77,9 +77,7 @@ def test_gradients_are_finite_where_nothing_is() -> None:
     assert jax.grad(lambda x: dice_any.dice_loss(x, nothing, smooth=0))(nothing).tolist() == [0] * 5
     z = jnp.asarray(X).at[:, :, 3].set(jnp.nan)
     y = jnp.asarray(Y).at[:, 3].set(255)
-    ignored = jax.grad(
-        lambda z: dice_any.jaccard_loss(z, y, class_axis=1, activation="softmax", ignore_label=255)
-    )(z)
+    ignored = jax.grad(lambda z: dice_any.jaccard_loss(z, y, class_axis=1, activation="softmax", ignore_label=255))(z)
     assert np.isfinite(ignored).all()
 
 

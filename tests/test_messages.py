@@ -82,8 +82,16 @@ PAIRS = {
         {"class_axis": 0},
         says("`target` must have the prediction's shape without its class axis, (4,); got (3,)", "class_axis=0"),
     ),
-    "class axis of label maps": ((LABELS, LABELS), {"class_axis": 0}, says("`class_axis` must be None for two label maps")),
-    "number of classes of memberships": ((SOFT, SOFT), {"num_classes": 2}, says("`num_classes` must go with label maps")),
+    "class axis of label maps": (
+        (LABELS, LABELS),
+        {"class_axis": 0},
+        says("`class_axis` must be None for two label maps"),
+    ),
+    "number of classes of memberships": (
+        (SOFT, SOFT),
+        {"num_classes": 2},
+        says("`num_classes` must go with label maps"),
+    ),
     "number of classes beside a class axis": (
         (BY_CLASS, LABELS[[0, 1, 2, 0]]),
         {"class_axis": 0, "num_classes": 5},
@@ -93,10 +101,22 @@ PAIRS = {
     "axis": ((SOFT, SOFT), {"axis": 1}, says("`axis` must be in [-1, 1) for 1 axes; got 1")),
     "axis twice": ((BY_CLASS, BY_CLASS), {"axis": (0, -2)}, says("`axis` must name each axis once; got (0, -2)")),
     "axis by name": ((SOFT, SOFT), {"axis": "volume"}, says("`axis` must be None", "'space'; got 'volume'")),
-    "space of classes": ((BY_CLASS, BY_CLASS), {"axis": "space", "class_axis": 0}, says("must find the samples on axis 0")),
-    "class axis summed": ((BY_CLASS, BY_CLASS), {"axis": 0, "class_axis": 0}, says("must not hold the class axis 0", "micro")),
+    "space of classes": (
+        (BY_CLASS, BY_CLASS),
+        {"axis": "space", "class_axis": 0},
+        says("must find the samples on axis 0"),
+    ),
+    "class axis summed": (
+        (BY_CLASS, BY_CLASS),
+        {"axis": 0, "class_axis": 0},
+        says("must not hold the class axis 0", "micro"),
+    ),
     "class axis": ((BY_CLASS, BY_CLASS), {"class_axis": 2}, says("`class_axis` must be in [-2, 2) for 2 axes; got 2")),
-    "form": ((SOFT, SOFT), {"form": "cubed"}, says("`form` must be one of 'product', 'squared', 'minimum'; got 'cubed'")),
+    "form": (
+        (SOFT, SOFT),
+        {"form": "cubed"},
+        says("`form` must be one of 'product', 'squared', 'minimum'; got 'cubed'"),
+    ),
     "activation": ((SOFT, SOFT), {"activation": "relu"}, says("`activation` must be None or one of", "got 'relu'")),
     "softmax without classes": ((SOFT, SOFT), {"activation": "softmax"}, says("`class_axis` must be given with")),
     "softmax of one channel": (
@@ -104,11 +124,23 @@ PAIRS = {
         {"activation": "softmax", "class_axis": 0},
         says("must have two classes or more", "`activation='sigmoid'`"),
     ),
-    "ignored label of a mask": ((MASK, MASK), {"ignore_label": 0}, says("`ignore_label` must go with", "`weight=mask`")),
-    "weight's shape": ((SOFT, SOFT), {"weight": np.ones(2)}, says("`weight` must have as many axes", "got (2,) for (3,)")),
+    "ignored label of a mask": (
+        (MASK, MASK),
+        {"ignore_label": 0},
+        says("`ignore_label` must go with", "`weight=mask`"),
+    ),
+    "weight's shape": (
+        (SOFT, SOFT),
+        {"weight": np.ones(2)},
+        says("`weight` must have as many axes", "got (2,) for (3,)"),
+    ),
     "weight's axes": ((SOFT, SOFT), {"weight": np.ones((1, 3))}, says("`weight` must have as many axes")),
     "average without classes": ((MASK, MASK), {"average": "macro"}, says("`average` must be None without classes")),
-    "unknown average": ((BY_CLASS, BY_CLASS), {"average": "mean", "class_axis": 0}, says("`average` must be", "'mean'")),
+    "unknown average": (
+        (BY_CLASS, BY_CLASS),
+        {"average": "mean", "class_axis": 0},
+        says("`average` must be", "'mean'"),
+    ),
     "no such class": (
         (BY_CLASS, BY_CLASS),
         {"class_axis": 0, "classes": [3]},
@@ -119,7 +151,11 @@ PAIRS = {
         {"class_axis": 0, "classes": "foreground"},
         says("must leave a class; got one class only"),
     ),
-    "logits without activation": ((SOFT * 9, MASK), {}, says("memberships in [0, 1]; got 2 values", "activation='sigmoid'")),
+    "logits without activation": (
+        (SOFT * 9, MASK),
+        {},
+        says("memberships in [0, 1]; got 2 values", "activation='sigmoid'"),
+    ),
 }
 
 
@@ -132,9 +168,17 @@ def test_pairs(name: str) -> None:
 
 KINDS = {
     "integer prediction": ((LABELS, SOFT), {}, says("`prediction` must be boolean or floating", "`prediction == 1`")),
-    "activated mask": ((MASK, MASK), {"activation": "sigmoid"}, says("`activation` must go with a floating prediction")),
+    "activated mask": (
+        (MASK, MASK),
+        {"activation": "sigmoid"},
+        says("`activation` must go with a floating prediction"),
+    ),
     "axis that is no number": ((SOFT, SOFT), {"axis": 0.5}, says("`axis` must be an integer; got float")),
-    "boolean class axis": ((BY_CLASS, BY_CLASS), {"class_axis": True}, says("`class_axis` must be an integer; got bool")),
+    "boolean class axis": (
+        (BY_CLASS, BY_CLASS),
+        {"class_axis": True},
+        says("`class_axis` must be an integer; got bool"),
+    ),
     "weight as list": ((SOFT, SOFT), {"weight": [1, 2, 3]}, says("`weight` must be an array", "got list")),
     "classes as number": ((BY_CLASS, BY_CLASS), {"class_axis": 0, "classes": 1}, says("`classes` must be a sequence")),
     "exact as text": ((SOFT, SOFT), {"exact": "yes"}, says("`exact` must be None, True or False; got str")),
@@ -225,7 +269,9 @@ def test_losses_without_classes(argument: dict) -> None:
 
 
 def test_unknown_backend() -> None:
-    with pytest.raises(LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")):
+    with pytest.raises(
+        LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")
+    ):
         dice_any.dice_score(MASK, MASK, backend="abacus")
 
 

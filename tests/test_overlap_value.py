@@ -19,7 +19,9 @@ from dice_any.testing import oracle, recipe
 
 def soft(seed: int, **arguments) -> Overlap:
     shape = (2, 3, 4)
-    return overlap(recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments)
+    return overlap(
+        recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments
+    )
 
 
 def test_golden_asymmetric_case() -> None:
@@ -98,7 +100,11 @@ def test_empty_zero_has_no_score() -> None:
 
 
 MISFITS = [
-    (lambda: soft(1) + soft(1, exact=False), TypeError, "must both be plain or both be hard or exact; got exact and plain"),
+    (
+        lambda: soft(1) + soft(1, exact=False),
+        TypeError,
+        "must both be plain or both be hard or exact; got exact and plain",
+    ),
     (lambda: soft(1) + soft(1, form="minimum"), ValueError, "must have one form; got 'product' and 'minimum'"),
     (lambda: soft(1) + soft(1)[0], ValueError, r"equal shapes and classes; got \(2, 3\) and \(3,\)"),
     (lambda: soft(1) + 1, TypeError, "unsupported operand"),
@@ -137,7 +143,9 @@ LIMBS = [
 ]
 
 
-@pytest.mark.parametrize("limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)])
+@pytest.mark.parametrize(
+    "limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)]
+)
 def test_limbs_are_rounded_to_the_nearest_float(limbs: tuple[int, int, int]) -> None:
     library = load_library("numpy")
     array = np.asarray(limbs, dtype=np.int64)[None, :, None]

@@ -131,7 +131,7 @@ def test_an_array_library_is_taught_by_a_plugin(install) -> None:
     install(("dice_any.arrays.shelf", "shelf", "Shelf"))
     taught = arrays.load_library("shelf")
     assert isinstance(taught, Shelf)
-    arrays._of_module.pop("shelf")
+    arrays._from_plugins.pop("shelf")
 
 
 def test_array_plugins_that_are_broken_or_double(install) -> None:

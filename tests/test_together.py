@@ -51,7 +51,8 @@ def test_hard_scores(backends: list[Adapter], score) -> None:
 
 
 @pytest.mark.parametrize(
-    "score", [dice_any.accuracy_score, dice_any.cohen_kappa, dice_any.matthews_correlation, dice_any.generalized_dice_score]
+    "score",
+    [dice_any.accuracy_score, dice_any.cohen_kappa, dice_any.matthews_correlation, dice_any.generalized_dice_score],
 )
 def test_joint_scores(backends: list[Adapter], score) -> None:
     x, y = recipe.labels(9, 500, 5, "uint8"), recipe.labels(11, 500, 5, "uint8")

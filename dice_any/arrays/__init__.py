@@ -7,27 +7,83 @@ can only exist where that library is already loaded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 from ..plugins import ARRAYS, Plugin, plugins
 from .library import Array, ArrayLibrary
 
 __all__ = ["BUILTIN", "Array", "ArrayLibrary", "UnknownLibraryError", "candidates", "library_of", "load_library"]
 
-#: top-level module of the arrays -> (our module, class) that knows the library
-BUILTIN = {
-    "numpy": ("numpy", "NumPy"),
-    "torch": ("torch", "PyTorch"),
-    "jax": ("jax", "Jax"),
-    "jaxlib": ("jax", "Jax"),  # where the class of JAX's arrays lives
-    "cupy": ("cupy", "CuPy"),
-    "dask": ("dask", "Dask"),
-    "array_api_strict": ("strict", "Strict"),
-    "sparse": ("sparse", "Sparse"),
-    "ndonnx": ("ndonnx", "Ndonnx"),
-    "cubed": ("cubed", "Cubed"),
-}
+# Import statements, and modules that make their library as they load: torch.compile can run the one and need not trace
+# the other, so that even the first call of a process may be a compiled one.
 
+
+def _numpy() -> ArrayLibrary:
+    from .numpy import library
+
+    return library
+
+
+def _torch() -> ArrayLibrary:
+    from .torch import library
+
+    return library
+
+
+def _jax() -> ArrayLibrary:
+    from .jax import library
+
+    return library
+
+
+def _cupy() -> ArrayLibrary:
+    from .cupy import library
+
+    return library
+
+
+def _dask() -> ArrayLibrary:
+    from .dask import library
+
+    return library
+
+
+def _strict() -> ArrayLibrary:
+    from .strict import library
+
+    return library
+
+
+def _sparse() -> ArrayLibrary:
+    from .sparse import library
+
+    return library
+
+
+def _ndonnx() -> ArrayLibrary:
+    from .ndonnx import library
+
+    return library
+
+
+def _cubed() -> ArrayLibrary:
+    from .cubed import library
+
+    return library
+
+
+#: top-level module of the arrays -> what loads the library that knows them
+BUILTIN: dict[str, Callable[[], ArrayLibrary]] = {
+    "numpy": _numpy,
+    "torch": _torch,
+    "jax": _jax,
+    "jaxlib": _jax,  # where the class of JAX's arrays lives
+    "cupy": _cupy,
+    "dask": _dask,
+    "array_api_strict": _strict,
+    "sparse": _sparse,
+    "ndonnx": _ndonnx,
+    "cubed": _cubed,
+}
 
 
 class UnknownLibraryError(LookupError):
@@ -35,7 +91,7 @@ class UnknownLibraryError(LookupError):
 
 
 _of_class: dict[type, ArrayLibrary] = {}
-_of_module: dict[str, ArrayLibrary] = {}
+_from_plugins: dict[str, ArrayLibrary] = {}
 
 
 def library_of(array: Array) -> ArrayLibrary:
@@ -61,15 +117,11 @@ def _find_library(array: Array) -> ArrayLibrary:
 
 def load_library(module: str) -> ArrayLibrary:
     """Return what knows the library with this top-level module: built in, or from a plugin."""
-    home, name = BUILTIN.get(module, (module, ""))
-    if home not in _of_module:
-        _of_module[home] = _built_in(home, name) if name else _from_plugin(module)
-    return _of_module[home]
-
-
-def _built_in(home: str, name: str) -> ArrayLibrary:
-    make: Callable[[], ArrayLibrary] = getattr(import_module(f".{home}", __name__), name)
-    return make()
+    if module in BUILTIN:
+        return BUILTIN[module]()
+    if module not in _from_plugins:
+        _from_plugins[module] = _from_plugin(module)
+    return _from_plugins[module]
 
 
 def _from_plugin(module: str) -> ArrayLibrary:
@@ -80,7 +132,9 @@ def _from_plugin(module: str) -> ArrayLibrary:
     try:
         return found[0].entry_point.load()()  # type: ignore[no-any-return]
     except Exception as error:
-        raise LookupError(f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it.") from error
+        raise LookupError(
+            f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it."
+        ) from error
 
 
 def candidates(module: str) -> list[Plugin]:

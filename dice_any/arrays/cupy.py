@@ -34,3 +34,6 @@ class CuPy(ArrayLibrary):
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         with like.device:
             return self._cupy.asarray(values, dtype=dtype)
+
+
+library = CuPy()

@@ -28,3 +28,6 @@ class Dask(ChunkedLibrary):
 
     def arange(self, stop: int, like: Array) -> Array:
         return self.xp.arange(stop, dtype=self.xp.int64)
+
+
+library = Dask()

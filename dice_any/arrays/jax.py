@@ -55,8 +55,13 @@ class Jax(ArrayLibrary):
         if cls not in self._registered:
             self._registered.add(cls)
             self._jax.tree_util.register_pytree_node(
-                cls, lambda value: value.tree_flatten(), lambda context, leaves: cls.tree_unflatten(context, leaves)  # type: ignore[attr-defined]
+                cls,
+                lambda value: value.tree_flatten(),
+                lambda context, leaves: cls.tree_unflatten(context, leaves),  # type: ignore[attr-defined]
             )
 
     def default_device(self) -> str:
         return str(self._jax.devices()[0])
+
+
+library = Jax()

@@ -19,3 +19,6 @@ class Ndonnx(ArrayLibrary):
 
     def tolist(self, array: Array) -> Any:
         return array.unwrap_numpy().tolist()
+
+
+library = Ndonnx()

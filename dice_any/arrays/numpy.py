@@ -86,3 +86,6 @@ class NumPy(ArrayLibrary):
         if prediction.size <= limit:
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.strides, limit=limit, lead=lead, tail=tail)
+
+
+library = NumPy()

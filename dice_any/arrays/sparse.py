@@ -32,3 +32,6 @@ def _numpy() -> Any:
     import numpy
 
     return numpy
+
+
+library = Sparse()

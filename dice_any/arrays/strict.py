@@ -14,3 +14,6 @@ class Strict(ArrayLibrary):
 
     def has_float64(self, array: Array) -> bool:
         return str(array.device) != "no_float64" and "no_float64" not in repr(array.device)
+
+
+library = Strict()

@@ -62,9 +62,7 @@ def tiles(
         pieces = math.ceil(shape[a] / max(limit // rest, 1))
         steps[a] = math.ceil(shape[a] / pieces)
         size = rest * steps[a]
-    yield from product(
-        *([slice(i, min(i + steps[a], n)) for i in range(0, n, steps[a])] for a, n in enumerate(shape))
-    )
+    yield from product(*([slice(i, min(i + steps[a], n)) for i in range(0, n, steps[a])] for a, n in enumerate(shape)))
 
 
 def _cut(array: Array | None, tile: tuple[slice, ...], shape: tuple[int, ...], class_axis: int | None) -> Array | None:

@@ -106,3 +106,6 @@ class PyTorch(ArrayLibrary):
 
 def _is_fake(tensor: Array) -> bool:
     return tensor.device.type == "meta" or type(tensor).__module__.startswith("torch._subclasses")
+
+
+library = PyTorch()

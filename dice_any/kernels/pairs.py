@@ -55,5 +55,3 @@ def _spread(library: ArrayLibrary, both: Array, x: Array, y: Array, length: int)
     zero = xp.zeros_like(both)
     sizes = zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0)
     return library.answer(library.stack([both, *sizes, zero + length, zero]))
-
-

@@ -61,9 +61,7 @@ def test_masks_over_some_axes(dice_backend: Adapter, axis: object) -> None:
 @pytest.mark.parametrize("class_axis", [0, 1, -1])
 def test_masks_by_class_have_the_classes_last(dice_backend: Adapter, class_axis: int) -> None:
     x, y = recipe.masks(5, (2, 3, 4)), recipe.masks(6, (2, 3, 4))
-    parts = [
-        by_hand(a, b) for a, b in zip(np.moveaxis(x, class_axis, 0), np.moveaxis(y, class_axis, 0), strict=True)
-    ]
+    parts = [by_hand(a, b) for a, b in zip(np.moveaxis(x, class_axis, 0), np.moveaxis(y, class_axis, 0), strict=True)]
     assert counts(dice_backend, x, y, class_axis=class_axis) == stacked(parts)
 
 

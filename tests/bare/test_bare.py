@@ -25,7 +25,9 @@ def test_import_loads_nothing_but_the_helper() -> None:
 
 
 def test_a_list_is_told_what_to_do() -> None:
-    with pytest.raises(TypeError, match=r"`prediction` must be an array of a library that follows the Array API .* got list"):
+    with pytest.raises(
+        TypeError, match=r"`prediction` must be an array of a library that follows the Array API .* got list"
+    ):
         dice_any.dice_score([True, False], [True, True])
 
 
