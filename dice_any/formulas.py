@@ -63,7 +63,7 @@ def recall(library: ArrayLibrary, s: Sums) -> Ratio:
 
 
 def specificity(library: ArrayLibrary, s: Sums) -> Ratio:
-    """tn / (N − Y)."""
+    """Tn / (N − Y)."""
     negatives = s.total - s.target
     return negatives - (s.prediction - s.intersection), negatives
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numbers as numbers_abc
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from .arrays import UnknownLibraryError, library_of
 from .arrays.library import Array, ArrayLibrary, elements
@@ -104,7 +104,7 @@ def read_library(name: str, array: Array) -> ArrayLibrary:
         library = library_of(array)
     except UnknownLibraryError:
         found = _class_name(array)
-        if isinstance(array, list | tuple | set | frozenset | range | bool | int | float | complex | str):
+        if isinstance(array, (list, tuple, set, frozenset, range, int, float, complex, str)):
             cure = f"Make one first, for example `numpy.asarray({name})`"
         elif array is None:
             cure = "Pass both arrays, or one `Overlap`"
@@ -401,5 +401,5 @@ def check_not_negative(**numbers: object) -> None:
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, numbers_abc.Real):
             raise TypeError(f"`{name}` must be a number; got {_class_name(value)}.")
-        if not 0 <= value < float("inf"):
+        if not 0 <= float(value) < float("inf"):
             raise ValueError(f"`{name}` must be finite and at least 0; got {value!r}.")

@@ -78,4 +78,4 @@ def test_a_large_call_makes_no_large_temporary() -> None:
         call()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 4 * 2**20
+        assert peak < 5 * 2**20

@@ -84,7 +84,14 @@ class ArrayLibrary:
         """Tell whether float64 exists on the array's device."""
         return True
 
+    def are_memberships(self, values: Array) -> bool:
+        """Tell whether Python may look and all values are in [0, 1]; False sends the caller the slower way."""
+        return False
+
     # -- how it computes -----------------------------------------------------------------------------------------------
+
+    #: Sums run over tiles, and int64 wraps modulo 2⁶⁴.
+    tiled = False
 
     def precision(self) -> AbstractContextManager[Any]:
         """Return the context in which float64 and int64 exist."""
@@ -102,8 +109,8 @@ class ArrayLibrary:
         """Count the true elements, as int64."""
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
 
-    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D array;
-    #: None where the library cannot.
+    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D
+    #: array; None where the library cannot.
     bincount: Callable[[Array, int, Array | None], Array] | None = None
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:

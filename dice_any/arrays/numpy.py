@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction, elements
 from .tiles import tiled_sums
 
-# Bytes or elements a tile may hold. Masks take one byte an element and one temporary; label maps an int64 code;
-# memberships several float64 terms.
-MASK_TILE, LABEL_TILE, SOFT_TILE = 1 << 19, 1 << 17, 1 << 14
+# Elements of a tile. Masks take one byte an element and one temporary; label maps a code; memberships several float64
+# terms. Where freed memory goes back to the kernel at once (Dask's workers ask for that), small blocks cost far less.
+MASK_TILE, LABEL_TILE = 1 << 19, 1 << 17
+SOFT_TILE = 1 << (13 if "MALLOC_TRIM_THRESHOLD_" in os.environ else 16)
 
 
 def tile_limit(task: Any) -> int:
@@ -20,6 +22,8 @@ def tile_limit(task: Any) -> int:
 
 
 class NumPy(ArrayLibrary):
+    tiled = True
+
     def __init__(self) -> None:
         import numpy as np
 
@@ -48,6 +52,9 @@ class NumPy(ArrayLibrary):
 
     def device(self, array: Array) -> Any:
         return "cpu"
+
+    def are_memberships(self, values: Array) -> bool:
+        return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN
 
     def count(self, mask: Array, axis: Axes) -> Array:
         np = self._np

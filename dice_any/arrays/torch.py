@@ -10,6 +10,8 @@ from .tiles import tiled_sums
 
 
 class PyTorch(ArrayLibrary):
+    tiled = True
+
     def __init__(self) -> None:
         super().__init__("torch", "array_api_compat.torch")
         import torch
@@ -29,16 +31,22 @@ class PyTorch(ArrayLibrary):
 
     def traced(self, array: Array) -> bool:
         torch = self._torch
-        return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(array)
+        return bool(torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(array))
 
     def at_hand(self, array: Array) -> bool:
         return not self.traced(array) and array.device.type == "cpu" and not _is_fake(array)
 
     def has_float64(self, array: Array) -> bool:
-        return array.device.type != "mps"
+        return bool(array.device.type != "mps")
 
     def detach(self, array: Array) -> Array:
         return array.detach()
+
+    def are_memberships(self, values: Array) -> bool:
+        if not self.at_hand(values):
+            return False
+        low, high = self._torch.aminmax(values)
+        return bool(low >= 0) and bool(high <= 1)  # neither holds if there is a NaN
 
     def count(self, mask: Array, axis: Axes) -> Array:
         torch = self._torch
@@ -81,7 +89,7 @@ class PyTorch(ArrayLibrary):
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = 4 * tile_limit(task)  # a PyTorch operation costs more to start than a NumPy one
+        limit = 2 * tile_limit(task)  # a PyTorch operation costs more to start than a NumPy one
         differentiable = self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
         if prediction.numel() <= limit or differentiable or not self.at_hand(prediction):
             return function(task, self, *arrays)

@@ -62,7 +62,7 @@ def joint_counts(
     None where the library has no histogram, or where one would be much larger than the labels it counts.
     """
     xp, shape, axis = library.xp, library.shape(target), task.element_axis
-    side = task.num_classes + 1  # type: ignore[operator]
+    side = task.classes + 1
     kept = [a for a in range(len(shape)) if a not in axis]
     cells = elements(tuple(shape[a] for a in kept))
     if library.bincount is None or cells * side**2 > max(4 * elements(shape), 4096):
@@ -111,7 +111,7 @@ def pair_by_pair(
 ) -> Array:
     """Return what `joint_counts` does, from a pair of masks for each pair of labels."""
     xp = library.xp
-    side = task.num_classes + 1  # type: ignore[operator]
+    side = task.classes + 1
     x, y = (_in_range(library, labels, side - 1) for labels in (prediction, target))
     weights, bad = _integer_weights(library, weight, library.shape(target))
     if bad is not None:
@@ -139,7 +139,7 @@ def _class_by_class(
     invalid = [(labels < 0) | (labels >= task.num_classes) for labels in (prediction, target)]
     add = mask_sums if task.kind == "hard" else membership_sums
     sums = []
-    for label in range(task.num_classes):  # type: ignore[arg-type]
+    for label in range(task.classes):
         x, y = prediction == label, target == label
         if counted is not None:
             x, y = x & counted, y & counted

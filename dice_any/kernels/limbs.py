@@ -8,52 +8,73 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays.library import Array, ArrayLibrary, Axes
+from ..arrays.library import Array, ArrayLibrary, Axes, elements
 
 UNIT = 2**31
+#: so few terms that a float64 sum of them, in whatever order, is off by far less than 1
+TILE = 2**22
+Limbs = tuple[Array, Array, Array]
 # The limbs are stacked along this axis of an array of sums: (row, limb, *counts).
 LIMB_AXIS = 1
 
 
-def sum_exactly(
-    library: ArrayLibrary, terms: Array, axis: Axes, *, weighted: bool = False
-) -> tuple[Array, Array, Array]:
-    """Sum float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`; the limbs come back uncarried.
+def sum_exactly(library: ArrayLibrary, terms: list[Array], axis: Axes, *, weighted: bool = False) -> Array:
+    """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms, limbs, *kept), uncarried.
 
-    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹): scaling by a power of two and taking the fractional
-    part are exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by XLA.)
     Fewer than 2³² terms keep every integer sum below 2⁶³.
     """
+    if library.tiled and not weighted and elements(terms[0].shape) <= TILE:
+        return _sum_turns(library, terms, axis)
+    return library.stack([_sum_limbs(library, term, axis, weighted) for term in terms])
+
+
+def _sum_limbs(library: ArrayLibrary, terms: Array, axis: Axes, weighted: bool) -> Array:
+    """Sum limb by limb: right for any number of terms.
+
+    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹): scaling by a power of two and taking the
+    fractional part are exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by
+    XLA.)
+    """
     xp = library.xp
-    whole = None
+    parts = []
     if weighted:
-        whole = xp.floor(terms)
-        terms = terms - whole
+        parts.append(xp.floor(terms))
+        terms = terms - parts[0]
     scaled = terms * float(UNIT)
     high = xp.floor(scaled)
-    low = xp.floor((scaled - high) * float(UNIT))
-    high = xp.sum(xp.astype(high, xp.int64), axis=axis, dtype=xp.int64)
-    low = xp.sum(xp.astype(low, xp.int64), axis=axis, dtype=xp.int64)
-    if whole is None:
-        return xp.zeros_like(high), high, low
-    return xp.sum(xp.astype(whole, xp.int64), axis=axis, dtype=xp.int64), high, low
+    parts += [high, xp.floor((scaled - high) * float(UNIT))]
+    limbs = [xp.sum(xp.astype(part, xp.int64), axis=axis, dtype=xp.int64) for part in parts]
+    return library.stack(limbs if weighted else [xp.zeros_like(limbs[0]), *limbs])
 
 
-def whole_number(library: ArrayLibrary, count: Array) -> tuple[Array, Array, Array]:
-    """Return the limbs of an integer."""
-    zero = library.xp.zeros_like(count)
-    return count, zero, zero
+def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:
+    """Sum a tile in half as many passes.
+
+    A term is one integer q = floor(v·2⁶²), and Σq is taken modulo 2⁶⁴, as host libraries add int64. A float64 sum
+    beside it, far closer than the 2⁶⁴/2⁶² = 4 that a turn of the modulus is worth, tells how many turns there were.
+    """
+    xp = library.xp
+    size = xp.stack([xp.sum(term, axis=axis, dtype=xp.float64) for term in terms])
+    rest = xp.stack([xp.sum(xp.astype(term * 2.0**62, xp.int64), axis=axis, dtype=xp.int64) for term in terms])
+    turns = xp.astype(xp.round((size - xp.astype(rest, xp.float64) * 2.0**-62) * 0.25), xp.int64)
+    return xp.stack([4 * turns + rest // 2**62, rest % 2**62 // UNIT, rest % UNIT], axis=LIMB_AXIS)
+
+
+def whole_numbers(library: ArrayLibrary, counts: list[Array]) -> Array:
+    """Return integers as exact sums: (counts, limbs, *kept)."""
+    whole = library.stack(counts)
+    zero = library.xp.zeros_like(whole)
+    return library.stack([whole, zero, zero], axis=LIMB_AXIS)
 
 
 def carry(library: ArrayLibrary, sums: Array) -> Array:
     """Bring the limbs of 2⁻³¹ and 2⁻⁶² into [0, 2³¹); the whole limb takes the sign."""
-    xp = library.xp
     whole, mid, low = (sums[:, i, ...] for i in range(3))
     mid = mid + low // UNIT
     return library.stack([whole + mid // UNIT, mid % UNIT, low % UNIT], axis=LIMB_AXIS)
 
 
-def to_float64(library: ArrayLibrary, limbs: tuple[Array, Array, Array]) -> Array:
+def to_float64(library: ArrayLibrary, limbs: Limbs) -> Array:
     """Round carried limbs to the nearest float64.
 
     The number is cut into two integers that float64 holds exactly, so that their one addition is the only rounding.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..arrays.library import Array, ArrayLibrary, Axes
-from .limbs import LIMB_AXIS, UNIT, sum_exactly, whole_number
+from .limbs import UNIT, sum_exactly, whole_numbers
 from .masks import class_last, count_elements, count_invalid, keep
 from .task import Task
 
@@ -21,46 +19,44 @@ def membership_sums(
 ) -> Array:
     """Sum aligned memberships, exactly or plainly."""
     xp = library.xp
-    exact = task.kind == "exact"
     shape = x.shape
-    if exact:
-        x, y, invalid = _valid_only(task, library, x, y, counted, invalid)
-    if weight is not None and library.kind(weight.dtype) == "bool":
-        weight = None  # all that it says is in `counted`
-    if weight is not None:
-        weight = keep(library, counted, widen(task, library, weight))
-        invalid = [*invalid, ~((weight >= 0) & (weight < float(UNIT)))]
-        weight = xp.where(invalid[-1], xp.zeros_like(weight), weight) if exact else weight
-    add = partial(sum_exactly, weighted=weight is not None) if exact else _sum_plainly
-    sums = [_sum_term(task, library, term, weight, add) for term in _terms(task, library, x, y)]
-    if weight is None:
-        like = sums[0][1] if exact else sums[0]
-        total = count_elements(task, library, shape, counted, xp.zeros_like(like, dtype=xp.int64))
-        sums.append(whole_number(library, total) if exact else xp.astype(total, like.dtype))
-    else:
-        sums.append(add(library, xp.broadcast_to(weight, shape), task.axis))
-    if exact:
-        bad = count_invalid(task, library, shape, invalid, counted, sums[0][1])
-        limbs = [library.stack(list(limb)) for limb in zip(*sums, whole_number(library, bad), strict=True)]
-        return class_last(task, library, library.stack(limbs, axis=LIMB_AXIS), lead=2)
-    bad = count_invalid(task, library, shape, invalid, counted, xp.zeros_like(sums[0], dtype=xp.int64))
-    return class_last(task, library, library.stack([*sums, xp.astype(bad, sums[0].dtype)]), lead=1)
+    if task.kind == "exact":
+        x, y, invalid = _valid_only(library, x, y, invalid)
+    terms = list(_terms(task, library, x, y))
+    weighted = weight is not None and library.kind(weight.dtype) != "bool"  # all that a mask says is in `counted`
+    if weighted:
+        weight, bad = _valid_weight(task, library, keep(library, counted, weight))
+        invalid = [*invalid, bad]
+        terms = [_weighed(library, term, weight) for term in terms]
+        terms.append(xp.broadcast_to(weight, shape))
+    sums = _add(task, library, terms, weighted)
+    none = xp.zeros_like(sums[0, 0, ...] if task.kind == "exact" else sums[0, ...], dtype=xp.int64)
+    counts = [count_invalid(task, library, shape, invalid, counted, none)]
+    if not weighted:
+        counts = [count_elements(task, library, shape, counted, none), *counts]
+    sums = xp.concat([sums, _as_sums(task, library, counts)])
+    return class_last(task, library, sums, lead=len(task.lead))
 
 
-def _valid_only(
-    task: Task, library: ArrayLibrary, x: Array, y: Array, counted: Array | None, invalid: list[Array]
-) -> tuple[Array, Array, list[Array]]:
+def _valid_only(library: ArrayLibrary, x: Array, y: Array, invalid: list[Array]) -> tuple[Array, Array, list[Array]]:
     """Make what lies outside [0, 1] 0 and remember where: integer casts of NaN are different everywhere."""
     xp = library.xp
-    out = []
+    both = []
     for values in (x, y):
-        if library.kind(values.dtype) == "floating":
-            values = xp.astype(values, xp.float64, copy=False)
+        if library.kind(values.dtype) == "floating" and not library.are_memberships(values):
             valid = (values >= 0) & (values <= 1)
             invalid = [*invalid, ~valid]
             values = xp.where(valid, values, xp.zeros_like(values))
-        out.append(values)
-    return out[0], out[1], invalid
+        both.append(values)
+    return both[0], both[1], invalid
+
+
+def _valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:
+    """Return the weight as a floating number, and where it is out of range."""
+    xp = library.xp
+    weight = widen(task, library, weight)
+    bad = ~((weight >= 0) & (weight < float(UNIT)))
+    return (xp.where(bad, xp.zeros_like(weight), weight) if task.kind == "exact" else weight), bad
 
 
 def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array) -> tuple[Array, Array, Array]:
@@ -84,27 +80,43 @@ def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array) -> tuple[Array
     return both, x, y
 
 
-def _sum_term(task: Task, library: ArrayLibrary, term: Array, weight: Array | None, add: object) -> object:
-    """Sum one term over the elements, weighted if there is a weight."""
+def _weighed(library: ArrayLibrary, term: Array, weight: Array) -> Array:
+    """Multiply a term by the weight; a mask stands for zeros and ones."""
     xp = library.xp
-    mask = library.kind(term.dtype) == "bool"
-    if mask and weight is None:
-        count = library.count(term, task.axis)
-        return whole_number(library, count) if task.kind == "exact" else xp.astype(count, _sum_dtype(library, term))
-    if mask:
-        weight = xp.broadcast_to(weight, term.shape)
-        term = xp.where(term, weight, xp.zeros_like(weight))
-    elif weight is not None:
-        term = term * weight
-    return add(library, term, task.axis)  # type: ignore[operator]
+    if library.kind(term.dtype) != "bool":
+        return term * weight
+    weight = xp.broadcast_to(weight, term.shape)
+    return xp.where(term, weight, xp.zeros_like(weight))
 
 
-def _sum_dtype(library: ArrayLibrary, array: Array) -> object:
-    return library.xp.float64 if library.has_float64(array) else library.xp.float32
+def _add(task: Task, library: ArrayLibrary, terms: list[Array], weighted: bool) -> Array:
+    """Sum each term over the elements, (terms, [limbs,] *kept); masks among them are counted."""
+    soft = [i for i, term in enumerate(terms) if library.kind(term.dtype) == "floating"]
+    floats = [terms[i] for i in soft]
+    if not soft:
+        return _as_sums(task, library, [library.count(term, task.axis) for term in terms])
+    if task.kind == "exact":
+        sums = sum_exactly(library, floats, task.axis, weighted=weighted)
+    else:
+        sums = library.stack([_sum_plainly(library, term, task.axis) for term in floats])
+    if len(soft) == len(terms):
+        return sums
+    counts = [library.count(term, task.axis) for i, term in enumerate(terms) if i not in soft]
+    places = [*soft, *(i for i in range(len(terms)) if i not in soft)]
+    both = library.xp.concat([sums, _as_sums(task, library, counts)])
+    return library.stack([both[places.index(i), ...] for i in range(len(terms))])
+
+
+def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
+    """Return counts as the kind of sums that they stand among."""
+    xp = library.xp
+    if task.kind == "exact":
+        return whole_numbers(library, counts)
+    return xp.astype(library.stack(counts), xp.float64 if library.has_float64(counts[0]) else xp.float32)
 
 
 def _sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
-    """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error does not grow with n."""
+    """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error hardly grows."""
     xp = library.xp
     if library.has_float64(terms):
         return xp.sum(terms, axis=axis, dtype=xp.float64)

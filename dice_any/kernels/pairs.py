@@ -45,7 +45,7 @@ def _multiply_pairs(task: Task, library: ArrayLibrary, X: Array, Y: Array) -> Ar
     wide = xp.float64 if library.has_float64(X) else xp.float32
     x, y = xp.astype(X, wide), xp.astype(Y, wide)
     squares = (x * x, y * y) if task.form == "squared" else (x, y)
-    sizes = [xp.sum(values, axis=1) for values in squares]
+    sizes = xp.sum(squares[0], axis=1), xp.sum(squares[1], axis=1)
     return _spread(library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1])
 
 

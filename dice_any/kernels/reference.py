@@ -23,16 +23,14 @@ def accepts(task: Task) -> bool | str:
 
 def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
     """Return the sums of whole arrays, laid out as `Task` says."""
-    tail = (task.num_classes,) if task.by_class else ()
+    tail = (task.classes,) if task.by_class else ()
     return library_of(prediction).run(block_sums, task, prediction, target, weight, lead=task.lead, tail=tail)
 
 
 def confusion_matrix(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
     """Return the confusion matrices of two label maps, (*kept, C, C), and how much was invalid, (*kept,)."""
-    classes = task.num_classes
-    joint = library_of(prediction).run(
-        block_pairs, task, prediction, target, weight, lead=(), tail=(classes + 1, classes + 1)
-    )
+    side = task.classes + 1
+    joint = library_of(prediction).run(block_pairs, task, prediction, target, weight, lead=(), tail=(side, side))
     return split_joint(library_of(joint), joint)
 
 
@@ -110,9 +108,8 @@ def _one_class_each(task: Task, library: ArrayLibrary, labels: Array) -> tuple[A
     """Return an aligned label map as hard memberships of every class, and where a label is out of range."""
     xp = library.xp
     labels = xp.astype(labels, xp.int64)  # a small integer type may not hold every class number
-    shape = [1] * labels.ndim
-    shape[task.class_axis] = -1  # type: ignore[call-overload]
-    classes = xp.reshape(library.arange(task.num_classes, labels), tuple(shape))  # type: ignore[arg-type]
+    shape = tuple(-1 if a == task.class_axis else 1 for a in range(labels.ndim))
+    classes = xp.reshape(library.arange(task.classes, labels), shape)
     return labels == classes, (labels < 0) | (labels >= task.num_classes)
 
 

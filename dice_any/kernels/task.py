@@ -56,6 +56,13 @@ class Task:
         return self.num_classes is not None
 
     @property
+    def classes(self) -> int:
+        """The number of classes, where the counts are by class."""
+        if self.num_classes is None:
+            raise ValueError("the counts of this task are not by class")
+        return self.num_classes
+
+    @property
     def element_axis(self) -> tuple[int, ...]:
         """The summed axes in the numbering of the elements: the prediction's axes without the class axis."""
         if self.class_axis is None:
