@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal, Unpack
+from typing import Any, Literal
 
 from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels import Task, pairs, reference, select
 from .kernels.limbs import UNIT
 from .kernels.task import INVALID, TOTAL
-from .reading import LIMIT, OverlapArguments, read, read_ids, read_rows
+from .reading import LIMIT, Axis, read, read_ids, read_rows
 from .sums import Overlap
 
 __all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
 
 
 def overlap(
-    prediction: Array, target: Array, /, *, backend: str | None = None, **arguments: Unpack[OverlapArguments]
+    prediction: Array,
+    target: Array,
+    /,
+    *,
+    class_axis: int | None = None,
+    axis: Axis = None,
+    num_classes: int | None = None,
+    activation: Literal["sigmoid", "softmax", "argmax"] | None = None,
+    form: Literal["product", "squared", "minimum"] = "product",
+    ignore_label: int | None = None,
+    weight: Array | None = None,
+    exact: bool | None = None,
+    backend: str | None = None,
 ) -> Overlap:
     r"""Sum the overlap of a predicted set X and a target set Y.
 
@@ -99,8 +111,18 @@ def overlap(
     >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
     ([2, 1, 1], [1, 1, 0], [1, 0, 1])
     """
-    library, task = read(prediction, target, **arguments)  # type: ignore[misc]
-    weight = arguments.get("weight")
+    library, task = read(
+        prediction,
+        target,
+        class_axis=class_axis,
+        axis=axis,
+        num_classes=num_classes,
+        activation=activation,
+        form=form,
+        ignore_label=ignore_label,
+        weight=weight,
+        exact=exact,
+    )
     with library.precision():
         kernel = select(task, backend, library.traced(prediction))
         if task.kind != "plain":
@@ -152,18 +174,16 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
         bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
         if bad:
             return (
-                f"`target` must hold labels from 0 to {task.num_classes - 1}; got {bad} others. "  # type: ignore[operator]
+                f"`target` must hold labels from 0 to {task.classes - 1}; got {bad} others. "
                 "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
             )
-    aligned = (
-        xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
-    )
+    aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
     if library.kind(prediction.dtype) == "integer":
         labels = xp.astype(prediction, xp.int64)
         bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
         if bad:
             return (
-                f"`prediction` must hold labels from 0 to {task.num_classes - 1}; got {bad} others. "  # type: ignore[operator]
+                f"`prediction` must hold labels from 0 to {task.classes - 1}; got {bad} others. "
                 "Raise `num_classes`, or relabel."
             )
     for name, values, activated in (("prediction", prediction, task.activation), ("target", target, None)):
@@ -189,7 +209,7 @@ def confusion_matrix(
     /,
     *,
     num_classes: int,
-    axis: Any = None,
+    axis: Axis = None,
     ignore_label: int | None = None,
     weight: Array | None = None,
     backend: str | None = None,
@@ -234,9 +254,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task = read(
-        prediction, target, axis=axis, num_classes=num_classes, ignore_label=ignore_label, weight=weight
-    )
+    library, task = read(prediction, target, axis=axis, num_classes=num_classes, ignore_label=ignore_label, weight=weight)
     if not all(task.labels):
         raise TypeError(
             f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and {task.dtypes[1]}. "

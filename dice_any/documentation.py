@@ -93,7 +93,5 @@ TypeError, ValueError, LookupError
 def documented(function: F) -> F:
     """Fill the ``{named sections}`` of a docstring."""
     lines = inspect.cleandoc(function.__doc__ or "").split("\n")
-    function.__doc__ = "\n".join(
-        SECTIONS.get(line.strip("{}"), line) if line.startswith("{") else line for line in lines
-    )
+    function.__doc__ = "\n".join(SECTIONS.get(line.strip("{}"), line) if line.startswith("{") else line for line in lines)
     return function

@@ -43,9 +43,7 @@ def _scan() -> None:
             if group.startswith(prefix):
                 for entry_point in installed.select(group=group):
                     distribution = entry_point.dist.name if entry_point.dist else "an unknown distribution"
-                    plugins_found.append(
-                        Plugin(group.removeprefix(prefix), entry_point.name, distribution, entry_point)
-                    )
+                    plugins_found.append(Plugin(group.removeprefix(prefix), entry_point.name, distribution, entry_point))
     for plugins_found in found.values():
         plugins_found.sort(key=lambda plugin: (plugin.module, plugin.name, plugin.distribution))
     _found.update(found)

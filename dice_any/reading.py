@@ -121,9 +121,7 @@ def read_library(name: str, array: Array) -> ArrayLibrary:
 
 def _class_name(value: object) -> str:
     cls = type(value)
-    return (
-        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
-    )
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
 
 
 def _same_place(library: ArrayLibrary, name: str, array: Array, prediction: Array) -> None:
@@ -143,12 +141,11 @@ def _same_place(library: ArrayLibrary, name: str, array: Array, prediction: Arra
 def read_shape(library: ArrayLibrary, name: str, array: Array) -> tuple[int, ...]:
     """Return the shape of an array that has known lengths and at least one element."""
     shape = library.shape(array)
-    if not all(isinstance(n, int) or hasattr(n, "__index__") for n in shape):
+    if not all(hasattr(n, "__index__") for n in shape):
         raise ValueError(f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call.")
     if 0 in shape:
         raise ValueError(
-            f"`{name}` must have at least one element; got shape {shape}. "
-            "To start an empty sum, use `Overlap.zero(...)`."
+            f"`{name}` must have at least one element; got shape {shape}. To start an empty sum, use `Overlap.zero(...)`."
         )
     return shape
 
@@ -157,9 +154,7 @@ def _kind(library: ArrayLibrary, name: str, array: Array) -> str:
     kind = library.kind(array.dtype)
     if kind not in ("bool", "integer", "floating"):
         cure = "Pass its real part or its absolute value" if kind == "complex" else "Convert it to one of these"
-        raise TypeError(
-            f"`{name}` must be boolean, integer or floating; got {library.dtype_name(array.dtype)}. {cure}."
-        )
+        raise TypeError(f"`{name}` must be boolean, integer or floating; got {library.dtype_name(array.dtype)}. {cure}.")
     return kind
 
 
@@ -218,9 +213,7 @@ def _check_activation(activation: str | None, kind: str, shape: tuple[int, ...],
     if activation == "sigmoid":
         return
     if class_axis is None:
-        raise ValueError(
-            f"`class_axis` must be given with `activation={activation!r}`; got None. Name the axis of classes."
-        )
+        raise ValueError(f"`class_axis` must be given with `activation={activation!r}`; got None. Name the axis of classes.")
     if shape[class_axis] == 1:
         raise ValueError(
             f"`activation={activation!r}` must have two classes or more to choose from; got a class axis of length 1. "

@@ -109,9 +109,7 @@ def _joint_score(
     """Divide the two parts of a formula over all classes; a set without classes is two, with its complement."""
     if classes is not None:
         if not sums.by_class:
-            raise ValueError(
-                f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`."
-            )
+            raise ValueError(f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`.")
         sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
     library = library_of(sums._sums)
     with library.precision():

@@ -37,7 +37,7 @@ def test_the_users_precision_stays_as_it_was() -> None:
 
 def test_overlap_passes_through_jit() -> None:
     result = jax.jit(lambda x, y: dice_any.overlap(x, y, class_axis=1))(jnp.asarray(X), jnp.asarray(Y))
-    expected = [oracle.exact_sums(X[:, c], Y == c) for c in range(3)]
+    expected = [oracle.exact_sums(X[:, c], c == Y) for c in range(3)]
     assert oracle.overlap_sums(result) == expected
     assert oracle.overlap_sums(jax.jit(lambda a: a + a)(result))[0].target == 2 * expected[0].target
 

@@ -62,8 +62,8 @@ class Wrapped:
 
 
 def test_array_inside_something() -> None:
+    Wrapped.__module__ = "tests.something"
     with pytest.raises(TypeError, match=says("got tests", "Wrapped. Pass the array inside it", ".data")) as caught:
-        Wrapped.__module__ = "tests.something"
         dice_any.dice_score(Wrapped(), SOFT)
     assert caught.value.__cause__ is None
 
@@ -269,9 +269,7 @@ def test_losses_without_classes(argument: dict) -> None:
 
 
 def test_unknown_backend() -> None:
-    with pytest.raises(
-        LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")
-    ):
+    with pytest.raises(LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")):
         dice_any.dice_score(MASK, MASK, backend="abacus")
 
 

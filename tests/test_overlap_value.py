@@ -12,16 +12,14 @@ import pytest
 
 import dice_any
 from dice_any import Overlap, overlap
-from dice_any.kernels.limbs import carry, to_float64
 from dice_any.arrays import load_library
+from dice_any.kernels.limbs import carry, to_float64
 from dice_any.testing import oracle, recipe
 
 
 def soft(seed: int, **arguments) -> Overlap:
     shape = (2, 3, 4)
-    return overlap(
-        recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments
-    )
+    return overlap(recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments)
 
 
 def test_golden_asymmetric_case() -> None:
@@ -143,9 +141,7 @@ LIMBS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)]
-)
+@pytest.mark.parametrize("limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)])
 def test_limbs_are_rounded_to_the_nearest_float(limbs: tuple[int, int, int]) -> None:
     library = load_library("numpy")
     array = np.asarray(limbs, dtype=np.int64)[None, :, None]

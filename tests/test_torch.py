@@ -134,7 +134,7 @@ def test_vmap_and_functional_gradients() -> None:
 
     each = torch.vmap(torch.func.grad(loss))(z, y)
     assert torch.allclose(each, torch.stack([torch.func.grad(loss)(a, b) for a, b in zip(z, y, strict=True)]))
-    value, tangent = torch.func.jvp(lambda z: loss(z, y[0]), (z[0],), (torch.ones(3, 5),))
+    _, tangent = torch.func.jvp(lambda z: loss(z, y[0]), (z[0],), (torch.ones(3, 5),))
     assert abs(tangent) < 1e-6  # softmax does not see a constant
     scores = torch.vmap(lambda z, y: dice_any.dice_score(z > 0, y > 0))(z[:, 0], y)
     assert torch.equal(scores, dice_any.dice_score(z[:, 0] > 0, y > 0, axis="space"))

@@ -132,9 +132,7 @@ def _from_plugin(module: str) -> ArrayLibrary:
     try:
         return found[0].entry_point.load()()  # type: ignore[no-any-return]
     except Exception as error:
-        raise LookupError(
-            f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it."
-        ) from error
+        raise LookupError(f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it.") from error
 
 
 def candidates(module: str) -> list[Plugin]:

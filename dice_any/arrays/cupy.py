@@ -23,7 +23,7 @@ class CuPy(ArrayLibrary):
         with like.device:
             return self._cupy.arange(stop, dtype=self._cupy.int64)
 
-    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         # cupy.bincount waits for the device to learn the largest code; adding at known places does not. CUDA adds
         # 64-bit integers atomically when they are unsigned; modulo 2**64 that is the same sum.
         cupy = self._cupy

@@ -39,7 +39,7 @@ class Jax(ArrayLibrary):
     def count(self, mask: Array, axis: Axes) -> Array:
         return self.xp.sum(mask, axis=axis, dtype=self.xp.int64)
 
-    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         return self.xp.zeros(length, dtype=self.xp.int64).at[codes].add(1 if weights is None else weights, mode="drop")
 
     def arange(self, stop: int, like: Array) -> Array:

@@ -65,7 +65,7 @@ class NumPy(ArrayLibrary):
             return np.full(left, np.count_nonzero(mask), dtype=np.int64)
         return np.sum(mask, axis=axis, dtype=np.int64)
 
-    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         # weights are added in float64: exact, because a tile of them (each below 2**31) adds up to less than 2**53
         counts = self._np.bincount(codes, weights, minlength=length)
         return counts if weights is None else counts.astype(self._np.int64)

@@ -52,9 +52,7 @@ def _keep_freed_memory() -> None:
     bytearray(1 << 22)
 
 
-def tiles(
-    shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()
-) -> Iterator[tuple[slice, ...]]:
+def tiles(shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()) -> Iterator[tuple[slice, ...]]:
     """Yield slices that cover `shape` once, each of about `limit` elements or fewer, never cutting the axes `whole`.
 
     >>> [tuple((s.start, s.stop) for s in tile) for tile in tiles((3, 4), (4, 1), limit=8)]

@@ -56,7 +56,7 @@ class PyTorch(ArrayLibrary):
             return torch.sum(mask, dim=axis, dtype=torch.int64)
         return torch.count_nonzero(mask, dim=axis if len(axis) < mask.ndim else None)
 
-    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:  # type: ignore[override]
+    def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         torch = self._torch
         if weights is None and self.at_hand(codes):
             return torch.bincount(codes, minlength=length)

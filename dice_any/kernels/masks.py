@@ -36,9 +36,7 @@ def mask_sums(
     return class_last(task, library, library.stack([*sums, total, invalid_count]), lead=1)
 
 
-def count_elements(
-    task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array
-) -> Array:
+def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array) -> Array:
     """Count the elements that take part."""
     xp = library.xp
     if counted is None:
