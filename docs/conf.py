@@ -1,5 +1,6 @@
 """Sphinx settings. `nox -s docs` builds the site; a warning is an error."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,12 +8,16 @@ HERE = Path(__file__).parent
 # a clone builds its own documentation, whether or not it is installed
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 
-from dice_any import __version__  # noqa: E402
+from sphinx.util import logging  # noqa: E402
+
+import dice_any  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 project = "dice_any"
 author = "the dice_any developers"
 copyright = author
-release = version = __version__
+release = version = dice_any.__version__
 
 extensions = [
     "myst_parser",
@@ -32,6 +37,34 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
 html_theme = "furo"
-html_title = f"dice_any {__version__}"
+html_title = f"dice_any {dice_any.__version__}"
 html_copy_source = False
 pygments_style = "friendly"
+
+
+# what docstrings mean as it stands and reStructuredText takes for markup: |X|, *counts, and F. at the start of a line
+PLAIN = re.compile(r"\|(?=\w)|(?<=\w)\||(?<![\w*])\*(?=\w+[,)])|(?<!\S)(?=[A-Z]\. )")
+MARKUP = re.compile(r"(``.+?``|:\w+:`.+?`)")
+
+
+def as_written(app, what, name, obj, options, lines):
+    """Escape what no docstring means as markup; they are written to be read in a terminal."""
+    for number, line in enumerate(lines):
+        if "\\" not in line:  # else it is LaTeX
+            parts = MARKUP.split(line)
+            parts[::2] = [PLAIN.sub(r"\\\g<0>", part) for part in parts[::2]]
+            lines[number] = "".join(parts)
+
+
+def all_names(app, env):
+    """Warn of a public name that the API page forgot."""
+    described = {name for name, *_ in env.get_domain("py").get_objects()}
+    for name in dice_any.__all__:
+        if f"dice_any.{name}" not in described:
+            logger.warning("the public name %r is missing", name, location="api")
+
+
+def setup(app):
+    """Escape after numpydoc, which has put the sections in order."""
+    app.connect("autodoc-process-docstring", as_written, priority=900)
+    app.connect("env-check-consistency", all_names)

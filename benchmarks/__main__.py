@@ -1,0 +1,86 @@
+"""Run the benchmarks: `python -m benchmarks [suite ...] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from .case import SUITES, Case, cases, check, suite
+from .report import HOW, Table, machine
+from .timing import extra_memory, interleave, ratios, spread
+
+DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
+
+
+def main() -> None:
+    """Run the suites that the command line names."""
+    options = _options()
+    console = Console(highlight=False)
+    rounds = options.rounds or (3 if options.quick else 15)
+    folder = options.output or (None if options.quick or options.only else DOCS)
+    missed, promises = [], 0
+    for name in options.suites or SUITES:
+        chosen = [case for case in cases(name, options.quick) if options.only.lower() in case.name.lower()]
+        title, _, about = suite(name).__doc__.strip().partition("\n\n")
+        facts = machine({"numpy"}.union(*(case.libraries for case in chosen)))
+        console.print(f"[bold]{title}[/]\n\n{about}\n\n{facts}\n")
+        tables = []
+        for case in chosen:
+            with console.status(f"{name}: {case.name}"):
+                tables.append(measure(name, case, options.quick, rounds))
+            tables[-1].show(console)
+            promises += len(tables[-1].verdicts)
+            missed += [f"{name}, {case.name}: {promise}" for promise, met in tables[-1].verdicts if not met]
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            how = HOW.format(rounds=rounds)
+            page = "\n".join((f"# {title}\n", f"{about}\n", f"{facts}\n", how, *(table.markdown() for table in tables)))
+            (folder / f"{name}.md").write_text(page, encoding="utf-8")
+            console.print(f"Written: {folder / name}.md")
+    console.print(f"Targets met: {promises - len(missed)} of {promises}", *(f"missed: {text}" for text in missed), sep="\n")
+    if options.quick:
+        console.print("Quick sizes show that everything runs; the targets are for the full sizes.")
+
+
+def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
+    """Check one case, time it and weigh it."""
+    if absent := case.missing():
+        return Table(case.name, note=f"Not run: {', '.join(absent)} not installed.")
+    job = case.prepare()
+    errors = check(job)
+    seconds = interleave({name: contender.run for name, contender in job.contenders.items()}, rounds)
+    baseline = next(iter(seconds.values()))
+    table = Table(case.name, job.size)
+    for name, contender in job.contenders.items():
+        # a process for each is slow: quick runs weigh only those that promise something
+        weighed = case.weigh and (not quick or contender.memory is not None)
+        table.add(
+            name,
+            contender,
+            seconds=spread(seconds[name]),
+            ratio=ratios(seconds[name], baseline),
+            memory=extra_memory(suite_name, case.name, name, quick) if weighed else None,
+            error=errors[name],
+        )
+    return table
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs; writes nothing")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in their name; writes nothing")
+    parser.add_argument("--rounds", type=int, help="how often each contender is timed, 2 or more (15; quick: 3)")
+    parser.add_argument("--output", type=Path, help="folder for the Markdown tables (docs/benchmarks after a full run)")
+    options = parser.parse_args()
+    if unknown := set(options.suites) - set(SUITES):
+        parser.error(f"no suite {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+    if options.rounds is not None and options.rounds < 2:
+        parser.error("--rounds must be 2 or more: a spread takes two")
+    return options
+
+
+if __name__ == "__main__":
+    main()

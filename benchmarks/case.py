@@ -1,0 +1,94 @@
+"""What a benchmark is: contenders for one job, the right answer, and what we promise about our contender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: modules of this package with a function `cases(quick)`; the first line of the module's text is its title
+SUITES = ("hard", "exact")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way of doing the job.
+
+    Attributes
+    ----------
+    run : callable
+        What is timed. Returns a tuple of arrays or numbers, and only when they are computed.
+    tolerance : float
+        Largest relative error of an answer that still counts as agreeing.
+    ratio, seconds, memory : float, optional
+        Targets: time as a multiple of the first contender's, time of a call, bytes beyond the inputs.
+    """
+
+    run: Callable[[], Iterable[Any]]
+    tolerance: float = 0.0
+    ratio: float | None = None
+    seconds: float | None = None
+    memory: float | None = None
+
+
+class Job(NamedTuple):
+    """A case whose inputs are made: their size in words, who competes, and what the answer must be."""
+
+    size: str
+    contenders: dict[str, Contender]
+    expected: Callable[[], list[float]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job; the first contender is what the others are compared with.
+
+    `prepare` makes the inputs. The same name means the same work in quick and in full size.
+    """
+
+    name: str
+    prepare: Callable[[], Job]
+    libraries: tuple[str, ...] = ("numpy",)
+    weigh: bool = True  # memory of a call on tiny arrays would be noise
+
+    def missing(self) -> list[str]:
+        """Return the libraries that are not installed."""
+        return [library for library in self.libraries if find_spec(library) is None]
+
+
+def suite(name: str) -> Any:
+    """Return the module of a suite."""
+    return import_module(f".{name}", __package__)
+
+
+def cases(name: str, quick: bool) -> list[Case]:
+    """Return the cases of a suite."""
+    return suite(name).cases(quick)
+
+
+def find(name: str, case: str, quick: bool) -> Case:
+    """Return one case of a suite."""
+    return next(found for found in cases(name, quick) if found.name == case)
+
+
+def answer(contender: Contender) -> list[float]:
+    """Run once and return the numbers, flat."""
+    return [float(number) for value in contender.run() for number in np.asarray(value).ravel()]
+
+
+def check(job: Job) -> dict[str, float]:
+    """Return every contender's largest relative error; one that exceeds its tolerance is an error."""
+    expected = job.expected()
+    errors = {}
+    for name, contender in job.contenders.items():
+        got = answer(contender)
+        pairs = zip(got, expected, strict=True)
+        error = max(abs(a - b) / abs(b) if b else float(a != b) for a, b in pairs)
+        if not error <= contender.tolerance:  # NaN too
+            raise AssertionError(f"{name} is wrong by {error:.2g}, relative; at most {contender.tolerance:.2g} is right")
+        errors[name] = error
+    return errors

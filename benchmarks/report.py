@@ -1,0 +1,145 @@
+"""Tables: to the terminal, and as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import rich.box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+import dice_any
+
+from .case import Contender
+from .timing import Spread
+
+HEADERS = ("", "time", "ratio", "extra memory", "error", "target")
+ROUNDING = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+
+
+@dataclass
+class Table:
+    """The contenders of one case."""
+
+    title: str
+    size: str = ""
+    note: str = ""
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    #: each target in words, and whether it is met
+    verdicts: list[tuple[str, bool]] = field(default_factory=list)
+
+    def add(self, name: str, contender: Contender, seconds: Spread, ratio: Spread, memory: int | None, error: float) -> None:
+        """Add a contender's row."""
+        promises = (
+            (ratio.median, contender.ratio, "{:g}×".format),
+            (seconds.median, contender.seconds, show_seconds),
+            (memory, contender.memory, show_bytes),
+        )
+        verdicts = [
+            (f"≤ {show(most)}", value <= most) for value, most, show in promises if value is not None and most is not None
+        ]
+        self.verdicts += [(f"{name} {text}", met) for text, met in verdicts]
+        self.rows.append(
+            (
+                name,
+                show_seconds(seconds.median),
+                f"{ratio.median:.2f}× ({ratio.low:.2f}–{ratio.high:.2f})",
+                "–" if memory is None else show_bytes(memory),
+                f"{error:.0e}" if error else "0",
+                ", ".join(f"{text} {'met' if met else 'missed'}" for text, met in verdicts),
+            )
+        )
+
+    def show(self, console: Console) -> None:
+        """Print to the terminal."""
+        heading = ": ".join(filter(None, (self.title, self.size)))
+        table = RichTable(title=heading, title_justify="left", title_style="bold", box=rich.box.SIMPLE_HEAD)
+        for i, header in enumerate(HEADERS):
+            table.add_column(header, justify="left" if i in (0, len(HEADERS) - 1) else "right", no_wrap=i > 0)
+        for *cells, promises in self.rows:
+            promises = promises.replace("missed", "[bold red]missed[/]").replace("met", "[green]met[/]")
+            table.add_row(*cells, promises.replace(", ", "\n"))
+        console.print(table if self.rows else f"[bold]{self.title}[/]")
+        if self.note:
+            console.print(self.note)
+
+    def markdown(self) -> str:
+        """Return the table as Markdown."""
+        lines = [f"## {self.title}", ""]
+        if self.size:
+            lines += [f"{self.size}.", ""]
+        if self.rows:
+            lines += [_line(HEADERS), _line(["---", *["---:"] * (len(HEADERS) - 2), "---"])]
+            lines += map(_line, self.rows)
+            lines.append("")
+        if self.note:
+            lines += [self.note, ""]
+        return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    unit, size = next(((unit, size) for unit, size in ROUNDING if seconds >= size), ROUNDING[-1])
+    return f"{seconds / size:.3g} {unit}"
+
+
+def show_bytes(number: float) -> str:
+    """Return an amount of memory in megabytes, tenths below ten."""
+    megabytes = number / 1e6
+    return f"{megabytes:.1f} MB" if megabytes < 10 and megabytes % 1 else f"{megabytes:.0f} MB"
+
+
+# -- where and how -----------------------------------------------------------------------------------------------------
+
+
+def machine(libraries: Iterable[str]) -> str:
+    """Return the date, the processor and the versions, one line each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load {os.getloadavg()[0]:.1f} when started" if hasattr(os, "getloadavg") else ""
+    versions = [f"Python {platform.python_version()}", f"dice_any {dice_any.__version__}"]
+    versions += [f"{name} {_version(name)}" for name in sorted(libraries)]
+    return "\n".join(
+        (
+            f"- {datetime.now(UTC):%Y-%m-%d}, {platform.system()}",
+            f"- {_processor()}, {cores} cores{load}",
+            f"- {', '.join(versions)}",
+        )
+    )
+
+
+def _processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _version(name: str) -> str:
+    if find_spec(name) is None:
+        return "not installed"
+    try:
+        return version(name)
+    except PackageNotFoundError:  # importable, and not as a distribution
+        return "of unknown version"
+
+
+HOW = """\
+Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own default number of threads. Times
+are medians; ratios, to the first contender, are taken within each round: median (quartiles). Extra memory is the peak of
+a process of its own beyond the inputs. Error is the largest relative error against an independent computation; every
+contender had to pass that check first.
+"""

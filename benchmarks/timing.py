@@ -1,0 +1,116 @@
+"""How long and how much memory: contenders in turn, medians with their spread, peaks in a process of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import quantiles
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from .case import find
+
+#: calls are repeated until a measurement takes this long, so that the clock does not matter
+SHORTEST = 0.01
+
+
+class Spread(NamedTuple):
+    """Median and quartiles."""
+
+    low: float
+    median: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return median and quartiles of two values or more."""
+    return Spread(*quantiles(values, n=4, method="inclusive"))
+
+
+def interleave(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Return seconds a call, measured in turn: A B C A B C ...
+
+    A machine that slows down for a while then slows all of them, and the ratio within a round stays what it was.
+    """
+    calls = {name: _calls(function) for name, function in functions.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name, function in functions.items():
+                seconds[name].append(_time(function, calls[name]) / calls[name])
+    finally:
+        gc.enable()
+    return seconds
+
+
+def ratios(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
+    """Return the spread of the ratios within each round."""
+    return spread([ours / theirs for ours, theirs in zip(seconds, baseline, strict=True)])
+
+
+def _calls(function: Callable[[], Any]) -> int:
+    """Return how many calls make a measurement; finding out warms up."""
+    calls = 1
+    while _time(function, calls) < SHORTEST:
+        calls *= 2
+    return calls
+
+
+def _time(function: Callable[[], Any], calls: int) -> float:
+    start = perf_counter()
+    for _ in range(calls):
+        function()
+    return perf_counter() - start
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def extra_memory(suite: str, case: str, contender: str, quick: bool) -> int | None:
+    """Return the bytes that a call takes beyond its inputs; None where the system does not tell (it takes Linux).
+
+    That is the process's peak during a second call less what it held before the first: temporaries, results, and
+    whatever the first call has kept. A fresh process, because memory that was freed and not given back would hide a
+    peak; the case in its quick size before, so that thread pools and the code of libraries do not count.
+    """
+    if not CLEAR.exists():
+        return None
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_weigh, suite, case, contender, quick).result()
+
+
+def _weigh(suite: str, case: str, contender: str, quick: bool) -> int:
+    find(suite, case, True).prepare().contenders[contender].run()
+    run = find(suite, case, quick).prepare().contenders[contender].run
+    _give_back()
+    before = _held("VmRSS")
+    run()
+    _give_back()
+    CLEAR.write_text("5")  # the peak is what is held now
+    run()
+    return max(_held("VmHWM") - before, 0)
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, so that taking it again is seen."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _held(field: str) -> int:
+    """Return a number of bytes from the process's status."""
+    found = re.search(rf"^{field}:\s*(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"{STATUS} holds no {field}")
+    return 1024 * int(found[1])
