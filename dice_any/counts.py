@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
-from .kernels import Task, pairs, reference, select
+from .kernels import Task, optional_part, reference, select
 from .kernels.limbs import UNIT
 from .kernels.task import INVALID, TOTAL
 from .reading import LIMIT, Axis, read, read_ids, read_rows
@@ -124,7 +124,8 @@ def overlap(
         exact=exact,
     )
     with library.precision():
-        kernel = select(task, backend, library.traced(prediction))
+        recorded = library.traced(prediction) or (task.kind == "plain" and library.differentiable(prediction, target))
+        kernel = select(task, backend, recorded)
         if task.kind != "plain":
             prediction, target = library.detach(prediction), library.detach(target)
         sums = kernel.overlap(task, prediction, target, weight)
@@ -264,7 +265,7 @@ def confusion_matrix(
         raise TypeError(f"`weight` must be boolean or integer here; got {task.dtypes[2]}. Scale it to integers.")
     with library.precision():
         kernel = select(task, backend, library.traced(prediction))
-        compute = getattr(kernel, "confusion_matrix", reference.confusion_matrix)
+        compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
         matrix, invalid = compute(task, prediction, target, weight)
         answer = library_of(matrix)
         if answer.at_hand(matrix) and answer.xp.any(invalid > 0):
@@ -324,7 +325,7 @@ def pairwise_overlap(
     library, task = read_rows(X, Y, form=form, exact=exact)
     with library.precision():
         kernel = select(task, backend, library.traced(X))
-        compute = getattr(kernel, "pairwise", pairs.pairwise)
+        compute = optional_part(kernel, "pairwise", backend, reference.pairwise)
         if task.kind != "plain":
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)

@@ -63,7 +63,7 @@ def recall(library: ArrayLibrary, s: Sums) -> Ratio:
 
 
 def specificity(library: ArrayLibrary, s: Sums) -> Ratio:
-    """Tn / (N − Y)."""
+    """Return tn / (N − Y)."""
     negatives = s.total - s.target
     return negatives - (s.prediction - s.intersection), negatives
 
@@ -109,6 +109,9 @@ def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
     agreement = n * halving_sum(library, s.intersection) - halving_sum(library, s.prediction * s.target)
     spread_x = n * n - halving_sum(library, s.prediction * s.prediction)
     spread_y = n * n - halving_sum(library, s.target * s.target)
+    # memberships that do not add up to 1 over the classes can push these below 0, where no correlation is defined
+    none = library.xp.zeros_like(n)
+    spread_x, spread_y = library.xp.maximum(spread_x, none), library.xp.maximum(spread_y, none)
     return agreement, library.sqrt(spread_x) * library.sqrt(spread_y)
 
 

@@ -229,11 +229,15 @@ def _loss(
     with library.precision():
         xp = library.xp
         *rows, invalid = sums.as_float64()
-        weights = _class_weights(library, class_weight, rows[2])
+        given = None if isinstance(class_weight, str) else _given_weights(library, class_weight, rows[2])
         if classes is not None:
             numbers = library.constant(as_classes(classes, sums.shape[-1]), xp.int64, sums._sums)
             *rows, invalid = (xp.take(row, numbers, axis=-1) for row in (*rows, invalid))
-            weights = None if weights is None else xp.take(weights, numbers, axis=-1)
+            given = None if given is None else xp.take(given, numbers, axis=-1)
+        # sizes are compared among the classes that take part
+        weights = given
+        if isinstance(class_weight, str):
+            weights = formulas.size_weights(library, rows[2], size_power(class_weight))
         if average == "micro":
             rows = [halving_sum(library, row if weights is None else row * weights) for row in rows]
             invalid, weights = xp.sum(invalid, axis=-1), None
@@ -296,13 +300,11 @@ def _check_choices(
                 )
 
 
-def _class_weights(library: ArrayLibrary, class_weight: ClassWeight, target: Array) -> Array | None:
-    """Return a weight for each count, or None where all weigh the same."""
+def _given_weights(library: ArrayLibrary, class_weight: Sequence[float] | Array | None, target: Array) -> Array | None:
+    """Return the caller's weight for each count, or None where all weigh the same."""
     if class_weight is None:
         return None
     xp = library.xp
-    if isinstance(class_weight, str):
-        return formulas.size_weights(library, target, size_power(class_weight))
     if isinstance(class_weight, Sequence):
         check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(class_weight)})
         weights = library.constant([float(w) for w in class_weight], target.dtype, target)

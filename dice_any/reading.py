@@ -141,7 +141,7 @@ def _same_place(library: ArrayLibrary, name: str, array: Array, prediction: Arra
 def read_shape(library: ArrayLibrary, name: str, array: Array) -> tuple[int, ...]:
     """Return the shape of an array that has known lengths and at least one element."""
     shape = library.shape(array)
-    if not all(hasattr(n, "__index__") for n in shape):
+    if any(n is None for n in shape):
         raise ValueError(f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call.")
     if 0 in shape:
         raise ValueError(

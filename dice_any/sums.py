@@ -207,7 +207,8 @@ class Overlap:
         library = self._library
         sums, xp = self._sums, library.xp
         if self.kind == "exact":
-            floats = to_float64(library, (sums[:INVALID, 0, ...], sums[:INVALID, 1, ...], sums[:INVALID, 2, ...]))
+            # a transformation may have added overlaps leaf by leaf (a psum), which carries nothing
+            floats = self._rounded(library, sums[:INVALID, ...])
             invalid = sums[INVALID, 0, ...]
         else:
             dtype = xp.float64 if library.has_float64(sums) else xp.float32
@@ -314,7 +315,8 @@ class Overlap:
         Counts and limbs are integers; plain sums are hexadecimal floating numbers.
         """
         with self._library.precision():
-            sums = self._library.tolist(self._sums)
+            library = self._library
+            sums = library.tolist(carry(library, self._sums) if self.kind == "exact" else self._sums)
         if self.kind == "plain":
             sums = _deep(float.hex, sums)
         return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}

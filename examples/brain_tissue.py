@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
@@ -89,7 +89,9 @@ def segment(t1: np.ndarray) -> Segmentation:
 
 def evaluate(labels: Array, memberships: Array, reference: Array) -> tuple[Array, Array, Array]:
     """Return Dice, Jaccard and Dice loss of each tissue. Nothing here depends on the library."""
-    counts = overlap(labels, reference, num_classes=4)  # the one pass over the voxels; both scores are algebra on it
+    counts = overlap(
+        labels, reference, num_classes=1 + len(TISSUES)
+    )  # the one pass over the voxels; both scores are algebra on it
     sums = overlap(memberships, reference, class_axis=0)  # floating memberships, yet summed exactly
     return (
         dice_score(counts, classes="foreground"),
@@ -192,7 +194,7 @@ def compare_libraries(console: Console, atlas: Atlas, segmentation: Segmentation
         )
     console.print(table)
     for reason in left_out:
-        console.print(f"Left out, {reason}", style="dim")
+        console.print(f"Left out, {reason}", style="dim", markup=False)
     return measured
 
 
@@ -215,47 +217,39 @@ def compare_forms(console: Console, atlas: Atlas) -> None:
 
 # -- the picture -------------------------------------------------------------------------------------------------------
 
-AXIAL = 90  # 18 mm above the anterior commissure: ventricles, deep grey matter and cortex in one slice
+AXIAL = 72  # through the anterior commissure, where deep grey matter is nearly as bright as white
 
-# Okabe and Ito's colours, which stay apart for the colour-blind
-TISSUE_COLOURS = ("#56B4E9", "#CC79A7", "#F0E442")
-AGREEMENT = {"segmentation only (FP)": "#D55E00", "atlas only (FN)": "#0072B2", "both (TP)": "#009E73"}
+# palettes that stay apart for the colour-blind: Paul Tol's, and Okabe and Ito's
+TISSUE_COLOURS = dict(zip(TISSUES, ("#4477AA", "#BB5566", "#DDAA33"), strict=True))
+AGREEMENT_COLOURS = {"multi-Otsu only (FP)": "#D55E00", "atlas only (FN)": "#F0E442", "both (TP)": "#009E73"}
 
 
 def draw(path: Path, atlas: Atlas, segmentation: Segmentation, grey_dice: float) -> None:
     """Save one slice: the image, the atlas, the segmentation, and where the two agree on grey matter."""
     (window,) = find_objects((atlas.t1[..., AXIAL] > 0).astype(int))
     t1, reference, labels = (volume[..., AXIAL][window].T for volume in (atlas.t1, atlas.labels, segmentation.labels))
-    agreement = (labels == GREY) + 2 * (reference == GREY)  # 1, 2, 3: the order of AGREEMENT
-    tissues = dict(zip(TISSUES, TISSUE_COLOURS, strict=True))
+    agreement = (labels == GREY) + 2 * (reference == GREY)  # 1, 2, 3, in the order of the colours
     panels = (
-        ("MNI152 T1", None, {}),
-        ("atlas", reference, tissues),
-        ("multi-Otsu", labels, tissues),
-        (f"grey matter, Dice {grey_dice:.3f}", agreement, AGREEMENT),
+        ("MNI152 T1", np.zeros_like(labels), {}),
+        ("atlas", reference, TISSUE_COLOURS),
+        ("multi-Otsu", labels, TISSUE_COLOURS),
+        (f"grey matter, Dice {grey_dice:.3f}", agreement, AGREEMENT_COLOURS),
     )
-    figure = Figure(figsize=(14, 5), facecolor="black", layout="constrained")  # without pyplot there is no display
+    figure = Figure(figsize=(14, 5.6), facecolor="black")  # made without pyplot, which would look for a display
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.16, top=0.92, wspace=0.03)
     for axes, (title, numbers, colours) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         draw_panel(axes, title, t1, numbers, colours)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 
-def draw_panel(axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray | None, colours: dict[str, str]) -> None:
-    """Draw the image, the numbers 1, 2, ... in these colours over it, and what they mean below it."""
+def draw_panel(axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray, colours: dict[str, str]) -> None:
+    """Paint the numbers 1, 2, ... over the image in these colours, and say below it what they mean."""
     axes.set_title(title, color="white", fontsize=15)
-    axes.imshow(t1, cmap="gray", origin="lower")
     axes.axis("off")
-    if numbers is None:
-        return
-    axes.imshow(
-        np.ma.masked_equal(numbers, 0),
-        cmap=ListedColormap(list(colours.values())),
-        vmin=1,
-        vmax=len(colours),
-        origin="lower",
-        interpolation="nearest",
-    )
+    axes.imshow(t1, cmap="gray", vmin=0, vmax=1.1, origin="lower")
+    palette = np.array([to_rgba("none"), *map(to_rgba, colours.values())])
+    axes.imshow(palette[numbers], origin="lower")
     patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
     axes.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), frameon=False, labelcolor="white")
 

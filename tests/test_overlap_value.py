@@ -148,3 +148,25 @@ def test_limbs_are_rounded_to_the_nearest_float(limbs: tuple[int, int, int]) -> 
     got = to_float64(library, tuple(carry(library, array)[:, i] for i in range(3)))
     value = limbs[0] * oracle.UNIT + limbs[1] * 2**31 + limbs[2]
     assert float(got[0, 0]) == float(Fraction(value, oracle.UNIT))
+
+
+def test_adding_leaf_by_leaf_loses_no_carry() -> None:
+    """A psum over a pytree adds limbs without carrying them."""
+    parts = [np.zeros((5, 3), dtype=np.int64) for _ in "ab"]
+    parts[0][:], parts[1][:] = (2**31, 3071, 2**30), (2**31, 0, 2**30)
+    for part in parts:
+        part[4] = 0  # nothing invalid
+    a, b = (Overlap(part, kind="exact", form="product", by_class=False) for part in parts)
+    raw = Overlap.tree_unflatten(a.tree_flatten()[1], [parts[0] + parts[1]])
+    assert raw.to_dict() == (a + b).to_dict()
+    assert float(raw.target).hex() == float((a + b).target).hex()
+    assert dice_any.recall_score(raw) == dice_any.recall_score(a + b)
+
+
+def test_generalized_dice_is_the_same_as_score_and_as_loss() -> None:
+    x, y = np.array([0, 1, 1, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 1, 1, 1, 1])
+    counts = overlap(x, y, num_classes=3)
+    loss = dice_any.dice_loss(counts, classes="foreground", average="micro", class_weight="square", smooth=0)
+    # class 1: I = 4, X = 4, Y = 7; class 2 is absent, with X = 3, and weighs as much: 2·4 / (11 + 3)
+    assert float(loss) == pytest.approx(1 - 4 / 7)
+    assert float(dice_any.generalized_dice_score(counts, classes="foreground")) == pytest.approx(4 / 7)

@@ -162,3 +162,17 @@ def test_a_library_that_keeps_to_the_standard_needs_no_plugin() -> None:
     library = arrays.library_of(Stranger())
     assert library.name == "stranger"
     assert library.xp is np
+
+
+def test_a_forced_kernel_without_the_part_says_so(install) -> None:
+    install(("dice_any.kernels.numpy", "counting", "counting"))
+    rows = recipe.masks(1, (2, 9))
+    dice_any.pairwise_overlap(rows, rows)  # not forced: the reference steps in
+    with pytest.raises(ValueError, match="'counting' has no pairwise"):
+        dice_any.pairwise_overlap(rows, rows, backend="counting")
+
+
+def test_a_kernel_under_another_name_is_broken(install) -> None:
+    install(("dice_any.kernels.numpy", "swift", "counting"))
+    with pytest.raises(LookupError, match="calls itself 'counting'"):
+        dice_any.overlap(X, Y, backend="swift")

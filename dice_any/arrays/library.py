@@ -97,6 +97,10 @@ class ArrayLibrary:
         """Return the context in which float64 and int64 exist."""
         return nullcontext()
 
+    def differentiable(self, *arrays: Array | None) -> bool:
+        """Tell whether an automatic differentiation follows any of these arrays outside of a trace."""
+        return False
+
     def detach(self, array: Array) -> Array:
         """Return the array without its link to an automatic differentiation."""
         return array

@@ -39,6 +39,9 @@ class PyTorch(ArrayLibrary):
     def has_float64(self, array: Array) -> bool:
         return bool(array.device.type != "mps")
 
+    def differentiable(self, *arrays: Array | None) -> bool:
+        return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
+
     def detach(self, array: Array) -> Array:
         return array.detach()
 
@@ -90,8 +93,7 @@ class PyTorch(ArrayLibrary):
     ) -> Array:
         prediction: Array = arrays[0]
         limit = 2 * tile_limit(task)  # a PyTorch operation costs more to start than a NumPy one
-        differentiable = self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
-        if prediction.numel() <= limit or differentiable or not self.at_hand(prediction):
+        if prediction.numel() <= limit or self.differentiable(*arrays) or not self.at_hand(prediction):
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
 

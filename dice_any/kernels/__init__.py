@@ -13,7 +13,7 @@ from ..plugins import KERNELS, Plugin, plugins
 from . import reference
 from .task import Task
 
-__all__ = ["Kernel", "Task", "load_kernel", "registered", "select"]
+__all__ = ["Kernel", "Task", "load_kernel", "optional_part", "registered", "select"]
 
 
 class Kernel(Protocol):
@@ -42,8 +42,10 @@ def load_kernel(plugin: Plugin) -> Any:
     if key not in _loaded:
         try:
             kernel = plugin.entry_point.load()
+            called = getattr(kernel, "name", plugin.name)
             missing = [part for part in ("name", "accepts", "overlap") if not hasattr(kernel, part)]
             problem = f"has no {' and no '.join(missing)}" if missing else None
+            problem = problem or (None if called == plugin.name else f"calls itself {called!r}")
         except Exception as error:
             kernel, problem = None, f"does not load: {error!r}"
         if any(other.name == plugin.name and other != plugin for other in registered(plugin.module)):
@@ -55,12 +57,23 @@ def load_kernel(plugin: Plugin) -> Any:
     return kernel
 
 
-def select(task: Task, backend: str | None, traced: bool = False) -> Any:
+def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> Any:
+    """Return a part that kernels need not have, or the reference's; a kernel asked for by name must have it."""
+    if not hasattr(kernel, part) and backend is not None:
+        raise ValueError(
+            f"`backend` must be able to do the work; {backend!r} has no {part}. "
+            "Pass `backend=None` to choose among those that can."
+        )
+    return getattr(kernel, part, default)
+
+
+def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     """Return the kernel for this task: the one asked for, or the first that accepts it.
 
-    While a compiler or transformation records the call, the reference is what it can see through.
+    While a compiler or an automatic differentiation records the call (`recorded`), the reference is what it can see
+    through.
     """
-    if backend == reference.name or (backend is None and traced):
+    if backend == reference.name or (backend is None and recorded):
         return reference
     found = registered(task.library)
     if backend is None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
-from . import reference
 from .task import Task
 
+Overlap = Callable[[Task, Array, Array, None], Array]
 # float32 counts zeros and ones exactly below this
 FLOAT32_INTEGERS = 2**24
 
 
-def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of every pair of rows, shape (5, n, m) or (5, 3, n, m)."""
+def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the sums of every pair of rows, (*lead, n, m); `overlap` is what computes those of one row."""
     library = library_of(X)
     if task.kind == "hard":
         return _count_pairs(library, X, Y)
@@ -22,7 +24,7 @@ def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     rows = []
     for i in range(library.shape(X)[0]):
         row = xp.broadcast_to(X[i : i + 1, :], Y.shape)
-        rows.append(reference.overlap(task, row, Y, None))
+        rows.append(overlap(task, row, Y, None))
     return library_of(rows[0]).stack(rows, axis=-2)
 
 

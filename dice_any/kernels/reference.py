@@ -11,6 +11,7 @@ from ..arrays.library import Array, ArrayLibrary
 from .labels import joint_counts, label_sums, pair_by_pair, split_joint
 from .masks import keep, mask_sums
 from .memberships import membership_sums, widen
+from .pairs import pair_sums
 from .task import Task
 
 name = "reference"
@@ -39,6 +40,11 @@ def block_pairs(task: Task, library: ArrayLibrary, prediction: Array, target: Ar
     counted = _counted(task, library, target, weight)
     joint = joint_counts(task, library, prediction, target, counted, weight)
     return pair_by_pair(task, library, prediction, target, counted, weight) if joint is None else joint
+
+
+def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the sums of every pair of rows, (*lead, n, m)."""
+    return pair_sums(overlap, task, X, Y)
 
 
 def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:

@@ -19,7 +19,7 @@ class Task:
     device : str
         Device of the arrays, as the library prints it; ``""`` where it has none.
     shapes, dtypes : tuple
-        Of prediction, target and weight (None where there is none); dtypes as the library prints them.
+        Of prediction, target and weight (None where there is none); dtypes by the standard's names.
     axis : tuple of int
         Summed axes in the prediction's numbering, sorted, never the class axis.
     class_axis : int or None

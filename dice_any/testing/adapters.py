@@ -143,7 +143,10 @@ def strictly(name: str) -> AbstractContextManager[Any]:
         return nullcontext()
     import array_api_strict
 
-    return array_api_strict.ArrayAPIStrictFlags(boolean_indexing=False, data_dependent_shapes=False)
+    flags: AbstractContextManager[Any] = array_api_strict.ArrayAPIStrictFlags(
+        boolean_indexing=False, data_dependent_shapes=False
+    )
+    return flags
 
 
 MAKERS: dict[str, Callable[[ArrayLibrary], Callable[[np.ndarray], Array]]] = {

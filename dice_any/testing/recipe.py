@@ -39,7 +39,7 @@ def memberships(seed: int, shape: int | tuple[int, ...], dtype: str = "float32")
     values = np.where(special == 0, 0.0, np.where(special == 1, 1.0, values))
     values = np.where(special == 2, values * 1e-4, values)
     if dtype == "bfloat16":
-        import ml_dtypes
+        import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
 
         return values.astype(ml_dtypes.bfloat16)
     return values.astype(dtype)

@@ -31,8 +31,8 @@ def sums(backend: Adapter, *arrays: np.ndarray, **arguments: object) -> list[ora
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_every_form_and_type(dice_backend: Adapter, dtype: str, form: str) -> None:
-    if dtype == "float16" and not hasattr(dice_backend.library.xp, "float16") and dice_backend.name == "strict":
-        pytest.skip("the standard has no float16")
+    if not hasattr(dice_backend.library.xp, dtype):
+        pytest.skip(f"{dice_backend.name} has no {dtype}")
     x, y = recipe.memberships(1, 300, dtype), recipe.memberships(3, 300, dtype)
     assert sums(dice_backend, x, y, form=form) == [oracle.exact_sums(x, y, form)]
 
