@@ -79,3 +79,18 @@ def test_a_large_call_makes_no_large_temporary() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 5 * 2**20
+
+
+def test_the_golden_file_is_what_fractions_give() -> None:
+    from dice_any.testing import golden
+
+    assert golden.read() == golden.compute()
+
+
+def test_the_short_report_passes_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    from dice_any.testing.__main__ import main
+
+    assert main(["numpy"]) == 0
+    assert "numpy              pass 30 sums to the bit, 0 not, 0 left out" in capsys.readouterr().out
+    assert main(["abacus"]) == 1
+    assert "abacus             FAIL LookupError" in capsys.readouterr().out

@@ -33,6 +33,16 @@ class Adapter:
         with self.library.precision():
             return self.make(np.asarray(values))
 
+    def has(self, dtype: str) -> bool:
+        """Tell whether the library has arrays of this dtype."""
+        if dtype in ("bool", "float32"):
+            return True
+        try:
+            made = self(np.zeros(1, dtype=dtype))
+        except (TypeError, ValueError, AttributeError):
+            return False
+        return self.library.dtype_name(made.dtype) == dtype
+
     def values(self, array: Array) -> np.ndarray:
         """Return an answer's values."""
         with self.library.precision():

@@ -31,7 +31,7 @@ def sums(backend: Adapter, *arrays: np.ndarray, **arguments: object) -> list[ora
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_every_form_and_type(dice_backend: Adapter, dtype: str, form: str) -> None:
-    if not hasattr(dice_backend.library.xp, dtype):
+    if not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     x, y = recipe.memberships(1, 300, dtype), recipe.memberships(3, 300, dtype)
     assert sums(dice_backend, x, y, form=form) == [oracle.exact_sums(x, y, form)]
@@ -127,6 +127,18 @@ def test_order_layout_and_chunks_change_nothing(dice_backend: Adapter) -> None:
     ):
         assert sums(dice_backend, *other) == whole
     assert [s[:3] for s in sums(dice_backend, *padded)] == [s[:3] for s in whole]
+
+
+def test_many_equal_terms(dice_backend: Adapter) -> None:
+    """Far more terms than a tile, through broadcasting; the sum is known."""
+    if dice_backend.name not in ("numpy", "torch"):
+        pytest.skip(f"{dice_backend.name} may copy what is broadcast")
+    value = np.float32(0.7)
+    x = dice_backend.library.xp.broadcast_to(dice_backend(value.reshape(1)), (2**24 + 3,))
+    got = oracle.overlap_sums(dice_any.overlap(x, x, **dice_backend.options))
+    n = 2**24 + 3
+    expected = [n * oracle.quantum(term) for term in (float(value) ** 2, float(value), float(value), 1.0)]
+    assert got == [oracle.Exact(*expected)]
 
 
 def test_merging_has_no_order(dice_backend: Adapter) -> None:

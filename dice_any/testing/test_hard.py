@@ -156,6 +156,17 @@ def test_counts_beyond_float32(dice_backend: Adapter) -> None:
     assert counts(dice_backend, x, x)["tp"] == size
 
 
+def test_two_to_the_31_elements(dice_backend: Adapter) -> None:
+    """More than int32 counts, through broadcasting, so that no memory holds them."""
+    if dice_backend.name not in ("numpy", "torch"):
+        pytest.skip(f"{dice_backend.name} may copy what is broadcast")
+    xp = dice_backend.library.xp
+    mask = xp.broadcast_to(dice_backend(np.arange(2**16) % 4 != 1), (2**15, 2**16))
+    result = dice_any.overlap(mask, mask, **dice_backend.options)
+    assert dice_backend.values(result.tp).tolist() == 3 * 2**29
+    assert dice_backend.values(result.tn).tolist() == 2**29
+
+
 def test_merging_parts_is_the_whole(dice_backend: Adapter) -> None:
     x, y = recipe.masks(25, 90), recipe.masks(26, 90)
     whole = dice_backend.call(dice_any.overlap, x, y)

@@ -1,0 +1,62 @@
+"""``python -m dice_any.testing [NAME ...]``: a line for each backend, to paste into a report of a problem."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from .. import __version__, overlap
+from ..registry import backends
+from . import golden, oracle
+from .adapters import Adapter, adapter
+from .capabilities import BACKENDS, limit
+
+
+def check(backend: Adapter) -> tuple[int, int, int]:
+    """Return how many golden cases have the expected bits, have not, and cannot be run."""
+    right = wrong = left_out = 0
+    for case in golden.read():
+        x, y, weight = golden.inputs(case)
+        if not all(backend.has(case[name]) for name in ("prediction", "target")):
+            left_out += 1
+            continue
+        try:
+            weight = backend(weight)
+            got = overlap(backend(x), backend(y), weight=weight, form=case["form"], **backend.options)
+        except ValueError:
+            if not backend.options:
+                raise
+            left_out += 1  # declined by the kernel
+            continue
+        equal = oracle.overlap_sums(got) == [oracle.Exact(*map(int, case["sums"]))]
+        right, wrong = right + equal, wrong + (not equal)
+    return right, wrong, left_out
+
+
+def main(names: list[str]) -> int:
+    """Check the backends of these names, or all that can be used; return the exit status."""
+    print(f"dice_any {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    listed = {backend.module: backend for backend in backends() if backend.kind == "arrays"}
+    kernels = [backend.name for backend in backends() if backend.kind == "kernel" and backend.module != "*"]
+    exact = [name for name in BACKENDS if not limit(name, "exact") and name != "torch-cuda"]
+    failed = False
+    for name in names or [*exact, *(module for module in listed if module not in BACKENDS.values()), *kernels]:
+        known = listed.get(BACKENDS.get(name, name))
+        version = f"{known.version} on {known.device}" if known and known.usable else ""
+        if known and not known.usable and not names:
+            print(f"{name:18} left out: {known.problem}")
+            continue
+        try:
+            right, wrong, left_out = check(adapter(name))
+        except Exception as error:
+            print(f"{name:18} FAIL {error!r} {version}")
+            failed = True
+            continue
+        failed = failed or wrong > 0 or right == 0
+        verdict = "FAIL" if wrong or not right else "pass"
+        print(f"{name:18} {verdict} {right} sums to the bit, {wrong} not, {left_out} left out; {version}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,27 @@
+"""The golden sums, on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import dice_any
+
+from . import golden, oracle
+from .adapters import Adapter
+
+
+def name(case: dict[str, Any]) -> str:
+    return "-".join(str(case[key]) for key in ("prediction", "target", "form", "weight"))
+
+
+@pytest.mark.dice_feature("exact", "weight")
+@pytest.mark.parametrize("case", golden.read(), ids=name)
+def test_golden_sums(dice_backend: Adapter, case: dict[str, Any]) -> None:
+    missing = [dtype for dtype in (case["prediction"], case["target"]) if not dice_backend.has(dtype)]
+    if missing:
+        pytest.skip(f"{dice_backend.name} has no {missing[0]}")
+    x, y, weight = golden.inputs(case)
+    got = dice_backend.call(dice_any.overlap, x, y, weight=weight, form=case["form"])
+    assert oracle.overlap_sums(got) == [oracle.Exact(*map(int, case["sums"]))]
