@@ -23,6 +23,8 @@ def main() -> None:
     missed, promises = [], 0
     for name in options.suites or SUITES:
         chosen = [case for case in cases(name, options.quick) if options.only.lower() in case.name.lower()]
+        if not chosen:
+            continue
         title, _, about = suite(name).__doc__.strip().partition("\n\n")
         facts = machine({"numpy"}.union(*(case.libraries for case in chosen)))
         console.print(f"[bold]{title}[/]\n\n{about}\n\n{facts}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -85,10 +86,17 @@ def check(job: Job) -> dict[str, float]:
     expected = job.expected()
     errors = {}
     for name, contender in job.contenders.items():
-        got = answer(contender)
-        pairs = zip(got, expected, strict=True)
-        error = max(abs(a - b) / abs(b) if b else float(a != b) for a, b in pairs)
-        if not error <= contender.tolerance:  # NaN too
-            raise AssertionError(f"{name} is wrong by {error:.2g}, relative; at most {contender.tolerance:.2g} is right")
-        errors[name] = error
+        wrong = [_error(got, right) for got, right in zip(answer(contender), expected, strict=True)]
+        errors[name] = max(wrong)
+        if errors[name] > contender.tolerance:
+            raise AssertionError(
+                f"{name} is wrong by {errors[name]:.2g}, relative; at most {contender.tolerance:.2g} is right"
+            )
     return errors
+
+
+def _error(got: float, right: float) -> float:
+    """Return the relative error, infinite for NaN, which compares as no error at all."""
+    if got == right:
+        return 0.0
+    return abs(got - right) / abs(right) if right and got == got else math.inf

@@ -69,7 +69,7 @@ def _strict(size: int) -> Library:
 
 def cases(quick: bool) -> list[Case]:
     """Return the cases."""
-    size, smaller = (2**18, 2**18) if quick else (2**25, 2**22)
+    size, smaller = (2**20, 2**18) if quick else (2**25, 2**22)
     return [
         Case("NumPy", partial(_job, _numpy, size, ratio=5.0, memory=16e6)),
         Case("PyTorch, CPU", partial(_job, _torch, size, ratio=6.0, memory=16e6), ("torch",)),

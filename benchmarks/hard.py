@@ -23,8 +23,8 @@ ATLAS = (197, 233, 189)
 
 def cases(quick: bool) -> list[Case]:
     """Return the cases."""
-    side = 64 if quick else 512
-    shape = (48, 56, 40) if quick else ATLAS
+    side = 128 if quick else 512
+    shape = (99, 117, 95) if quick else ATLAS
     return [
         Case("Two masks", partial(_masks, (side,) * 3)),
         Case(f"Two label maps of {CLASSES} classes, in regions", partial(_label_maps, shape, regions)),

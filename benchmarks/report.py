@@ -20,7 +20,7 @@ import dice_any
 from .case import Contender
 from .timing import Spread
 
-HEADERS = ("", "time", "ratio", "extra memory", "error", "target")
+HEADERS = ("", "time", "ratio", "memory", "error", "target")
 ROUNDING = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
@@ -50,7 +50,7 @@ class Table:
             (
                 name,
                 show_seconds(seconds.median),
-                f"{ratio.median:.2f}× ({ratio.low:.2f}–{ratio.high:.2f})",
+                f"{_short(ratio.median)}× ({_short(ratio.low)}–{_short(ratio.high)})",
                 "–" if memory is None else show_bytes(memory),
                 f"{error:.0e}" if error else "0",
                 ", ".join(f"{text} {'met' if met else 'missed'}" for text, met in verdicts),
@@ -60,9 +60,11 @@ class Table:
     def show(self, console: Console) -> None:
         """Print to the terminal."""
         heading = ": ".join(filter(None, (self.title, self.size)))
-        table = RichTable(title=heading, title_justify="left", title_style="bold", box=rich.box.SIMPLE_HEAD)
+        table = RichTable(
+            title=heading, title_justify="left", title_style="bold", box=rich.box.SIMPLE_HEAD, collapse_padding=True
+        )
         for i, header in enumerate(HEADERS):
-            table.add_column(header, justify="left" if i in (0, len(HEADERS) - 1) else "right", no_wrap=i > 0)
+            table.add_column(header, justify="left" if i in (0, len(HEADERS) - 1) else "right", no_wrap=True)
         for *cells, promises in self.rows:
             promises = promises.replace("missed", "[bold red]missed[/]").replace("met", "[green]met[/]")
             table.add_row(*cells, promises.replace(", ", "\n"))
@@ -86,6 +88,10 @@ class Table:
 
 def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _short(number: float) -> str:
+    return f"{number:.{2 if number < 10 else 1 if number < 100 else 0}f}"
 
 
 def show_seconds(seconds: float) -> str:
@@ -139,7 +145,7 @@ def _version(name: str) -> str:
 
 HOW = """\
 Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own default number of threads. Times
-are medians; ratios, to the first contender, are taken within each round: median (quartiles). Extra memory is the peak of
-a process of its own beyond the inputs. Error is the largest relative error against an independent computation; every
+are medians; ratios, to the first contender, are taken within each round: median (quartiles). Memory is the peak of a
+process of its own beyond the inputs. Error is the largest relative error against an independent computation; every
 contender had to pass that check first.
 """

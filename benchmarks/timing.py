@@ -97,7 +97,7 @@ def _weigh(suite: str, case: str, contender: str, quick: bool) -> int:
     _give_back()
     CLEAR.write_text("5")  # the peak is what is held now
     run()
-    return max(_held("VmHWM") - before, 0)
+    return _held("VmHWM") - before
 
 
 def _give_back() -> None:
