@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from .library import Array, ArrayLibrary, Axes
+from .library import Array, ArrayLibrary, Axes, BlockFunction
+
+#: elements of a slice; its float64 and int64 temporaries take eight bytes each
+TILE = 1 << 17
 
 
 class Jax(ArrayLibrary):
@@ -15,6 +18,7 @@ class Jax(ArrayLibrary):
 
         self._jax = jax
         self._registered: set[type] = set()
+        self._sums = jax.jit(self._tiled_sums, static_argnums=(0, 1))
 
     def traced(self, array: Array) -> bool:
         return isinstance(array, self._jax.core.Tracer)
@@ -50,6 +54,38 @@ class Jax(ArrayLibrary):
 
     def tolist(self, array: Array) -> Any:
         return array.tolist()
+
+    def run(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
+            return function(task, self, *arrays)  # the caller's compiler decides, and knows how arrays are sharded
+        return self._sums(function, task, *arrays)
+
+    def _tiled_sums(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        """Add the sums of equal slices along the longest summed axis, so that temporaries stay small."""
+        prediction: Array = arrays[0]
+        axis = max(task.axis, key=lambda a: prediction.shape[a], default=None)
+        pieces = -(-prediction.size // TILE)
+        if task.kind == "plain" or axis is None or pieces == 1:  # a loop's gradient would cost what the loop saves
+            return function(task, self, *arrays)
+        length = prediction.shape[axis]
+        step = -(-length // min(pieces, length))
+
+        def part(start: Any, size: int) -> Array:
+            return function(task, self, *(self._cut(a, prediction.ndim, task.class_axis, axis, start, size) for a in arrays))
+
+        whole = length // step
+        sums = self._jax.lax.fori_loop(1, whole, lambda i, sums: sums + part(i * step, step), part(0, step))
+        return sums if whole * step == length else sums + part(whole * step, length - whole * step)
+
+    def _cut(self, array: Array | None, ndim: int, class_axis: int | None, axis: int, start: Any, size: int) -> Array | None:
+        if array is None:
+            return None
+        place = axis if array.ndim == ndim else axis - (axis > class_axis)  # type: ignore[operator]
+        if array.shape[place] == 1:  # broadcast: it belongs to every slice
+            return array
+        return self._jax.lax.dynamic_slice_in_dim(array, start, size, place)
 
     def register(self, cls: type) -> None:
         if cls not in self._registered:

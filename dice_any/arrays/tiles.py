@@ -49,7 +49,7 @@ def _keep_freed_memory() -> None:
     glibc gives blocks over 128 KB back to the kernel when they are freed, and faulting them in again costs more than
     the arithmetic. It stops doing so for sizes up to that of the largest block freed so far; this one is never touched.
     """
-    bytearray(1 << 22)
+    bytes(1 << 22)
 
 
 def tiles(shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()) -> Iterator[tuple[slice, ...]]:
