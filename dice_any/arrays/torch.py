@@ -8,6 +8,10 @@ from .library import Array, ArrayLibrary, Axes, BlockFunction
 from .numpy import tile_limit
 from .tiles import tiled_sums
 
+#: PyTorch runs up to so many elements on the calling thread. Soft sums take dozens of operations a tile, and where other
+#: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
+SOFT_TILE = 1 << 15
+
 
 class PyTorch(ArrayLibrary):
     tiled = True
@@ -92,7 +96,7 @@ class PyTorch(ArrayLibrary):
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = 2 * tile_limit(task)  # a PyTorch operation costs more to start than a NumPy one
+        limit = min(tile_limit(task), SOFT_TILE) if task.kind != "hard" else tile_limit(task)
         if prediction.numel() <= limit or self.differentiable(*arrays) or not self.at_hand(prediction):
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
