@@ -65,6 +65,16 @@ def bare(session: nox.Session) -> None:
 
 
 @nox.session
+def plugin(session: nox.Session) -> None:
+    """Install the example of a third party's package, and hold the library and the kernel that it brings to the kit."""
+    install(session, "test")
+    session.install("tests/plugin_example")
+    for backend in ("mlx", "mask-count"):
+        session.run("pytest", "--pyargs", "dice_any.testing", f"--backend={backend}", *session.posargs)
+    session.run("pytest", "tests/plugin_example", *session.posargs)
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """Run the NumPy suite on the lowest versions that `pyproject.toml` declares."""
     declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["test"]]

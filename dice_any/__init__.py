@@ -1,7 +1,17 @@
 """Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out of every one."""
 
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
-from .losses import dice_loss, jaccard_loss, tversky_loss
+from .gradients import value_and_grad
+from .losses import (
+    dice_loss,
+    focal_tversky_loss,
+    generalized_dice_loss,
+    jaccard_loss,
+    log_cosh_dice_loss,
+    log_dice_loss,
+    matthews_loss,
+    tversky_loss,
+)
 from .registry import Backend, backends
 from .scores import (
     accuracy_score,
@@ -36,11 +46,16 @@ __all__ = [
     "dice_score",
     "dice_to_jaccard",
     "f_score",
+    "focal_tversky_loss",
+    "generalized_dice_loss",
     "generalized_dice_score",
     "jaccard_loss",
     "jaccard_score",
     "jaccard_to_dice",
+    "log_cosh_dice_loss",
+    "log_dice_loss",
     "matthews_correlation",
+    "matthews_loss",
     "overlap",
     "overlap_coefficient",
     "pairwise_overlap",
@@ -50,5 +65,6 @@ __all__ = [
     "specificity_score",
     "tversky_loss",
     "tversky_score",
+    "value_and_grad",
     "volume_similarity",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Literal
 
 from .arrays import library_of, load_library
@@ -111,7 +112,7 @@ def overlap(
     >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
     ([2, 1, 1], [1, 1, 0], [1, 0, 1])
     """
-    library, task = read(
+    return summed(
         prediction,
         target,
         class_axis=class_axis,
@@ -122,13 +123,23 @@ def overlap(
         ignore_label=ignore_label,
         weight=weight,
         exact=exact,
-    )
+        backend=backend,
+    )[0]
+
+
+def summed(
+    prediction: Array, target: Array, /, *, backend: str | None = None, weight: Array | None = None, **arguments: Any
+) -> tuple[Overlap, Task]:
+    """Return the overlap of two arrays and the task that it was computed by."""
+    library, task = read(prediction, target, weight=weight, **arguments)
     with library.precision():
-        recorded = library.traced(prediction) or (task.kind == "plain" and library.differentiable(prediction, target))
-        kernel = select(task, backend, recorded)
-        if task.kind != "plain":
-            prediction, target = library.detach(prediction), library.detach(target)
-        sums = kernel.overlap(task, prediction, target, weight)
+        if task.kind == "plain" and not library.traced(prediction) and library.differentiable(prediction, target):
+            sums = _differentiable_sums(library, task, backend, prediction, target, weight)
+        else:
+            kernel = select(task, backend, library.traced(prediction))
+            if task.kind != "plain":
+                prediction, target = library.detach(prediction), library.detach(target)
+            sums = kernel.overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
         result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
         if task.can_be_invalid:
@@ -136,7 +147,22 @@ def overlap(
                 result = _limit_weight(answer, result)
             if answer.at_hand(result._sums) and answer.xp.any(result._sums[INVALID, ...] > 0):
                 raise ValueError(_blame(library, task, prediction, target, weight))
-    return result
+    return result, task
+
+
+def _differentiable_sums(
+    library: ArrayLibrary, task: Task, backend: str | None, prediction: Array, target: Array, weight: Array | None
+) -> Array:
+    """Return plain sums whose gradient is the closed form, where an automatic differentiation follows the arrays."""
+    if library.differentiable(target):  # the closed form is that of the prediction
+        return reference.overlap(task, prediction, target, weight)
+    kernel = select(task, backend)
+    if not hasattr(kernel, "overlap_vjp"):
+        optional_part(kernel, "overlap_vjp", backend, None)
+        kernel = reference
+    return library.with_gradient(partial(kernel.overlap, task), partial(kernel.overlap_vjp, task))(
+        prediction, target, weight
+    )
 
 
 def _limit_weight(library: ArrayLibrary, result: Overlap) -> Overlap:

@@ -83,6 +83,22 @@ def cosine(library: ArrayLibrary, s: Sums) -> Ratio:
     return s.intersection, library.sqrt(s.prediction * s.target)
 
 
+def matthews_of_class(library: ArrayLibrary, s: Sums) -> Ratio:
+    """(N·I − X·Y) / √(X·(N − X)·Y·(N − Y)), Matthews' φ of the set and its complement."""
+    spread = s.prediction * (s.total - s.prediction) * (s.target * (s.total - s.target))
+    positive = spread > 0
+    root = library.sqrt(library.xp.where(positive, spread, library.xp.ones_like(spread)))
+    denominator = library.xp.where(positive, root, library.xp.zeros_like(spread))
+    return s.total * s.intersection - s.prediction * s.target, denominator
+
+
+def matthews_slopes(library: ArrayLibrary, s: Sums) -> list[Ratio]:
+    """Return the derivatives of the two parts of `matthews_of_class` in I, then in X."""
+    _, denominator = matthews_of_class(library, s)
+    half = 0.5 * s.target * (s.total - s.target) * (s.total - 2.0 * s.prediction)
+    return [(s.total, library.xp.zeros_like(s.total)), (-s.target, divide(library, half, denominator, 0.0))]
+
+
 # -- joint: one number over the classes, which are the last axis -------------------------------------------------------
 
 
@@ -146,7 +162,15 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     return ratio * ratio if power == 2 else ratio
 
 
-# -- adding floating numbers -------------------------------------------------------------------------------------------
+# -- dividing and adding floating numbers -----------------------------------------------------------------------------
+
+
+def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: float) -> Array:
+    """Divide, with `empty` where the denominator is 0."""
+    xp = library.xp
+    zero = denominator == 0
+    ratio = numerator / xp.where(zero, xp.ones_like(denominator), denominator)
+    return xp.where(zero, xp.full_like(ratio, empty), ratio)
 
 
 def halving_sum(library: ArrayLibrary, values: Array) -> Array:

@@ -14,7 +14,7 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .counts import overlap
 from .documentation import documented
-from .formulas import Formula, Sums, halving_sum
+from .formulas import Formula, Sums, divide, halving_sum
 from .reading import OverlapArguments, as_classes, check_not_negative
 from .sums import Overlap
 
@@ -125,14 +125,6 @@ def _joint_score(
             parts = Sums(*(xp.expand_dims(part, axis=-1) for part in parts))
         scores = divide(library, *formula(library, parts), empty)
         return xp.where(invalid, xp.full_like(scores, NAN), scores)
-
-
-def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: float) -> Array:
-    """Divide, with `empty` where the denominator is 0."""
-    xp = library.xp
-    zero = denominator == 0
-    ratio = numerator / xp.where(zero, xp.ones_like(denominator), denominator)
-    return xp.where(zero, xp.full_like(ratio, empty), ratio)
 
 
 def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:

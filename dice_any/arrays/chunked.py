@@ -25,9 +25,8 @@ class ChunkedLibrary(ArrayLibrary):
         prediction: Array = arrays[0]
         class_axis = task.class_axis
         present = [a for a in arrays if a is not None]
-        if class_axis is not None:  # every block needs all classes of its elements
-            length = prediction.shape[class_axis]
-            present = [a.rechunk({class_axis: length}) if a.ndim == prediction.ndim else a for a in present]
+        if class_axis is not None:
+            present = [_whole(a, task) if a.ndim == prediction.ndim else a for a in present]
         every = tuple(range(prediction.ndim))
         elements = tuple(a for a in every if a != class_axis)
         # index names are numbers, because Dask sorts them
@@ -48,6 +47,38 @@ class ChunkedLibrary(ArrayLibrary):
             tail=tail,
         )
         return self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype) if gone else parts
+
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        first: Array = arrays[0]
+        every = tuple(range(first.ndim))
+        elements = tuple(a for a in every if a != task.class_axis)
+        present = [a if a is None or task.class_axis is None or a.ndim < len(every) else _whole(a, task) for a in arrays]
+        pairs = [(a, every if a.ndim == len(every) else elements) for a in present if a is not None]
+        return self.blockwise(
+            _chunk_map,
+            every,
+            *(item for pair in pairs for item in pair),
+            dtype=first.dtype,
+            function=function,
+            task=task,
+            missing=tuple(i for i, a in enumerate(arrays) if a is None),
+        )
+
+
+def _whole(array: Array, task: Any) -> Array:
+    """Return the array with the class axis in one chunk: every block needs all classes of its elements."""
+    return array.rechunk({task.class_axis: array.shape[task.class_axis]})
+
+
+def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...]) -> Array:
+    from . import library_of
+
+    library = library_of(arrays[0])
+    full: list[Array | None] = list(arrays)
+    for i in missing:
+        full.insert(i, None)
+    with library.precision():
+        return library.map(function, task, *full)
 
 
 def _chunk_sums(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
@@ -59,7 +60,10 @@ class Jax(ArrayLibrary):
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
-            return function(task, self, *arrays)  # the caller's compiler decides, and knows how arrays are sharded
+            # The caller's compiler decides, and knows how arrays are sharded. Only memberships are kept for a gradient's
+            # way back if they must be: they are computed again.
+            whole = partial(function, task, self)
+            return self._jax.checkpoint(whole)(*arrays) if task.kind == "plain" else whole(*arrays)
         return self._sums(function, task, *arrays)
 
     def _tiled_sums(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:

@@ -101,6 +101,10 @@ class ArrayLibrary:
         """Tell whether an automatic differentiation follows any of these arrays outside of a trace."""
         return False
 
+    def with_gradient(self, forward: Callable[..., Array], backward: Callable[..., Array]) -> Callable[..., Array]:
+        """Return `forward` made differentiable in its first argument by ``backward(*arguments, cotangent)``."""
+        return forward
+
     def detach(self, array: Array) -> Array:
         """Return the array without its link to an automatic differentiation."""
         return array
@@ -150,6 +154,13 @@ class ArrayLibrary:
         Sums have the shape (*lead, *kept, *tail), where `kept` are the axes of the prediction that are neither summed nor
         the class axis. The default has one block. Host libraries walk over blocks that stay in cache; chunked libraries
         map `function` over their chunks.
+        """
+        return function(task, self, *arrays)
+
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        """Compute an array like the first of `arrays` from `function`, which computes a block of it.
+
+        All arrays have the axes of the first, or all but the class axis; a length of 1 is broadcast.
         """
         return function(task, self, *arrays)
 

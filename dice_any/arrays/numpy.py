@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction, elements
-from .tiles import tiled_sums
+from .tiles import tiled_map, tiled_sums
 
 # Elements of a tile. Masks take one byte an element and one temporary; label maps a code; memberships several float64
 # terms. Where freed memory goes back to the kernel at once (Dask's workers ask for that), small blocks cost far less.
@@ -84,6 +84,11 @@ class NumPy(ArrayLibrary):
 
     def tolist(self, array: Array) -> Any:
         return array.tolist()
+
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        first: Array = arrays[0]
+        out = self._np.empty_like(first)
+        return tiled_map(function, task, self, arrays, out=out, strides=first.strides, limit=tile_limit(task))
 
     def run(
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]

@@ -19,6 +19,9 @@ class Sparse(ArrayLibrary):
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.COO.from_numpy(_numpy().asarray(values, dtype=dtype))
 
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        raise TypeError("`prediction` must be dense to have a gradient; got a sparse array. Pass `prediction.todense()`.")
+
     def answer(self, sums: Array) -> Array:
         return sums.todense()
 

@@ -43,6 +43,24 @@ def tiled_sums(
     return out
 
 
+def tiled_map(
+    function: BlockFunction,
+    task: Any,
+    library: ArrayLibrary,
+    arrays: tuple[Array | None, ...],
+    *,
+    out: Array,
+    strides: tuple[int, ...],
+    limit: int,
+) -> Array:
+    """Fill `out`, which is like the first of `arrays`, with `function` of each tile."""
+    _keep_freed_memory()
+    shape, class_axis = library.shape(arrays[0]), task.class_axis
+    for tile in tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)):
+        out[tile] = function(task, library, *(_cut(a, tile, shape, class_axis) for a in arrays))
+    return out
+
+
 def _keep_freed_memory() -> None:
     """Have the allocator reuse the memory of one tile for the next.
 

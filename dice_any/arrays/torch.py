@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
 from .numpy import tile_limit
-from .tiles import tiled_sums
+from .tiles import tiled_map, tiled_sums
 
 #: PyTorch runs up to so many elements on the calling thread. Soft sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
@@ -45,6 +46,23 @@ class PyTorch(ArrayLibrary):
 
     def differentiable(self, *arrays: Array | None) -> bool:
         return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
+
+    def with_gradient(self, forward: Callable[..., Array], backward: Callable[..., Array]) -> Callable[..., Array]:
+        class Sums(self._torch.autograd.Function):  # type: ignore[misc,name-defined]
+            """Keeps the arguments only: the gradient is the one array of their size that a training step adds."""
+
+            @staticmethod
+            def forward(ctx: Any, *arrays: Array | None) -> Array:
+                ctx.save_for_backward(*arrays)
+                return forward(*arrays)
+
+            @staticmethod
+            @self._torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
+            def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
+                arrays = ctx.saved_tensors
+                return (backward(*arrays, cotangent), *(None for _ in arrays[1:]))
+
+        return Sums.apply  # type: ignore[no-any-return]
 
     def detach(self, array: Array) -> Array:
         return array.detach()
@@ -92,11 +110,22 @@ class PyTorch(ArrayLibrary):
     def tolist(self, array: Array) -> Any:
         return array.tolist()
 
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        first: Array = arrays[0]
+        if not self.at_hand(first):
+            return function(task, self, *arrays)
+        out, limit = self._torch.empty_like(first), self._tile_limit(task)
+        with self._torch.no_grad():
+            return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+
+    def _tile_limit(self, task: Any) -> int:
+        return min(tile_limit(task), SOFT_TILE) if task.kind != "hard" else tile_limit(task)
+
     def run(
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = min(tile_limit(task), SOFT_TILE) if task.kind != "hard" else tile_limit(task)
+        limit = self._tile_limit(task)
         if prediction.numel() <= limit or self.differentiable(*arrays) or not self.at_hand(prediction):
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)

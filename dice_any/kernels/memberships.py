@@ -69,6 +69,8 @@ def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array) -> tuple[Array
         y = widen(task, library, y)
     if soft_x and soft_y:
         both = xp.minimum(x, y) if task.form == "minimum" else x * y
+    elif (soft_x or soft_y) and task.form == "minimum" and task.kind == "plain":  # its gradient at a tie is half
+        both = xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
     elif soft_x or soft_y:  # a product with zeros and ones, in every form the same
         mask, soft = (y, x) if soft_x else (x, y)
         both = xp.where(mask, soft, xp.zeros_like(soft))

@@ -74,7 +74,8 @@ def adapter(name: str) -> Adapter:
         return Adapter(name, library, _from_lists(library))
     for plugin in plugins(KERNELS):
         if plugin.name == name:
-            host = adapter(plugin.module)
+            names = [name for name, module in BACKENDS.items() if module == plugin.module]
+            host = adapter(names[0] if names else plugin.module)
             return Adapter(name, host.library, host.make, {"backend": name})
     raise LookupError(f"no array library or kernel of that name; known are {', '.join(sorted(MAKERS))} and plugins")
 

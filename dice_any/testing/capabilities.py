@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ..arrays import BUILTIN, load_library
+from ..plugins import ARRAYS, KERNELS, plugins
+
 #: feature -> what it means
 FEATURES = {
     "hard": "masks, label maps and confusion matrices, counted in integers",
@@ -11,6 +14,7 @@ FEATURES = {
     "errors": "invalid values raise an error at once (elsewhere the result is NaN)",
     "loss": "losses",
     "gradient": "automatic differentiation of losses",
+    "closed form": "`value_and_grad` of losses, with or without automatic differentiation",
     "compiled": "inside the library's own compiler",
     "lazy": "nothing is computed before it is asked for",
     "sets": "`set_overlap` of arrays of ids",
@@ -46,13 +50,22 @@ LIMITS = {
     **{(name, "errors"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     **{(name, "sets"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     ("sparse", "sets"): "cannot list different values of an array without many zeros",
+    ("sparse", "closed form"): "the gradient of a sparse array is dense; an error says to pass a dense one",
     ("cubed", "averages"): "cannot slice what it has concatenated from unequal chunks (odd numbers of classes)",
     ("strict-no-float64", "exact"): "the device has no float64; sums are plain float32",
 }
 
 
 def limit(backend: str, feature: str) -> str | None:
-    """Return why a backend cannot do something; None if it can."""
+    """Return why a backend cannot do something; None if it can.
+
+    A library from a plugin says so itself, in ``limits``; a kernel has the limits of its arrays.
+    """
     if feature not in FEATURES:
         raise KeyError(f"unknown feature {feature!r}")
+    if backend not in BACKENDS:
+        backend = next((plugin.module for plugin in plugins(KERNELS) if plugin.name == backend), backend)
+        if backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS)):
+            limits: dict[str, str] = getattr(load_library(backend), "limits", {})
+            return limits.get(feature)
     return LIMITS.get((backend, feature))

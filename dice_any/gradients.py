@@ -1,0 +1,74 @@
+"""Gradients in closed form: of any loss, on every library, with automatic differentiation or without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .arrays.library import Array
+from .reading import read_library
+
+__all__ = ["value_and_grad"]
+
+
+class Wanted(NamedTuple):
+    """A prediction whose gradient is wanted beside the loss."""
+
+    prediction: Array
+
+
+def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Array]]:
+    r"""Return a function that computes a loss and its gradient in the prediction.
+
+    .. math:: \frac{\partial L}{\partial x_i} = w_i \left( \frac{\partial L}{\partial I} \frac{\partial I}{\partial x_i}
+        + \frac{\partial L}{\partial X} \frac{\partial X}{\partial x_i} \right)
+
+    in closed form, where L is the loss, I and X are the sums of the overlap (see `overlap`), :math:`x_i` is the membership
+    of element i in the predicted set and :math:`w_i` its weight; then through the activation. No library's automatic
+    differentiation has a part in it.
+
+    Parameters
+    ----------
+    loss : function
+        A loss of this package.
+
+    Returns
+    -------
+    function
+        ``f(prediction, target, **arguments) -> (value, gradient)``, which takes the arguments of the loss. The gradient has
+        the prediction's shape and dtype and is in its library; lazy if it is.
+
+    Raises
+    ------
+    TypeError
+        If `loss` is no loss of this package, or (when called) the prediction is no floating array.
+    ValueError
+        When called with ``reduction="none"``: only a number has a gradient.
+
+    Notes
+    -----
+    Finite everywhere: empty pairs and ignored elements have gradient 0, and so has an element that is no more than tied
+    with half of it in the minimum form. Integer weights and `class_weight` from sizes are constants.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import dice_loss, value_and_grad
+    >>> value, gradient = value_and_grad(dice_loss)(np.array([0.5, 1.0, 0.5]), np.array([True, True, False]), smooth=0)
+    >>> float(value), gradient.tolist()
+    (0.25, [-0.3125, -0.3125, 0.1875])
+    """
+    if getattr(loss, "__module__", "").rpartition(".")[0] != __name__.rpartition(".")[0]:
+        raise TypeError(f"`loss` must be a loss of this package; got {loss!r}. Use your library's own differentiation.")
+
+    def value_and_gradient(prediction: Array, target: Array, /, **arguments: Any) -> tuple[Array, Array]:
+        library = read_library("prediction", prediction)
+        if library.kind(prediction.dtype) != "floating":
+            name = library.dtype_name(prediction.dtype)
+            raise TypeError(f"`prediction` must be floating to have a gradient; got {name}. Pass probabilities or logits.")
+        if arguments.get("reduction") == "none":
+            raise ValueError("`reduction` must be 'mean' or 'sum' for a gradient; got 'none'. Weigh and sum it yourself.")
+        result: tuple[Array, Array] = loss(Wanted(prediction), target, **arguments)
+        return result
+
+    return value_and_gradient

@@ -1,0 +1,57 @@
+"""What the conformance kit does not ask: MLX's own transformations, and that the kernel is found and used."""
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any.testing import recipe
+
+pytest.importorskip("dice_any_example", reason="this example is not installed")
+import mlx.core as mx
+
+X, Y = recipe.memberships(1, (2, 3, 40)), recipe.labels(3, (2, 40), 3)
+
+
+def test_both_plugins_are_usable():
+    found = {(backend.name, backend.module): backend for backend in dice_any.backends()}
+    assert found["mlx", "mlx"].usable
+    assert found["mlx", "mlx"].exact
+    assert found["mask-count", "numpy"].usable
+
+
+def test_the_user_gets_mlx_arrays_with_the_bits_of_numpy():
+    score = dice_any.dice_score(mx.array(X), mx.array(Y), class_axis=1)
+    assert isinstance(score, mx.array)
+    assert score.tolist() == dice_any.dice_score(X, Y, class_axis=1).tolist()
+
+
+def test_gradient_through_mlx():
+    x, y = mx.array([0.5, 0.25, 1.0]), mx.array([True, False, True])
+    # D = 2I / (X + Y) with I = 1.5, X = 1.75, Y = 2; dD/dx = (2y(X + Y) - 2I) / (X + Y)²
+    expected = [-(2 * on * 3.75 - 3) / 3.75**2 for on in (1, 0, 1)]
+    assert mx.grad(lambda p: dice_any.dice_loss(p, y, smooth=0))(x).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_nothing_is_computed_before_it_is_asked_for():
+    """Inside `vmap` MLX raises on any look at a value."""
+    each = mx.vmap(lambda p, t: dice_any.dice_score(p, t, class_axis=0))(mx.array(X), mx.array(Y))
+    assert each.tolist() == dice_any.dice_score(X, Y, class_axis=1, axis="space").tolist()
+
+
+def test_compiled():
+    """Of masks only: MLX compiles the longer code of exact sums for seconds."""
+    x, y = (mx.array([True, True, True, False, False]), mx.array([True, False, False, True, False]))
+    assert mx.compile(dice_any.dice_score)(x, y).item() == 2 / 5
+
+
+def test_the_kernel_is_used_where_it_accepts(monkeypatch):
+    from dice_any_example import mask_count
+
+    calls = []
+    monkeypatch.setattr(mask_count, "overlap", lambda *arguments: calls.append(1) or np.array([1, 3, 2, 5, 0]))
+    x, y = np.array([True, True, True, False, False]), np.array([True, False, False, True, False])
+    assert float(dice_any.dice_score(x, y)) == 2 / 5
+    assert float(dice_any.dice_score(x, y, weight=np.ones(5))) == 2 / 5  # declined: the reference's
+    assert len(calls) == 1
+    with pytest.raises(ValueError, match="'mask-count' declines: it takes no weight"):
+        dice_any.dice_score(x, y, weight=np.ones(5), backend="mask-count")
