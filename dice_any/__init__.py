@@ -1,5 +1,6 @@
 """Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out of every one."""
 
+from . import distributed as distributed
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
 from .gradients import value_and_grad
 from .losses import (

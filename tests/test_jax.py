@@ -87,3 +87,30 @@ def test_invalid_values_inside_jit_give_nan() -> None:
     assert np.isnan(scores).tolist() == [False, True, False]
     with pytest.raises(ValueError, match="memberships"):
         dice_any.dice_score(x, jnp.asarray(Y), class_axis=1)
+
+
+def test_psum_over_devices_is_the_whole_batch() -> None:
+    """Overlaps are pytrees: `psum` adds them leaf by leaf, exactly; in a process of its own, to have two devices."""
+    import subprocess
+    import sys
+
+    code = """
+import jax, jax.numpy as jnp, numpy as np, dice_any
+from functools import partial
+from jax.sharding import PartitionSpec as P
+from dice_any.testing import recipe
+mesh = jax.make_mesh((2,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+x, y = recipe.memberships(1, (4, 3, 20)), recipe.labels(3, (4, 20), 3, "int32")
+
+@jax.jit
+@partial(jax.shard_map, mesh=mesh, in_specs=(P("batch"), P("batch")), out_specs=P())
+def score(x, y):
+    return dice_any.dice_score(jax.lax.psum(dice_any.overlap(x, y, class_axis=1), "batch"))
+
+print(np.asarray(score(jnp.asarray(x), jnp.asarray(y))).tolist() == dice_any.dice_score(x, y, class_axis=1).tolist())
+"""
+    import os
+
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert run.stdout == "True\n", run.stderr
