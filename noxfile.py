@@ -75,6 +75,15 @@ def plugin(session: nox.Session) -> None:
 
 
 @nox.session
+def parity(session: nox.Session) -> None:
+    """Compare the presets of `dice_any.conventions` with the packages that they are named after."""
+    install(session, "test", "torch", "parity")
+    # these would bring what losses and scores do not need, torchvision among it, which does not fit the pinned PyTorch
+    session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone"))
+    session.run("pytest", "tests/parity", *session.posargs)
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """Run the NumPy suite on the lowest versions that `pyproject.toml` declares."""
     declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["test"]]

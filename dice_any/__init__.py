@@ -1,5 +1,6 @@
 """Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out of every one."""
 
+from . import conventions
 from . import distributed as distributed
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
 from .gradients import value_and_grad
@@ -42,6 +43,7 @@ __all__ = [
     "backends",
     "cohen_kappa",
     "confusion_matrix",
+    "conventions",
     "cosine_score",
     "dice_loss",
     "dice_score",

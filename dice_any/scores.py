@@ -1,21 +1,19 @@
 """Scores: how well a prediction agrees with a target, from arrays or from one `Overlap`.
 
-Every function here reads its arguments, hands the sums to one formula of `formulas`, and divides.
+Every function here checks what is its own, names its formula, and leaves the rest to `averages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from . import formulas
-from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
-from .counts import overlap
+from .averages import Classes, JointArguments, ScoreArguments, score_of_all, score_of_classes, size_power
 from .documentation import documented
-from .formulas import Formula, Sums, divide, halving_sum
-from .reading import OverlapArguments, as_classes, check_not_negative
+from .formulas import Sums
+from .reading import check_not_negative
 from .sums import Overlap
 
 __all__ = [
@@ -37,105 +35,6 @@ __all__ = [
     "volume_similarity",
 ]
 
-NAN = float("nan")
-Average = Literal["macro", "micro", "weighted"] | None
-Classes = Sequence[int] | Literal["foreground"] | None
-
-
-# -- what every score shares -------------------------------------------------------------------------------------------
-
-
-def counted(prediction: Array | Overlap, target: Array | None, arguments: dict[str, Any]) -> Overlap:
-    """Return the overlap that a score or a loss was given, or compute it."""
-    if not isinstance(prediction, Overlap):
-        return overlap(prediction, target, **arguments)
-    if target is not None:
-        raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
-    if arguments:
-        names = ", ".join(f"`{name}`" for name in sorted(arguments))
-        raise TypeError(f"{names} must be left out beside an Overlap, which is already summed. Pass them to `overlap`.")
-    return prediction
-
-
-def refuse_squared(name: str, sums: Overlap) -> None:
-    if sums.form == "squared" and sums.kind != "hard":
-        raise ValueError(
-            f"`form` must be 'product' or 'minimum' for {name}, which squared sums can push beyond 1; got 'squared'. "
-            "The squared form belongs to Dice, Jaccard, cosine and generalized Dice."
-        )
-
-
-def _score(
-    formula: Formula,
-    sums: Overlap,
-    average: Average,
-    classes: Classes,
-    empty: float,
-    empty_target: float | None,
-) -> Array:
-    """Divide the two parts of a formula, class by class, and average."""
-    if average not in (None, "macro", "micro", "weighted"):
-        raise ValueError(f"`average` must be None, 'macro', 'micro' or 'weighted'; got {average!r}.")
-    if not sums.by_class and (average is not None or classes is not None):
-        name = "average" if average is not None else "classes"
-        raise ValueError(
-            f"`{name}` must be None without classes to choose from; got {average or classes!r}. "
-            "Pass `class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
-        )
-    if classes is not None:
-        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
-    if average == "micro":
-        sums = sums.sum(axis=-1)
-    library = library_of(sums._sums)
-    with library.precision():
-        xp = library.xp
-        *floats, invalid = sums.as_float64()
-        parts = Sums(*floats)
-        scores = divide(library, *formula(library, parts), empty)
-        if empty_target is not None:
-            missed = (parts.target == 0) & (parts.prediction > 0)
-            scores = xp.where(missed, xp.full_like(scores, empty_target), scores)
-        invalid = invalid > 0
-        if average in ("macro", "weighted"):
-            weights = parts.target if average == "weighted" else xp.ones_like(scores)
-            scores = mean_of_numbers(library, scores, weights)
-            invalid = xp.any(invalid, axis=-1)
-        return xp.where(invalid, xp.full_like(scores, NAN), scores)
-
-
-def _joint_score(
-    formula: Formula, sums: Overlap, empty: float, classes: Classes = None, *, complement: bool = True
-) -> Array:
-    """Divide the two parts of a formula over all classes; a set without classes is two, with its complement."""
-    if classes is not None:
-        if not sums.by_class:
-            raise ValueError(f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`.")
-        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
-    library = library_of(sums._sums)
-    with library.precision():
-        xp = library.xp
-        *floats, invalid = sums.as_float64()
-        parts = Sums(*floats)
-        invalid = invalid > 0
-        if sums.by_class:
-            invalid = xp.any(invalid, axis=-1)
-        elif complement:
-            parts = formulas.two_classes(library, parts)
-        else:
-            parts = Sums(*(xp.expand_dims(part, axis=-1) for part in parts))
-        scores = divide(library, *formula(library, parts), empty)
-        return xp.where(invalid, xp.full_like(scores, NAN), scores)
-
-
-def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:
-    """Return the weighted mean over the last axis of those values that are not NaN; NaN if there are none."""
-    xp = library.xp
-    missing = xp.isnan(values)
-    zero = xp.zeros_like(values)
-    weights = xp.where(missing, zero, weights)
-    total = halving_sum(library, xp.where(missing, zero, values) * weights)
-    return divide(library, total, halving_sum(library, weights), NAN)
-
 
 # -- scores of each class ----------------------------------------------------------------------------------------------
 
@@ -145,12 +44,7 @@ def dice_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Dice coefficient (Sørensen–Dice index, F1 score) of two sets.
 
@@ -182,8 +76,7 @@ def dice_score(
     >>> float(dice_score(prediction, target))
     0.4
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    return _score(formulas.dice, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.dice, prediction, target, arguments)
 
 
 @documented
@@ -191,12 +84,7 @@ def jaccard_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Jaccard index (intersection over union, IoU) of two sets.
 
@@ -227,8 +115,7 @@ def jaccard_score(
     >>> float(jaccard_score(prediction, target))
     0.25
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    return _score(formulas.jaccard, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.jaccard, prediction, target, arguments)
 
 
 @documented
@@ -239,11 +126,7 @@ def tversky_score(
     *,
     alpha: float,
     beta: float,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Tversky index: overlap with a price of its own for each kind of error.
 
@@ -281,10 +164,8 @@ def tversky_score(
     0.5
     """
     check_not_negative(alpha=alpha, beta=beta)
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("Tversky", sums)
     formula = partial(formulas.tversky, alpha=float(alpha), beta=float(beta))
-    return _score(formula, sums, average, classes, empty, empty_target)
+    return score_of_classes(formula, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -294,11 +175,7 @@ def f_score(
     /,
     *,
     beta: float = 1.0,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""F-score: weighted harmonic mean of precision and recall.
 
@@ -335,9 +212,8 @@ def f_score(
     0.4545
     """
     check_not_negative(beta=beta)
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("the F-score", sums)
-    return _score(partial(formulas.f_score, beta=float(beta)), sums, average, classes, empty, empty_target)
+    formula = partial(formulas.f_score, beta=float(beta))
+    return score_of_classes(formula, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -345,12 +221,7 @@ def precision_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Precision (positive predictive value): how much of the prediction is right.
 
@@ -377,9 +248,7 @@ def precision_score(
     >>> float(precision_score(prediction, target))
     0.25
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("precision", sums)
-    return _score(formulas.precision, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.precision, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -387,12 +256,7 @@ def recall_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Recall (sensitivity, true positive rate): how much of the target was found.
 
@@ -419,9 +283,7 @@ def recall_score(
     >>> float(recall_score(prediction, target))
     0.5
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("recall", sums)
-    return _score(formulas.recall, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.recall, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -429,12 +291,7 @@ def specificity_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Specificity (true negative rate): how much of the rest was left alone.
 
@@ -462,9 +319,7 @@ def specificity_score(
     >>> float(specificity_score(prediction, target))
     0.75
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("specificity", sums)
-    return _score(formulas.specificity, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.specificity, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -472,12 +327,7 @@ def volume_similarity(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Volume similarity: agreement of the sizes of two sets, wherever they lie.
 
@@ -508,9 +358,7 @@ def volume_similarity(
     >>> float(volume_similarity(prediction, target))
     0.5
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("volume similarity", sums)
-    return _score(formulas.volume_similarity, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.volume_similarity, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -518,12 +366,7 @@ def overlap_coefficient(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Overlap coefficient (Szymkiewicz–Simpson): how much of the smaller set lies in the larger.
 
@@ -554,9 +397,7 @@ def overlap_coefficient(
     >>> float(overlap_coefficient(prediction, target))
     0.5
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("the overlap coefficient", sums)
-    return _score(formulas.overlap_coefficient, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.overlap_coefficient, prediction, target, arguments, squared_form=False)
 
 
 @documented
@@ -564,12 +405,7 @@ def cosine_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    average: Average = None,
-    classes: Classes = None,
-    empty: float = NAN,
-    empty_target: float | None = None,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[ScoreArguments],
 ) -> Array:
     r"""Cosine similarity (Ochiai coefficient on masks).
 
@@ -601,8 +437,7 @@ def cosine_score(
     """
     if not isinstance(prediction, Overlap):
         arguments.setdefault("form", "squared")
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    return _score(formulas.cosine, sums, average, classes, empty, empty_target)
+    return score_of_classes(formulas.cosine, prediction, target, arguments)
 
 
 # -- joint scores ------------------------------------------------------------------------------------------------------
@@ -613,9 +448,7 @@ def accuracy_score(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    empty: float = NAN,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[JointArguments],
 ) -> Array:
     r"""Accuracy: the fraction of elements that are right.
 
@@ -641,9 +474,7 @@ def accuracy_score(
     >>> float(accuracy_score(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2]), num_classes=3))
     0.75
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("accuracy", sums)
-    return _joint_score(formulas.accuracy, sums, empty)
+    return score_of_all(formulas.accuracy, prediction, target, arguments)
 
 
 @documented
@@ -651,9 +482,7 @@ def matthews_correlation(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    empty: float = NAN,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[JointArguments],
 ) -> Array:
     r"""Matthews correlation coefficient (φ; with several classes Gorodkin's :math:`R_K`).
 
@@ -686,9 +515,7 @@ def matthews_correlation(
     >>> round(float(matthews_correlation(prediction, target)), 4)
     -0.1667
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("Matthews correlation", sums)
-    return _joint_score(formulas.matthews, sums, empty)
+    return score_of_all(formulas.matthews, prediction, target, arguments)
 
 
 @documented
@@ -696,9 +523,7 @@ def cohen_kappa(
     prediction: Array | Overlap,
     target: Array | None = None,
     /,
-    *,
-    empty: float = NAN,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[JointArguments],
 ) -> Array:
     r"""Cohen's kappa: agreement beyond what the class sizes alone would give.
 
@@ -729,9 +554,7 @@ def cohen_kappa(
     >>> float(cohen_kappa(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2]), num_classes=3))
     0.6363636363636364
     """
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
-    refuse_squared("Cohen's kappa", sums)
-    return _joint_score(formulas.kappa, sums, empty)
+    return score_of_all(formulas.kappa, prediction, target, arguments)
 
 
 @documented
@@ -742,8 +565,7 @@ def generalized_dice_score(
     *,
     class_weight: Literal["square", "simple", "uniform"] = "square",
     classes: Classes = None,
-    empty: float = NAN,
-    **arguments: Unpack[OverlapArguments],
+    **arguments: Unpack[JointArguments],
 ) -> Array:
     r"""Generalized Dice: one Dice coefficient over all classes, small ones weighted up.
 
@@ -783,20 +605,11 @@ def generalized_dice_score(
     0.763636
     """
     power = size_power(class_weight)
-    sums = counted(prediction, target, arguments)  # type: ignore[arg-type]
 
     def formula(library: ArrayLibrary, parts: Sums) -> formulas.Ratio:
         return formulas.generalized_dice(library, parts, formulas.size_weights(library, parts.target, power))
 
-    return _joint_score(formula, sums, empty, classes, complement=False)
-
-
-def size_power(class_weight: str) -> int:
-    """Return the power of the target's size that a named class weight divides by."""
-    powers = {"square": 2, "simple": 1, "uniform": 0}
-    if not isinstance(class_weight, str) or class_weight not in powers:
-        raise ValueError(f"`class_weight` must be one of 'square', 'simple', 'uniform'; got {class_weight!r}.")
-    return powers[class_weight]
+    return score_of_all(formula, prediction, target, arguments, classes, mirrored=False)
 
 
 # -- conversions -------------------------------------------------------------------------------------------------------

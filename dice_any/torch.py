@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from . import losses
+from .overlap_loss import LossArguments
 
 __all__ = [
     "DeepSupervision",
@@ -34,7 +35,7 @@ class _Loss(torch.nn.Module):
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         own = inspect.signature(self.function).parameters
-        known = {*own, *losses.LossArguments.__annotations__} - {"prediction", "target", "arguments"}
+        known = {*own, *LossArguments.__annotations__} - {"prediction", "target", "arguments"}
         unknown = sorted(set(arguments) - known)
         if unknown:
             raise TypeError(

@@ -1,0 +1,148 @@
+"""What every score shares: from the sums of an overlap to one number, minding empty sets, averaged over classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from . import formulas
+from .arrays import library_of
+from .arrays.library import Array, ArrayLibrary
+from .counts import overlap
+from .formulas import Formula, Sums, divide, halving_sum
+from .reading import OverlapArguments, as_classes
+from .sums import Overlap
+
+NAN = float("nan")
+Average = Literal["macro", "micro", "weighted"] | None
+Classes = Sequence[int] | Literal["foreground"] | None
+
+
+class JointArguments(OverlapArguments, total=False):
+    """The keyword arguments of a score of all classes together."""
+
+    empty: float
+
+
+class ScoreArguments(JointArguments, total=False):
+    """The keyword arguments of a score of each class."""
+
+    average: Average
+    classes: Classes
+    empty_target: float | None
+
+
+def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -> Overlap:
+    """Return the overlap that a score or a loss was given, or compute it."""
+    if not isinstance(prediction, Overlap):
+        return overlap(prediction, target, **arguments)
+    if target is not None:
+        raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
+    if arguments:
+        names = ", ".join(f"`{name}`" for name in sorted(arguments))
+        raise TypeError(f"{names} must be left out beside an Overlap, which is already summed. Pass them to `overlap`.")
+    return prediction
+
+
+def refuse_squared(sums: Overlap) -> None:
+    """Refuse squared sums where they have no meaning."""
+    if sums.form == "squared" and sums.kind != "hard":
+        raise ValueError(
+            "`form` must be 'product' or 'minimum' here, as squared sums can push the result out of range; got 'squared'. "
+            "The squared form belongs to Dice, Jaccard, cosine and generalized Dice."
+        )
+
+
+def score_of_classes(
+    formula: Formula,
+    prediction: Array | Overlap,
+    target: Array | None,
+    arguments: ScoreArguments,
+    *,
+    squared_form: bool = True,
+) -> Array:
+    """Divide the two parts of a formula, class by class, and average."""
+    average, classes = arguments.pop("average", None), arguments.pop("classes", None)
+    empty, empty_target = arguments.pop("empty", NAN), arguments.pop("empty_target", None)
+    sums = counted(prediction, target, arguments)
+    if not squared_form:
+        refuse_squared(sums)
+    if average not in (None, "macro", "micro", "weighted"):
+        raise ValueError(f"`average` must be None, 'macro', 'micro' or 'weighted'; got {average!r}.")
+    if not sums.by_class and (average is not None or classes is not None):
+        name = "average" if average is not None else "classes"
+        raise ValueError(
+            f"`{name}` must be None without classes to choose from; got {average or classes!r}. "
+            "Pass `class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
+        )
+    if classes is not None:
+        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
+    if average == "micro":
+        sums = sums.sum(axis=-1)
+    library = library_of(sums._sums)
+    with library.precision():
+        xp = library.xp
+        *floats, invalid = sums.as_float64()
+        parts = Sums(*floats)
+        scores = divide(library, *formula(library, parts), empty)
+        if empty_target is not None:
+            missed = (parts.target == 0) & (parts.prediction > 0)
+            scores = xp.where(missed, xp.full_like(scores, empty_target), scores)
+        invalid = invalid > 0
+        if average in ("macro", "weighted"):
+            weights = parts.target if average == "weighted" else xp.ones_like(scores)
+            scores = mean_of_numbers(library, scores, weights)
+            invalid = xp.any(invalid, axis=-1)
+        return xp.where(invalid, xp.full_like(scores, NAN), scores)
+
+
+def score_of_all(
+    formula: Formula,
+    prediction: Array | Overlap,
+    target: Array | None,
+    arguments: JointArguments,
+    classes: Classes = None,
+    *,
+    mirrored: bool = True,
+) -> Array:
+    """Divide the two parts of a formula over all classes; `mirrored`, a set without classes is two, with its complement."""
+    empty = arguments.pop("empty", NAN)
+    sums = counted(prediction, target, arguments)
+    if mirrored:
+        refuse_squared(sums)
+    if classes is not None:
+        if not sums.by_class:
+            raise ValueError(f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`.")
+        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
+    library = library_of(sums._sums)
+    with library.precision():
+        xp = library.xp
+        *floats, invalid = sums.as_float64()
+        parts = Sums(*floats)
+        invalid = invalid > 0
+        if sums.by_class:
+            invalid = xp.any(invalid, axis=-1)
+        elif mirrored:
+            parts = formulas.two_classes(library, parts)
+        else:
+            parts = Sums(*(xp.expand_dims(part, axis=-1) for part in parts))
+        scores = divide(library, *formula(library, parts), empty)
+        return xp.where(invalid, xp.full_like(scores, NAN), scores)
+
+
+def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:
+    """Return the weighted mean over the last axis of those values that are not NaN; NaN if there are none."""
+    xp = library.xp
+    missing = xp.isnan(values)
+    zero = xp.zeros_like(values)
+    weights = xp.where(missing, zero, weights)
+    total = halving_sum(library, xp.where(missing, zero, values) * weights)
+    return divide(library, total, halving_sum(library, weights), NAN)
+
+
+def size_power(class_weight: str) -> int:
+    """Return the power of the target's size that a named class weight divides by."""
+    powers = {"square": 2, "simple": 1, "uniform": 0}
+    if not isinstance(class_weight, str) or class_weight not in powers:
+        raise ValueError(f"`class_weight` must be one of 'square', 'simple', 'uniform'; got {class_weight!r}.")
+    return powers[class_weight]

@@ -1,0 +1,154 @@
+"""What every overlap loss shares: reading its arguments, and the way from arrays to a loss and its gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from .arrays import library_of
+from .arrays.library import Array, ArrayLibrary
+from .averages import Classes, counted, refuse_squared, size_power
+from .counts import summed
+from .gradients import Wanted
+from .kernels import reference
+from .objectives import ClassWeight, Objective, Settings, Smooth, evaluate, slopes
+from .reading import OverlapArguments, as_classes, check_not_negative, read_library
+from .sums import Overlap
+
+
+class LossArguments(OverlapArguments, total=False):
+    """The keyword arguments that every overlap loss takes: those of `overlap`, and how losses become one."""
+
+    smooth: Smooth
+    class_weight: ClassWeight
+    classes: Classes
+    average: Literal["micro"] | None
+    absent: Literal["count", "zero", "skip"]
+    reduction: Literal["mean", "sum", "none"]
+
+
+def overlap_loss(
+    objective: Objective,
+    prediction: Array | Overlap | Wanted,
+    target: Array | None,
+    arguments: LossArguments,
+    *,
+    squared_form: bool = True,
+) -> Any:
+    """Return the loss of arrays or of an overlap; a pair with the gradient where that is wanted."""
+    choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}  # type: ignore[misc]
+    wanted = isinstance(prediction, Wanted)
+    array = prediction.prediction if isinstance(prediction, Wanted) else prediction
+    if wanted:
+        array = library_of(array).detach(array)
+    if isinstance(array, Overlap):
+        sums, task = counted(array, target, arguments), None
+    else:
+        sums, task = summed(array, target, **_plain_unless_asked(arguments))
+    if not squared_form:
+        refuse_squared(sums)
+    library = library_of(sums._sums)
+    with library.precision():
+        settings = _read_settings(library, sums, **choices)
+        dtype = getattr(library.xp, _loss_dtype(array))
+        value = library.xp.astype(evaluate(objective, sums, settings), dtype)
+        if not wanted:
+            return value
+        slope_i, slope_x = slopes(objective, sums, settings)
+        zero = library.xp.zeros_like(slope_i)
+        cotangent = library.xp.stack([slope_i, slope_x, zero, zero, zero])
+        return value, reference.overlap_vjp(task, array, target, arguments.get("weight"), cotangent)  # type: ignore[arg-type]
+
+
+CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
+
+
+def _plain_unless_asked(arguments: LossArguments) -> dict[str, Any]:
+    """Return the arguments of `overlap` for a loss: plain sums unless exact ones are asked for."""
+    if arguments.get("activation") == "argmax":
+        raise ValueError(
+            "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has no gradient. "
+            "For hard labels use a score."
+        )
+    exact = arguments.get("exact")
+    return {**arguments, "exact": False if exact is None else exact}
+
+
+def _loss_dtype(prediction: Array | Overlap) -> str:
+    """Return the dtype of a loss: that of a floating prediction, at least float32; float64 for counts and overlaps."""
+    if isinstance(prediction, Overlap):
+        return "float64"
+    library = library_of(prediction)
+    if library.kind(prediction.dtype) == "floating" and prediction.dtype != library.xp.float64:
+        return "float32"
+    return "float64" if library.has_float64(prediction) else "float32"
+
+
+def _read_settings(
+    library: ArrayLibrary,
+    sums: Overlap,
+    smooth: Smooth = 1.0,
+    class_weight: ClassWeight = None,
+    classes: Classes = None,
+    average: str | None = None,
+    absent: str = "count",
+    reduction: str = "mean",
+) -> Settings:
+    for name, value, choices in (
+        ("average", average, (None, "micro")),
+        ("absent", absent, ("count", "zero", "skip")),
+        ("reduction", reduction, ("mean", "sum", "none")),
+    ):
+        if value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    if not sums.by_class:
+        for name, given in (("class_weight", class_weight), ("classes", classes), ("average", average)):
+            if given is not None:
+                raise ValueError(
+                    f"`{name}` must be None without classes to tell apart; got an argument. "
+                    "Pass `class_axis=` or `num_classes=`."
+                )
+    named = isinstance(class_weight, str)
+    return Settings(
+        smooth=_read_smooth(smooth),
+        power=size_power(class_weight) if isinstance(class_weight, str) else None,
+        class_weight=None if named or class_weight is None else _given_weights(library, class_weight, sums),
+        classes=None if classes is None else as_classes(classes, sums.shape[-1]),
+        average=average,
+        absent=absent,
+        reduction=reduction,
+    )
+
+
+def _read_smooth(smooth: Smooth) -> tuple[float, float]:
+    pair = smooth if isinstance(smooth, (tuple, list)) else (smooth, smooth)
+    if len(pair) != 2:
+        raise ValueError(f"`smooth` must be a number or a pair (numerator, denominator); got {len(pair)} numbers.")
+    check_not_negative(smooth=pair[0])
+    check_not_negative(smooth=pair[1])
+    return float(pair[0]), float(pair[1])
+
+
+def _given_weights(library: ArrayLibrary, class_weight: Any, sums: Overlap) -> Array:
+    """Return the caller's weight for each count."""
+    xp = library.xp
+    like = sums.as_float64()[0]
+    if isinstance(class_weight, Sequence):
+        check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(class_weight)})
+        weights = library.constant([float(w) for w in class_weight], like.dtype, like)
+    else:
+        if read_library("class_weight", class_weight) is not library:
+            raise TypeError(
+                "`class_weight` must come from the library of the arrays; "
+                f"got {library_of(class_weight).name} and {library.name}. Pass a list."
+            )
+        if library.at_hand(class_weight) and not xp.all((class_weight >= 0) & (class_weight < math.inf)):
+            raise ValueError("`class_weight` must be finite and not negative; got another value. Check it.")
+        weights = xp.astype(class_weight, like.dtype)
+    if weights.shape != like.shape[-1:]:
+        raise ValueError(
+            f"`class_weight` must hold one weight for each of {sums.shape[-1]} classes; got shape "
+            f"{tuple(weights.shape)}. List all classes, also those that `classes` leaves out."
+        )
+    return xp.broadcast_to(weights, like.shape)
