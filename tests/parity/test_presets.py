@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import doctest
-import inspect
 from types import MappingProxyType
 
 import pytest
 
-import dice_any
 from dice_any import conventions
-from dice_any.losses import LossArguments
+from dice_any.averages import ScoreArguments
+from dice_any.overlap_loss import LossArguments
 
-ARGUMENTS = {*LossArguments.__annotations__, *inspect.signature(dice_any.dice_score).parameters, "alpha", "beta"}
+ARGUMENTS = {*LossArguments.__annotations__, *ScoreArguments.__annotations__, "alpha", "beta"}
 
 
 @pytest.mark.parametrize("name", conventions.__all__)
