@@ -201,7 +201,7 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
         bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
         if bad:
             return (
-                f"`target` must hold labels from 0 to {task.classes - 1}; got {bad} others. "
+                f"`target` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
                 "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
             )
     aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
@@ -210,7 +210,7 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
         bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
         if bad:
             return (
-                f"`prediction` must hold labels from 0 to {task.classes - 1}; got {bad} others. "
+                f"`prediction` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
                 "Raise `num_classes`, or relabel."
             )
     for name, values, activated in (("prediction", prediction, task.activation), ("target", target, None)):
@@ -219,7 +219,9 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
         if activated:
             bad = number(aligned & ~xp.isfinite(values))
             if bad:
-                return f"`{name}` must hold finite logits or scores; got {bad} others. Find where the NaN comes from."
+                return (
+                    f"`{name}` must hold finite logits or scores; got {bad} NaN or infinite. Find where the NaN comes from."
+                )
             continue
         bad = number(aligned & ~((values >= 0) & (values <= 1)))
         if bad:

@@ -43,7 +43,7 @@ def test_memberships(dice_backend: Adapter, name: str) -> None:
 def test_labels_of_two_maps(dice_backend: Adapter, position: str, label: int) -> None:
     x, y = recipe.labels(1, 20, 3), recipe.labels(2, 20, 3)
     (y if position == "target" else x)[4] = label
-    outcome(dice_backend, f"`{position}` must hold labels from 0 to 2; got 1 other", x, y, num_classes=3)
+    outcome(dice_backend, f"`{position}` must hold labels from 0 to 2; got 1 outside", x, y, num_classes=3)
 
 
 @pytest.mark.dice_feature("exact")
@@ -73,7 +73,7 @@ def test_too_much_weight(dice_backend: Adapter) -> None:
 def test_logits(dice_backend: Adapter, activation: str) -> None:
     x, y = recipe.memberships(10, (3, 20)), recipe.labels(12, 20, 3)
     x[1, 4] = math.nan
-    message = "`prediction` must hold finite logits or scores; got 1 other"
+    message = "`prediction` must hold finite logits or scores; got 1 NaN or infinite"
     outcome(dice_backend, message, x, y, class_axis=0, activation=activation)
 
 
