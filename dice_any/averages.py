@@ -133,7 +133,7 @@ def score_of_all(
 def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:
     """Return the weighted mean over the last axis of those values that are not NaN; NaN if there are none."""
     xp = library.xp
-    missing = xp.isnan(values)
+    missing = xp.isnan(values) | (weights == 0)  # what weighs nothing may be infinite
     zero = xp.zeros_like(values)
     weights = xp.where(missing, zero, weights)
     total = halving_sum(library, xp.where(missing, zero, values) * weights)

@@ -132,11 +132,12 @@ def summed(
 ) -> tuple[Overlap, Task]:
     """Return the overlap of two arrays and the task that it was computed by."""
     library, task = read(prediction, target, weight=weight, **arguments)
+    traced = library.traced(prediction, target, weight)
     with library.precision():
-        if task.kind == "plain" and not library.traced(prediction) and library.differentiable(prediction, target):
+        if task.kind == "plain" and not traced and library.differentiable(prediction, target):
             sums = _differentiable_sums(library, task, backend, prediction, target, weight)
         else:
-            kernel = select(task, backend, library.traced(prediction))
+            kernel = select(task, backend, traced)
             if task.kind != "plain":
                 prediction, target = library.detach(prediction), library.detach(target)
             sums = kernel.overlap(task, prediction, target, weight)
@@ -292,7 +293,7 @@ def confusion_matrix(
     if task.kind != "hard":
         raise TypeError(f"`weight` must be boolean or integer here; got {task.dtypes[2]}. Scale it to integers.")
     with library.precision():
-        kernel = select(task, backend, library.traced(prediction))
+        kernel = select(task, backend, library.traced(prediction, target, weight))
         compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
         matrix, invalid = compute(task, prediction, target, weight)
         answer = library_of(matrix)
@@ -352,7 +353,7 @@ def pairwise_overlap(
     """
     library, task = read_rows(X, Y, form=form, exact=exact)
     with library.precision():
-        kernel = select(task, backend, library.traced(X))
+        kernel = select(task, backend, library.traced(X, Y))
         compute = optional_part(kernel, "pairwise", backend, reference.pairwise)
         if task.kind != "plain":
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806

@@ -128,7 +128,7 @@ def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
     # memberships that do not add up to 1 over the classes can push these below 0, where no correlation is defined
     none = library.xp.zeros_like(n)
     spread_x, spread_y = library.xp.maximum(spread_x, none), library.xp.maximum(spread_y, none)
-    return agreement, library.sqrt(spread_x) * library.sqrt(spread_y)
+    return agreement, library.sqrt(spread_x * spread_y)  # one root, so that a perfect prediction scores exactly 1
 
 
 def kappa(library: ArrayLibrary, s: Sums) -> Ratio:

@@ -58,7 +58,7 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     >>> float(value), gradient.tolist()
     (0.25, [-0.3125, -0.3125, 0.1875])
     """
-    if getattr(loss, "__module__", "").rpartition(".")[0] != __name__.rpartition(".")[0]:
+    if getattr(loss, "__module__", "") != __name__.replace("gradients", "losses"):
         raise TypeError(f"`loss` must be a loss of this package; got {loss!r}. Use your library's own differentiation.")
 
     def value_and_gradient(prediction: Array, target: Array, /, **arguments: Any) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from .arrays.library import Array, ArrayLibrary
 from .averages import Classes, counted, refuse_squared, size_power
 from .counts import summed
 from .gradients import Wanted
-from .kernels import reference
+from .kernels import optional_part, reference, select
 from .objectives import ClassWeight, Objective, Settings, Smooth, evaluate, slopes
 from .reading import OverlapArguments, as_classes, check_not_negative, read_library
 from .sums import Overlap
@@ -58,7 +58,10 @@ def overlap_loss(
         slope_i, slope_x = slopes(objective, sums, settings)
         zero = library.xp.zeros_like(slope_i)
         cotangent = library.xp.stack([slope_i, slope_x, zero, zero, zero])
-        return value, reference.overlap_vjp(task, array, target, arguments.get("weight"), cotangent)  # type: ignore[arg-type]
+        weight, backend = arguments.get("weight"), arguments.get("backend")
+        kernel = select(task, backend, library.traced(array, target, weight))  # type: ignore[arg-type]
+        vjp = optional_part(kernel, "overlap_vjp", backend, reference.overlap_vjp)
+        return value, vjp(task, array, target, weight, cotangent)
 
 
 CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")

@@ -362,6 +362,9 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
                 f"`{name}` must be a 1-D array of integer ids; got {array.ndim} axes of {library.dtype_name(array.dtype)}. "
                 "For masks use `overlap`."
             )
+        if array.dtype != a.dtype:
+            names = library.dtype_name(a.dtype), library.dtype_name(array.dtype)
+            raise TypeError(f"`b` must have the dtype of `a`, {names[0]}; got {names[1]}. Convert one of them.")
         if not library.at_hand(array):
             raise ValueError(
                 f"`{name}` must have values at hand, because the number of different ids depends on them; "

@@ -465,7 +465,7 @@ def accuracy_score(
 
     Notes
     -----
-    Nothing counted: `empty`.
+    Nothing counted: `empty`. One class to each element is presupposed; for masks that overlap use `jaccard_score`.
 
     Examples
     --------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any, Literal
 
 from .arrays import library_of, load_library
@@ -134,6 +135,9 @@ class Overlap:
     def shape(self) -> tuple[int, ...]:
         """Shape of the counts, the class axis (if `by_class`) last."""
         return tuple(self._sums.shape[2 if self.kind == "exact" else 1 :])
+
+    def __iter__(self) -> Iterator[Overlap]:
+        return (self[i] for i in range(len(self)))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -285,7 +289,7 @@ class Overlap:
     def __getitem__(self, index: Any) -> Overlap:
         """Select counts by integers, slices and ``...``; as for an array, an integer drops its axis."""
         index = index if isinstance(index, tuple) else (index,)
-        if not all(i is Ellipsis or isinstance(i, slice) or hasattr(i, "__index__") for i in index):
+        if not all(i is Ellipsis or (isinstance(i, (slice, Integral)) and not isinstance(i, bool)) for i in index):
             raise TypeError(
                 "an Overlap's index must hold integers, slices and `...`. To choose classes use `select_classes`."
             )
@@ -296,7 +300,7 @@ class Overlap:
             sums = self._sums[(*lead, *index)]
         named = [i for i in index if i is not Ellipsis]
         on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
-        return self._with(sums, self.by_class and not hasattr(on_last, "__index__"))
+        return self._with(sums, self.by_class and not isinstance(on_last, Integral))
 
     def select_classes(self, numbers: Sequence[int]) -> Overlap:
         """Return the overlap of some classes, in the order of `numbers`."""

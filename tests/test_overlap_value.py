@@ -170,3 +170,31 @@ def test_generalized_dice_is_the_same_as_score_and_as_loss() -> None:
     # class 1: I = 4, X = 4, Y = 7; class 2 is absent, with X = 3, and weighs as much: 2·4 / (11 + 3)
     assert float(loss) == pytest.approx(1 - 4 / 7)
     assert float(dice_any.generalized_dice_score(counts, classes="foreground")) == pytest.approx(4 / 7)
+
+
+def test_only_integers_and_slices_index() -> None:
+    for index in (np.array([0, 1]), True):
+        with pytest.raises(TypeError, match="select_classes"):
+            soft(1)[index]
+    assert soft(1)[np.int64(1)].to_dict() == soft(1)[1].to_dict()
+
+
+def test_a_perfect_label_map_correlates_perfectly() -> None:
+    for seed in range(50):
+        y = recipe.labels(seed, 31, 3)
+        assert float(dice_any.matthews_correlation(y, y, num_classes=3)) == 1.0
+
+
+def test_what_weighs_nothing_may_be_infinite() -> None:
+    y = np.array([0, 1, 1])
+    assert dice_any.dice_score(y, y, num_classes=3, average="weighted", empty=float("inf")) == 1.0
+
+
+def test_ids_of_two_types_are_refused() -> None:
+    with pytest.raises(TypeError, match="`b` must have the dtype of `a`, int64; got uint64"):
+        dice_any.set_overlap(np.array([1]), np.array([1], dtype=np.uint64))
+
+
+def test_value_and_grad_wants_a_loss() -> None:
+    with pytest.raises(TypeError, match="`loss` must be a loss of this package"):
+        dice_any.value_and_grad(dice_any.dice_score)

@@ -217,3 +217,21 @@ print(extra / (z.numel() * 4))
 """
     ratio = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert ratio <= 1.3
+
+
+def test_a_logit_of_zero_is_pulled() -> None:
+    """A head that starts at zero must learn, also where automatic differentiation goes through the sigmoid."""
+    y = torch.tensor([True, False, True])
+
+    def loss(z: torch.Tensor) -> torch.Tensor:
+        return dice_any.dice_loss(z, y, activation="sigmoid")
+
+    expected = dice_any.value_and_grad(dice_any.dice_loss)(torch.zeros(3), y, activation="sigmoid")[1]
+    assert (expected != 0).all()
+    assert torch.allclose(torch.func.grad(loss)(torch.zeros(3)), expected)
+
+
+def test_vmap_over_the_target_alone() -> None:
+    x, y = torch.rand(4, 40_000, generator=torch.Generator().manual_seed(5)), torch.rand(3, 4, 40_000)
+    mapped = torch.func.vmap(lambda y: dice_any.dice_score(x, y, axis=1))(y)
+    assert torch.equal(mapped, torch.stack([dice_any.dice_score(x, each, axis=1) for each in y]))

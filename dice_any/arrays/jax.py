@@ -21,8 +21,8 @@ class Jax(ArrayLibrary):
         self._registered: set[type] = set()
         self._sums = jax.jit(self._tiled_sums, static_argnums=(0, 1))
 
-    def traced(self, array: Array) -> bool:
-        return isinstance(array, self._jax.core.Tracer)
+    def traced(self, *arrays: Array | None) -> bool:
+        return any(isinstance(array, self._jax.core.Tracer) for array in arrays)
 
     def at_hand(self, array: Array) -> bool:
         if self.traced(array):

@@ -76,7 +76,7 @@ class ArrayLibrary:
         """Tell whether Python may look at values without a synchronisation and without breaking a trace."""
         return False
 
-    def traced(self, array: Array) -> bool:
+    def traced(self, *arrays: Array | None) -> bool:
         """Tell whether a compiler or transformation is recording the call, so that foreign code must stay out."""
         return False
 

@@ -34,9 +34,10 @@ class PyTorch(ArrayLibrary):
     def device(self, array: Array) -> Any:
         return array.device
 
-    def traced(self, array: Array) -> bool:
+    def traced(self, *arrays: Array | None) -> bool:
         torch = self._torch
-        return bool(torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(array))
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+        return bool(torch.compiler.is_compiling()) or any(a is not None and wrapped(a) for a in arrays)
 
     def at_hand(self, array: Array) -> bool:
         return not self.traced(array) and array.device.type == "cpu" and not _is_fake(array)
@@ -112,11 +113,14 @@ class PyTorch(ArrayLibrary):
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         first: Array = arrays[0]
-        if not self.at_hand(first):
+        if not self._all_at_hand(arrays):
             return function(task, self, *arrays)
         out, limit = self._torch.empty_like(first), self._tile_limit(task)
         with self._torch.no_grad():
             return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+
+    def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
+        return all(a is None or self.at_hand(a) for a in arrays)
 
     def _tile_limit(self, task: Any) -> int:
         return min(tile_limit(task), SOFT_TILE) if task.kind != "hard" else tile_limit(task)
@@ -126,7 +130,7 @@ class PyTorch(ArrayLibrary):
     ) -> Array:
         prediction: Array = arrays[0]
         limit = self._tile_limit(task)
-        if prediction.numel() <= limit or self.differentiable(*arrays) or not self.at_hand(prediction):
+        if prediction.numel() <= limit or self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
 

@@ -99,8 +99,8 @@ def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | 
     xp = library.xp
     logits = widen(task, library, logits)
     if task.activation == "sigmoid":
-        # exp of a non-positive number only, so that nothing overflows
-        shrunk = xp.exp(-xp.abs(logits))
+        # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0 would be taken for 0
+        shrunk = xp.exp(xp.where(logits >= 0, -logits, logits))
         probabilities = xp.where(logits >= 0, xp.ones_like(shrunk), shrunk) / (1.0 + shrunk)
     else:
         shrunk = xp.exp(logits - xp.max(logits, axis=task.class_axis, keepdims=True))
