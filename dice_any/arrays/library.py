@@ -53,7 +53,11 @@ class ArrayLibrary:
         """Return ``"bool"``, ``"integer"``, ``"floating"``, ``"complex"`` or ``"other"``."""
         kind = self._kinds.get(dtype)
         if kind is None:
-            kind = next((ours for theirs, ours in KINDS.items() if self.xp.isdtype(dtype, theirs)), "other")
+            if getattr(dtype, "kind", "f") not in "biufc":
+                # not a NumPy dtype that NumPy has a word for: ml_dtypes' bfloat16 and float8 are floating all the same
+                kind = "floating" if "float" in self.dtype_name(dtype) else "other"
+            else:
+                kind = next((ours for theirs, ours in KINDS.items() if self.xp.isdtype(dtype, theirs)), "other")
             self._kinds[dtype] = kind
         return kind
 

@@ -41,12 +41,6 @@ class NumPy(ArrayLibrary):
             return "Pass an array: `numpy.asarray(value)` makes one"
         return None
 
-    def kind(self, dtype: Any) -> str:
-        # ml_dtypes' bfloat16 and float8 types are floating numbers that NumPy itself has no word for
-        if dtype.kind not in "biufc" and "float" in dtype.name:
-            return "floating"
-        return super().kind(dtype)
-
     def at_hand(self, array: Array) -> bool:
         return True
 
