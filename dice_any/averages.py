@@ -8,7 +8,7 @@ from typing import Any, Literal
 from . import formulas
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
-from .counts import overlap
+from .counts import find_invalid, summed
 from .formulas import Formula, Sums, divide, halving_sum
 from .reading import OverlapArguments, as_classes
 from .sums import Overlap
@@ -33,9 +33,15 @@ class ScoreArguments(JointArguments, total=False):
 
 
 def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -> Overlap:
-    """Return the overlap that a score or a loss was given, or compute it."""
+    """Return the overlap that a score or a loss was given, or compute that of a score."""
     if not isinstance(prediction, Overlap):
-        return overlap(prediction, target, **arguments)
+        sums, task = summed(prediction, target, **arguments)
+        library = library_of(prediction)
+        if task.kind == "plain" and library.at_hand(prediction):  # plain sums check nothing themselves; a score must
+            problem = find_invalid(library, task, prediction, target, arguments.get("weight"))
+            if problem:
+                raise ValueError(problem)
+        return sums
     if target is not None:
         raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
     if arguments:

@@ -147,7 +147,7 @@ def summed(
             if weight is not None:
                 result = _limit_weight(answer, result)
             if answer.at_hand(result._sums) and answer.xp.any(result._sums[INVALID, ...] > 0):
-                raise ValueError(_blame(library, task, prediction, target, weight))
+                raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
     return result, task
 
 
@@ -181,8 +181,8 @@ def _limit_weight(library: ArrayLibrary, result: Overlap) -> Overlap:
     return result._with(library.stack([*rows, invalid]))
 
 
-def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, weight: Array | None) -> str:
-    """Say which argument holds invalid values, how many, and what to do. Looks at everything again: it failed anyway."""
+def find_invalid(library: ArrayLibrary, task: Task, prediction: Array, target: Array, weight: Array | None) -> str | None:
+    """Say which argument holds invalid values, how many, and what to do; None if none does. Looks at everything again."""
     xp = library.xp
 
     def number(mask: Array) -> int:
@@ -230,7 +230,10 @@ def _blame(library: ArrayLibrary, task: Task, prediction: Array, target: Array, 
                 f"`{name}` must hold memberships in [0, 1]; got {bad} values outside or NaN. "
                 "For logits pass `activation='sigmoid'` or `'softmax'`; for 0/255 masks compare: `mask > 0`."
             )
-    return "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
+    return None
+
+
+TOO_MUCH_WEIGHT = "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
 
 
 def confusion_matrix(
@@ -298,7 +301,7 @@ def confusion_matrix(
         matrix, invalid = compute(task, prediction, target, weight)
         answer = library_of(matrix)
         if answer.at_hand(matrix) and answer.xp.any(invalid > 0):
-            raise ValueError(_blame(library, task, prediction, target, weight))
+            raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
     return matrix
 
 
@@ -360,7 +363,7 @@ def pairwise_overlap(
         sums = compute(task, X, Y)
         answer = library_of(sums)
         if task.can_be_invalid and answer.at_hand(sums) and answer.xp.any(sums[INVALID, ...] > 0):
-            raise ValueError(_blame(library, task, X, Y, None))
+            raise ValueError(find_invalid(library, task, X, Y, None) or TOO_MUCH_WEIGHT)
         return Overlap.of_sums(answer, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
 
 

@@ -41,7 +41,8 @@ class Overlap:
     Notes
     -----
     An overlap also carries the number of invalid elements (NaN, or outside their range) where an error could not be
-    raised at once; scores are NaN there. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
+    raised at once; scores are NaN there. To a transformation it is one array whose first axis is no sample: return scores
+    from `vmap`, not overlaps. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
 
     Examples
     --------

@@ -311,3 +311,9 @@ def test_values_are_never_printed() -> None:
         dice_any.dice_score(secret, secret)
     assert "7.65" not in str(caught.value)
     assert "0.123" not in str(caught.value)
+
+
+def test_scores_of_plain_sums_check_too() -> None:
+    with pytest.raises(ValueError, match=says("`prediction` must hold memberships in [0, 1]; got 1 values")):
+        dice_any.dice_score(np.array([5.0, 0.5]), np.array([1.0, 0.5]), exact=False)
+    assert dice_any.dice_score(SOFT, SOFT > 0.2, exact=False) == pytest.approx(0.8571428571428571)
