@@ -10,7 +10,7 @@ from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
 from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
-from .reading import read_library
+from .reading import FORMS, read_library
 
 Kind = Literal["hard", "exact", "plain"]
 
@@ -114,14 +114,13 @@ class Overlap:
             library = like._library
             with library.precision():
                 return like._with(library.xp.zeros_like(like._sums))
-        if kind not in ("hard", "exact", "plain"):
-            raise ValueError(f"`kind` must be one of 'hard', 'exact', 'plain'; got {kind!r}.")
+        _check(kind, form)
         library = load_library("numpy") if like is None else read_library("like", like)
         counts = (*shape, num_classes) if num_classes is not None else tuple(shape)
         with library.precision():
             xp = library.xp
-            dtype = xp.int64 if kind != "plain" else xp.float64
             like = xp.zeros(1) if like is None else like
+            dtype = xp.int64 if kind != "plain" else library.widest(like)
             start = library.constant(0, dtype, like)
             sums = xp.zeros_like(xp.broadcast_to(start, (5, 3, *counts) if kind == "exact" else (5, *counts)))
             return cls.of_sums(library, sums, kind, form, num_classes is not None)
@@ -216,8 +215,7 @@ class Overlap:
             floats = self._rounded(library, sums[:INVALID, ...])
             invalid = sums[INVALID, 0, ...]
         else:
-            dtype = xp.float64 if library.has_float64(sums) else xp.float32
-            floats = xp.astype(sums, dtype, copy=False)
+            floats = xp.astype(sums, library.widest(sums), copy=False)
             invalid = sums[INVALID, ...]
         return floats[0, ...], floats[1, ...], floats[2, ...], floats[3, ...], invalid
 
@@ -332,13 +330,14 @@ class Overlap:
         missing = {"kind", "form", "by_class", "sums"} - set(data)
         if missing:
             raise ValueError(f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}.")
+        _check(data["kind"], data["form"])
         library = load_library("numpy") if like is None else read_library("like", like)
         xp = library.xp
         with library.precision():
             plain = data["kind"] == "plain"
             sums = _deep(float.fromhex, data["sums"]) if plain else data["sums"]
             like = xp.zeros(1) if like is None else like
-            array = library.constant(sums, xp.float64 if plain else xp.int64, like)
+            array = library.constant(sums, library.widest(like) if plain else xp.int64, like)
             return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
 
     def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
@@ -360,6 +359,12 @@ class Overlap:
 
 def _restore(sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
     return Overlap(sums, kind=kind, form=form, by_class=by_class)
+
+
+def _check(kind: str, form: str) -> None:
+    for name, value, choices in (("kind", kind, ("hard", "exact", "plain")), ("form", form, FORMS)):
+        if value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
 
 
 def _normal(axis: int, ndim: int) -> int:

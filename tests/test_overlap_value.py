@@ -198,3 +198,10 @@ def test_ids_of_two_types_are_refused() -> None:
 def test_value_and_grad_wants_a_loss() -> None:
     with pytest.raises(TypeError, match="`loss` must be a loss of this package"):
         dice_any.value_and_grad(dice_any.dice_score)
+
+
+def test_unknown_kinds_and_forms_are_refused() -> None:
+    with pytest.raises(ValueError, match="`form` must be one of 'product', 'squared', 'minimum'; got 'banana'"):
+        Overlap.zero(kind="exact", form="banana")
+    with pytest.raises(ValueError, match="`kind` must be one of 'hard', 'exact', 'plain'; got 'banana'"):
+        Overlap.from_dict(soft(1).to_dict() | {"kind": "banana"})

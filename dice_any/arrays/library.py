@@ -92,6 +92,10 @@ class ArrayLibrary:
         """Tell whether Python may look and all values are in [0, 1]; False sends the caller the slower way."""
         return False
 
+    def widest(self, array: Array) -> Any:
+        """Return the widest real floating dtype on the array's device."""
+        return self.xp.float64 if self.has_float64(array) else self.xp.float32
+
     # -- how it computes -----------------------------------------------------------------------------------------------
 
     #: Sums run over tiles, and int64 wraps modulo 2⁶⁴.

@@ -114,7 +114,7 @@ def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
     xp = library.xp
     if task.kind == "exact":
         return whole_numbers(library, counts)
-    return xp.astype(library.stack(counts), xp.float64 if library.has_float64(counts[0]) else xp.float32)
+    return xp.astype(library.stack(counts), library.widest(counts[0]))
 
 
 def _sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
