@@ -16,7 +16,8 @@ os.environ["KERAS_BACKEND"] = "torch"
 def _bypass(package: str) -> None:
     """Register a package without running its `__init__`, which imports what its losses do not need."""
     spec = importlib.util.find_spec(package)
-    assert spec is not None
+    if spec is None:
+        raise ImportError(f"{package} is not installed; `nox -s parity` installs it")
     module = types.ModuleType(package)
     module.__path__ = list(spec.submodule_search_locations)
     sys.modules[package] = module
