@@ -71,6 +71,13 @@ def counted_mask(task: Task, library: ArrayLibrary, target: Array, weight: Array
     return mask
 
 
+def weighed(task: Task, library: ArrayLibrary, block: Block, values: Array) -> Array:
+    """Multiply floating values by the weight, and make those that are not counted 0."""
+    if block.weight is not None and library.kind(block.weight.dtype) != "bool":  # all that a mask says is in `counted`
+        values = values * widen(task, library, block.weight)
+    return values if block.counted is None else keep(library, block.counted, values)
+
+
 def hard_labels(task: Task, library: ArrayLibrary, scores: Array) -> tuple[Array, Array]:
     """Return the class with the largest score (the first of equals), and where a score is NaN."""
     xp = library.xp
@@ -92,17 +99,3 @@ def _one_class_each(task: Task, library: ArrayLibrary, labels: Array) -> tuple[A
     shape = tuple(-1 if a == task.class_axis else 1 for a in range(labels.ndim))
     classes = xp.reshape(library.arange(task.classes, labels), shape)
     return labels == classes, (labels < 0) | (labels >= task.num_classes)
-
-
-def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None) -> Array:
-    """Turn logits into memberships, in float64 where the sums are exact and at least float32 elsewhere."""
-    xp = library.xp
-    logits = widen(task, library, logits)
-    if task.activation == "sigmoid":
-        # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0 would be taken for 0
-        shrunk = xp.exp(xp.where(logits >= 0, -logits, logits))
-        probabilities = xp.where(logits >= 0, xp.ones_like(shrunk), shrunk) / (1.0 + shrunk)
-    else:
-        shrunk = xp.exp(logits - xp.max(logits, axis=task.class_axis, keepdims=True))
-        probabilities = shrunk / xp.sum(shrunk, axis=task.class_axis, keepdims=True)
-    return probabilities if counted is None else keep(library, counted, probabilities)

@@ -100,7 +100,7 @@ def _add(task: Task, library: ArrayLibrary, terms: list[Array], weighted: bool) 
     if task.kind == "exact":
         sums = sum_exactly(library, floats, task.axis, weighted=weighted)
     else:
-        sums = library.stack([_sum_plainly(library, term, task.axis) for term in floats])
+        sums = library.stack([sum_plainly(library, term, task.axis) for term in floats])
     if len(soft) == len(terms):
         return sums
     counts = [library.count(term, task.axis) for i, term in enumerate(terms) if i not in soft]
@@ -117,7 +117,7 @@ def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
     return xp.astype(library.stack(counts), library.widest(counts[0]))
 
 
-def _sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
+def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
     """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error hardly grows."""
     xp = library.xp
     if library.has_float64(terms):

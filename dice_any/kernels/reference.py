@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
-from .blocks import activate, counted_mask, hard_labels, read_counted
+from .activations import Activated, activate
+from .blocks import counted_mask, hard_labels, read_counted
+from .entropies import entropy_sums
 from .labels import joint_counts, label_sums, pair_by_pair, split_joint
 from .masks import mask_sums
 from .memberships import membership_sums
 from .pairs import pair_sums
-from .task import INTERSECTION, PREDICTION, Task
+from .task import ENTROPY, INTERSECTION, PREDICTION, Task
 from .vjp import align, block_gradient
 
 name = "reference"
@@ -29,10 +31,11 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
 def overlap_vjp(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
     """Return the prediction's gradient from the derivatives in the sums, laid out as the sums are.
 
-    Only the sums of intersection and prediction depend on the prediction.
+    Only the sums of intersection, prediction and entropy depend on the prediction.
     """
     library = library_of(prediction)
-    slopes = (align(task, library, cotangent[row, ...]) for row in (INTERSECTION, PREDICTION))
+    rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    slopes = (align(task, library, cotangent[row, ...]) for row in rows)
     return library.map(block_gradient, task, prediction, target, weight, *slopes)
 
 
@@ -65,8 +68,11 @@ def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Arr
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
     block = read_counted(task, library, prediction, target, counted, weight, unreadable)
-    x = block.prediction
+    activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
-        x = activate(task, library, x, block.counted)
+        activated = activate(task, library, block.prediction, block.counted)
     add = mask_sums if task.kind == "hard" else membership_sums
-    return add(task, library, x, block.target, block.counted, block.weight, block.invalid)
+    sums = add(task, library, activated.membership, block.target, block.counted, block.weight, block.invalid)
+    if task.entropy is None:
+        return sums
+    return library.xp.concat([sums, entropy_sums(task, library, block, activated)])

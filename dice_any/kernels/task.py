@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Rows of the sums that a kernel returns, along their first axis.
-INTERSECTION, PREDICTION, TARGET, TOTAL, INVALID = range(5)
+INTERSECTION, PREDICTION, TARGET, TOTAL, INVALID, ENTROPY, ENTROPY_WEIGHT = range(7)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Task:
         What is returned: an int64 array of shape (5, *counts); int64 limbs (5, 3, *counts) in units of 1, 2⁻³¹ and
         2⁻⁶² that need not be carried; or a floating array (5, *counts). The five rows are intersection, prediction,
         target, total and the number of invalid elements. `counts` are the axes that are left, the class axis last.
+    entropy : float or None
+        The focusing power γ of the cross-entropy that is wanted in the same pass (0: none of it), as two more rows of a
+        plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ w·t; by sigmoid both with the complement,
+        Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 − p))) and Σ w. None: no such rows.
     """
 
     library: str
@@ -49,6 +53,7 @@ class Task:
     form: str
     ignore_label: int | None
     kind: str
+    entropy: float | None = None
 
     @property
     def by_class(self) -> bool:
@@ -72,7 +77,9 @@ class Task:
     @property
     def lead(self) -> tuple[int, ...]:
         """The axes of the sums in front of the counts: rows, and limbs where they are exact."""
-        return (5, 3) if self.kind == "exact" else (5,)
+        if self.kind == "exact":
+            return (5, 3)
+        return (5,) if self.entropy is None else (7,)
 
     @property
     def can_be_invalid(self) -> bool:

@@ -8,8 +8,9 @@ Nothing is kept from the way forward: a block computes its memberships again, wh
 from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary
-from .blocks import activate, read_block
-from .masks import keep
+from .activations import Activated, activate
+from .blocks import read_block, weighed
+from .entropies import entropy_slope
 from .memberships import widen
 from .task import Task
 
@@ -36,37 +37,37 @@ def block_gradient(
     weight: Array | None,
     slope_i: Array,
     slope_x: Array,
+    slope_e: Array | None = None,
 ) -> Array:
     """Return the gradient of one block, in the prediction's dtype; slopes are aligned."""
     xp = library.xp
     block = read_block(task, library, prediction, target, weight)
-    x, y = block.prediction, block.target
-    wide = widen(task, library, x)
+    wide = widen(task, library, block.prediction)
+    activated = Activated(wide) if task.activation is None else activate(task, library, block.prediction, block.counted)
+    x = activated.membership
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
-    membership = wide
-    if task.activation is not None:
-        membership = activate(task, library, x, block.counted)
-    if library.kind(y.dtype) == "bool":
-        zero = xp.zeros_like(membership)
-        gradient = xp.where(y, zero + slope_i, zero)
-        if task.form == "minimum":  # min(x, 1) and min(x, 0): at a tie, half
-            half = 0.5 * slope_i
-            gradient = xp.where(membership == xp.astype(y, wide.dtype), zero + half, gradient)
-    else:
-        y = widen(task, library, y)
-        if task.form == "minimum":
-            below = xp.astype(membership < y, wide.dtype) + 0.5 * xp.astype(membership == y, wide.dtype)
-            gradient = slope_i * below
-        else:
-            gradient = slope_i * y
-    gradient = gradient + (2.0 * slope_x * membership if task.form == "squared" else slope_x)
-    if block.weight is not None and library.kind(block.weight.dtype) != "bool":
-        gradient = gradient * widen(task, library, block.weight)
-    if block.counted is not None:
-        gradient = keep(library, block.counted, gradient)
+    gradient = _intersection_slope(task, library, x, block.target, slope_i)
+    gradient = gradient + (2.0 * slope_x * x if task.form == "squared" else slope_x)
+    gradient = weighed(task, library, block, gradient)
     if task.activation == "sigmoid":
-        gradient = gradient * (membership * (1.0 - membership))
+        gradient = gradient * (x * (1.0 - x))
     elif task.activation == "softmax":
-        mean = xp.sum(gradient * membership, axis=task.class_axis, keepdims=True)
-        gradient = membership * (gradient - mean)
+        gradient = x * (gradient - xp.sum(gradient * x, axis=task.class_axis, keepdims=True))
+    if slope_e is not None:
+        slope_e = xp.astype(slope_e, wide.dtype, copy=False)
+        gradient = gradient + entropy_slope(task, library, block, activated, slope_e)
     return xp.astype(gradient, prediction.dtype, copy=False)
+
+
+def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, y: Array, slope: Array) -> Array:
+    xp = library.xp
+    if library.kind(y.dtype) == "bool":
+        zero = xp.zeros_like(x)
+        gradient = xp.where(y, zero + slope, zero)
+        if task.form == "minimum":  # min(x, 1) and min(x, 0): at a tie, half
+            gradient = xp.where(x == xp.astype(y, x.dtype), zero + 0.5 * slope, gradient)
+        return gradient
+    y = widen(task, library, y)
+    if task.form == "minimum":
+        return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
+    return slope * y

@@ -1,0 +1,49 @@
+"""From logits to memberships, and to the logarithms that entropies are made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..arrays.library import Array, ArrayLibrary
+from .masks import keep
+from .memberships import widen
+from .task import Task
+
+
+class Activated(NamedTuple):
+    """Memberships, in float64 where the sums are exact and at least float32 elsewhere; logarithms where one is wanted.
+
+    What is not counted has membership 0.
+    """
+
+    membership: Array
+    log: Array | None = None
+    #: of 1 − membership; by sigmoid only, as softmax has no set and complement
+    log_complement: Array | None = None
+
+
+def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None) -> Activated:
+    """Turn logits into memberships."""
+    function = _sigmoid if task.activation == "sigmoid" else _softmax
+    membership, *logs = function(task, library, widen(task, library, logits))
+    return Activated(membership if counted is None else keep(library, counted, membership), *logs)
+
+
+def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
+    xp = library.xp
+    positive, zero = z >= 0, xp.zeros_like(z)
+    # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0 would be taken for 0
+    shrunk = xp.exp(xp.where(positive, -z, z))
+    membership = xp.where(positive, xp.ones_like(shrunk), shrunk) / (1.0 + shrunk)
+    if task.entropy is None:
+        return Activated(membership)
+    rest = xp.log1p(shrunk)
+    return Activated(membership, xp.where(positive, zero, z) - rest, xp.where(positive, -z, zero) - rest)
+
+
+def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
+    xp = library.xp
+    shifted = z - xp.max(z, axis=task.class_axis, keepdims=True)
+    shrunk = xp.exp(shifted)
+    total = xp.sum(shrunk, axis=task.class_axis, keepdims=True)
+    return Activated(shrunk / total, None if task.entropy is None else shifted - xp.log(total))
