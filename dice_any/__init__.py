@@ -5,6 +5,8 @@ from . import distributed as distributed
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
 from .gradients import value_and_grad
 from .losses import (
+    dice_cross_entropy_loss,
+    dice_focal_loss,
     dice_loss,
     focal_tversky_loss,
     generalized_dice_loss,
@@ -45,6 +47,8 @@ __all__ = [
     "confusion_matrix",
     "conventions",
     "cosine_score",
+    "dice_cross_entropy_loss",
+    "dice_focal_loss",
     "dice_loss",
     "dice_score",
     "dice_to_jaccard",

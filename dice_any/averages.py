@@ -35,7 +35,7 @@ class ScoreArguments(JointArguments, total=False):
 def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -> Overlap:
     """Return the overlap that a score or a loss was given, or compute that of a score."""
     if not isinstance(prediction, Overlap):
-        sums, task = summed(prediction, target, **arguments)
+        sums, task, _ = summed(prediction, target, **arguments)
         library = library_of(prediction)
         if task.kind == "plain" and library.at_hand(prediction):  # plain sums check nothing themselves; a score must
             problem = find_invalid(library, task, prediction, target, arguments.get("weight"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels import Task, optional_part, reference, select
 from .kernels.limbs import UNIT
-from .kernels.task import INVALID, TOTAL
+from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID, TOTAL
 from .reading import LIMIT, Axis, read, read_ids, read_rows
 from .sums import Overlap
 
@@ -124,13 +124,21 @@ def overlap(
         weight=weight,
         exact=exact,
         backend=backend,
-    )[0]
+    ).overlap
+
+
+class Summed(NamedTuple):
+    """What a kernel was asked for, and what it answered."""
+
+    overlap: Overlap
+    task: Task
+    entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
 
 
 def summed(
     prediction: Array, target: Array, /, *, backend: str | None = None, weight: Array | None = None, **arguments: Any
-) -> tuple[Overlap, Task]:
-    """Return the overlap of two arrays and the task that it was computed by."""
+) -> Summed:
+    """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted."""
     library, task = read(prediction, target, weight=weight, **arguments)
     traced = library.traced(prediction, target, weight)
     with library.precision():
@@ -142,13 +150,15 @@ def summed(
                 prediction, target = library.detach(prediction), library.detach(target)
             sums = kernel.overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
+        entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
+        sums = sums if entropy is None else sums[:ENTROPY, ...]
         result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
         if task.can_be_invalid:
             if weight is not None:
                 result = _limit_weight(answer, result)
             if answer.at_hand(result._sums) and answer.xp.any(result._sums[INVALID, ...] > 0):
                 raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
-    return result, task
+    return Summed(result, task, entropy)
 
 
 def _differentiable_sums(

@@ -72,6 +72,22 @@ TypeError, ValueError, LookupError
     As `overlap`; `ValueError` also for an average or classes without a class axis.""",
     "loss parameters": _HEAD + "\n".join([_PAIR, _LOSS, _ARGUMENTS]),
     "more loss parameters": "\n".join([_PAIR, _LOSS, _ARGUMENTS]),
+    "more compound parameters": f"""\
+prediction : array
+    Logits (see `overlap` for how arrays are read).
+target : array
+    A label map, masks or memberships.
+activation : {{"softmax", "sigmoid"}}
+    How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by itself.
+{_LOSS.replace('"none"}', '"none"}')}
+{_ARGUMENTS}""",
+    "compound returns": """\
+Returns
+-------
+array
+    The loss, without axes unless ``reduction="none"``, which keeps those of the counts without the class axis. In the
+    arrays' library, on their device, lazy if they are; in the prediction's dtype, at least float32. Differentiable by
+    PyTorch and JAX. NaN where a label was out of range and an error could not be raised at once.""",
     "loss returns": """\
 Returns
 -------

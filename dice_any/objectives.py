@@ -78,11 +78,21 @@ def _log_cosh_value(library: ArrayLibrary, ratio: Array) -> Array:
 LOG_COSH = Outer(_log_cosh_value, lambda library, ratio: -library.xp.tanh(1.0 - ratio))
 
 
+class Entropy(NamedTuple):
+    """The cross-entropy that a compound loss adds."""
+
+    gamma: float  # focusing power; 0 is cross-entropy itself
+    weight: float
+    #: of the loss of the overlap
+    overlap_weight: float
+
+
 class Objective(NamedTuple):
     """What tells one loss from another."""
 
     formula: Formula
     outer: Outer = ONE_MINUS
+    entropy: Entropy | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ class Settings:
     classes: list[int] | None = None
     average: str | None = None
     absent: str = "count"
-    reduction: str = "mean"
+    reduction: str = "mean"  # "classes": over the class axis alone
 
 
 class _Parts(NamedTuple):
@@ -145,17 +155,19 @@ def evaluate(objective: Objective, sums: Overlap, settings: Settings) -> Array:
     losses = objective.outer.value(library, parts.ratio)
     losses = xp.where(parts.present, losses, xp.zeros_like(losses))
     losses = xp.where(parts.invalid, xp.full_like(losses, float("nan")), losses)
+    if settings.reduction == "classes":
+        return mean(library, losses, parts.weights) if sums.by_class and parts.pooling is None else losses
     return reduced(library, losses, parts.weights, settings.reduction)
 
 
-def slopes(objective: Objective, sums: Overlap, settings: Settings) -> tuple[Array, Array]:
-    """Return the derivatives of a scalar loss in the sums I and X, with the shape of the counts."""
+def slopes(objective: Objective, sums: Overlap, settings: Settings) -> list[Array]:
+    """Return the derivatives of a scalar loss in the sums I and X, each with the shape of the counts."""
     library = library_of(sums._sums)
     xp = library.xp
     parts = _forward(library, objective, sums, settings)
     share = parts.weights
     if settings.reduction == "mean":
-        share = divide(library, share, halving_sum(library, xp.reshape(share, (-1,))), 0.0)
+        share = divide(library, share, _added(library, share), 0.0)
     outer = share * objective.outer.slope(library, parts.ratio)
     outer = xp.where(parts.present, outer, xp.zeros_like(outer))
     outer = divide(library, outer, parts.denominator, 0.0)
@@ -165,7 +177,7 @@ def slopes(objective: Objective, sums: Overlap, settings: Settings) -> tuple[Arr
         if parts.pooling is not None:
             slope = xp.expand_dims(slope, axis=-1) * parts.pooling
         both.append(_all_classes(library, slope, settings.classes, sums.shape))
-    return both[0], both[1]
+    return both
 
 
 def _formula_slopes(library: ArrayLibrary, formula: Formula, s: Sums) -> list[tuple[Array, Array]]:
@@ -191,10 +203,36 @@ def _all_classes(library: ArrayLibrary, slope: Array, classes: list[int] | None,
 def reduced(library: ArrayLibrary, losses: Array, weights: Array, reduction: str) -> Array:
     """Return Σ w·l / Σ w (0 where no weight is left), Σ w·l, or w·l."""
     xp = library.xp
-    weighted = losses * weights
     if reduction == "none":
-        return weighted
-    total = halving_sum(library, xp.reshape(weighted, (-1,)))
+        return losses * weights
     if reduction == "sum":
-        return total
-    return divide(library, total, halving_sum(library, xp.reshape(weights, (-1,))), 0.0)
+        return _added(library, losses * weights)
+    return mean(library, xp.reshape(losses, (-1,)), xp.reshape(weights, (-1,)))
+
+
+def mean(library: ArrayLibrary, losses: Array, weights: Array) -> Array:
+    """Return Σ w·l / Σ w over the last axis, 0 where no weight is left."""
+    return divide(library, halving_sum(library, losses * weights), halving_sum(library, weights), 0.0)
+
+
+def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
+    """Return Σ v·E / Σ v·W over all counts, where v are the class weights; 0 where nothing counts."""
+    weighted = entropy * _entropy_weights(library, entropy, sums, settings)
+    return divide(library, _added(library, weighted[0, ...]), _added(library, weighted[1, ...]), 0.0)
+
+
+def entropy_slope(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
+    """Return the derivatives of `mean_entropy` in E."""
+    weights = _entropy_weights(library, entropy, sums, settings)
+    return divide(library, weights, _added(library, entropy[1, ...] * weights), 0.0)
+
+
+def _entropy_weights(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
+    """Return the weight of each count: every class takes part, whichever the overlap's loss looks at."""
+    if settings.power is not None:
+        return formulas.size_weights(library, sums.as_float64()[2], settings.power)
+    return library.xp.ones_like(entropy[0, ...]) if settings.class_weight is None else settings.class_weight
+
+
+def _added(library: ArrayLibrary, values: Array) -> Array:
+    return halving_sum(library, library.xp.reshape(values, (-1,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from .arrays import library_of
@@ -12,7 +13,7 @@ from .averages import Classes, counted, refuse_squared, size_power
 from .counts import summed
 from .gradients import Wanted
 from .kernels import optional_part, reference, select
-from .objectives import ClassWeight, Objective, Settings, Smooth, evaluate, slopes
+from .objectives import ClassWeight, Objective, Settings, Smooth, entropy_slope, evaluate, mean_entropy, slopes
 from .reading import OverlapArguments, as_classes, check_not_negative, read_library
 from .sums import Overlap
 
@@ -42,26 +43,71 @@ def overlap_loss(
     array = prediction.prediction if isinstance(prediction, Wanted) else prediction
     if wanted:
         array = library_of(array).detach(array)
+    if objective.entropy is not None:
+        _check_compound(array, arguments)
+    task = entropy = None
     if isinstance(array, Overlap):
-        sums, task = counted(array, target, arguments), None
+        sums = counted(array, target, arguments)
     else:
-        sums, task = summed(array, target, **_plain_unless_asked(arguments))
+        gamma = None if objective.entropy is None else objective.entropy.gamma
+        sums, task, entropy = summed(array, target, entropy=gamma, **_plain_unless_asked(arguments))
     if not squared_form:
         refuse_squared(sums)
     library = library_of(sums._sums)
     with library.precision():
         settings = _read_settings(library, sums, **choices)
+        if objective.entropy is not None and settings.reduction == "none":
+            settings = replace(settings, reduction="classes")
         dtype = getattr(library.xp, _loss_dtype(array))
-        value = library.xp.astype(evaluate(objective, sums, settings), dtype)
+        value = library.xp.astype(_value(library, objective, sums, entropy, settings), dtype)
         if not wanted:
             return value
-        slope_i, slope_x = slopes(objective, sums, settings)
-        zero = library.xp.zeros_like(slope_i)
-        cotangent = library.xp.stack([slope_i, slope_x, zero, zero, zero])
+        cotangent = library.xp.stack(_slopes(library, objective, sums, entropy, settings))
         weight, backend = arguments.get("weight"), arguments.get("backend")
         kernel = select(task, backend, library.traced(array, target, weight))  # type: ignore[arg-type]
         vjp = optional_part(kernel, "overlap_vjp", backend, reference.overlap_vjp)
         return value, vjp(task, array, target, weight, cotangent)
+
+
+def _value(library: ArrayLibrary, objective: Objective, sums: Overlap, entropy: Array | None, settings: Settings) -> Array:
+    """Return the loss of the overlap, with the cross-entropy that belongs to it."""
+    value = evaluate(objective, sums, settings)
+    added = objective.entropy
+    if added is None or entropy is None:
+        return value
+    return added.overlap_weight * value + added.weight * mean_entropy(library, entropy, sums, settings)
+
+
+def _slopes(
+    library: ArrayLibrary, objective: Objective, sums: Overlap, entropy: Array | None, settings: Settings
+) -> list[Array]:
+    """Return the derivatives of a scalar loss in each row of the sums."""
+    both = slopes(objective, sums, settings)
+    zero = library.xp.zeros_like(both[0])
+    added = objective.entropy
+    if added is None or entropy is None:
+        return [*both, zero, zero, zero]
+    both = [added.overlap_weight * slope for slope in both]
+    return [*both, zero, zero, zero, added.weight * entropy_slope(library, entropy, sums, settings), zero]
+
+
+def _check_compound(prediction: Array | Overlap, arguments: LossArguments) -> None:
+    """Refuse what has no cross-entropy."""
+    if isinstance(prediction, Overlap):
+        raise TypeError(
+            "`prediction` must be logits in a compound loss, as an overlap holds no cross-entropy; got an Overlap. "
+            "Pass the arrays, or add a cross-entropy of your own to the loss of the overlap."
+        )
+    if arguments.get("activation") is None:
+        raise ValueError(
+            "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy is that of logits; got None. "
+            "Pass the logits, not their probabilities."
+        )
+    if arguments.get("exact"):
+        raise ValueError(
+            "`exact` must be None or False in a compound loss, whose cross-entropy has no exact sum; got True. "
+            "For exact bits use the loss of the overlap alone."
+        )
 
 
 CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")

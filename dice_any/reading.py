@@ -48,6 +48,7 @@ def read(
     ignore_label: int | None = None,
     weight: Array | None = None,
     exact: bool | None = None,
+    entropy: float | None = None,
 ) -> tuple[ArrayLibrary, Task]:
     """Check everything that can be told without looking at values, and describe the work."""
     if form not in FORMS:
@@ -92,6 +93,7 @@ def read(
         form=form,
         ignore_label=ignore_label,
         kind="hard" if hard else _sum_kind(library, prediction, exact),
+        entropy=entropy,
     )
 
 

@@ -16,6 +16,8 @@ from .overlap_loss import LossArguments
 
 __all__ = [
     "DeepSupervision",
+    "DiceCrossEntropyLoss",
+    "DiceFocalLoss",
     "DiceLoss",
     "FocalTverskyLoss",
     "GeneralizedDiceLoss",
@@ -108,6 +110,18 @@ class MatthewsLoss(_Loss):
     """`dice_any.matthews_loss` as a module."""
 
     function = staticmethod(losses.matthews_loss)
+
+
+class DiceCrossEntropyLoss(_Loss):
+    """`dice_any.dice_cross_entropy_loss` as a module."""
+
+    function = staticmethod(losses.dice_cross_entropy_loss)
+
+
+class DiceFocalLoss(_Loss):
+    """`dice_any.dice_focal_loss` as a module."""
+
+    function = staticmethod(losses.dice_focal_loss)
 
 
 class DeepSupervision(torch.nn.Module):

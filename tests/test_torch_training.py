@@ -27,6 +27,8 @@ MODULES = {
     "LogDiceLoss": (dice_any.log_dice_loss, {}),
     "LogCoshDiceLoss": (dice_any.log_cosh_dice_loss, {}),
     "MatthewsLoss": (dice_any.matthews_loss, {}),
+    "DiceCrossEntropyLoss": (dice_any.dice_cross_entropy_loss, {"cross_entropy_weight": 0.5}),
+    "DiceFocalLoss": (dice_any.dice_focal_loss, {"gamma": 1.0}),
 }
 
 

@@ -27,7 +27,11 @@ LOSSES: dict[str, Loss] = {
     "log": dice_any.log_dice_loss,
     "log-cosh": dice_any.log_cosh_dice_loss,
     "matthews": dice_any.matthews_loss,
+    "cross-entropy": partial(dice_any.dice_cross_entropy_loss, cross_entropy_weight=0.5),
+    "focal": partial(dice_any.dice_focal_loss, gamma=1.5),
 }
+#: losses of logits only
+COMPOUND = ("cross-entropy", "focal")
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "squared": {"form": "squared"},
@@ -62,6 +66,8 @@ def test_against_differences(dice_backend: Adapter, name: str, option: str) -> N
     if option == "squared" and name in ("tversky", "focal tversky", "matthews"):
         pytest.skip("the form is refused")
     x, y, w = inputs(1)
+    if name in COMPOUND:
+        options.setdefault("activation", "softmax")
     if options.pop("weight", False):
         options["weight"] = w
     loss = LOSSES[name]
@@ -105,8 +111,9 @@ def test_finite_where_nothing_pulls(dice_backend: Adapter, name: str) -> None:
     nothing = np.zeros((2, 5), dtype=np.float32)
     absent = np.full(5, 9, dtype=np.int64)
     run = gradient_of(LOSSES[name])
+    activation = {"activation": "softmax"} if name in COMPOUND else {}
     for target, options in ((nothing > 1, {}), (absent, {"ignore_label": 9})):
-        value, gradient = dice_backend.call(run, nothing, target, class_axis=0, smooth=0, **options)
+        value, gradient = dice_backend.call(run, nothing, target, class_axis=0, smooth=0, **options, **activation)
         assert np.isfinite(dice_backend.values(value)).all()
         assert np.isfinite(dice_backend.values(gradient)).all()
     logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 0]], dtype=np.float32)
