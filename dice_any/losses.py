@@ -491,7 +491,7 @@ def dice_focal_loss(
     >>> logits = np.log(np.array([[0.5, 0.25, 0.25], [0.5, 0.75, 0.75]]))
     >>> labels = np.array([0, 1, 0])
     >>> arguments = {"class_axis": 0, "activation": "softmax", "smooth": 0}
-    >>> round(float(dice_focal_loss(logits, labels, gamma=1, dice_weight=0, **arguments)), 6)  # halves, quarters of the above
+    >>> round(float(dice_focal_loss(logits, labels, gamma=1, dice_weight=0, **arguments)), 6)  # halves and quarters
     0.486072
     """
     check_not_negative(gamma=gamma)

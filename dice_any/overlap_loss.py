@@ -13,8 +13,9 @@ from .averages import Classes, counted, refuse_squared, size_power
 from .counts import summed
 from .gradients import Wanted
 from .kernels import optional_part, reference, select
-from .objectives import ClassWeight, Objective, Settings, Smooth, entropy_slope, evaluate, mean_entropy, slopes
+from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
 from .reading import OverlapArguments, as_classes, check_not_negative, read_library
+from .reductions import ClassWeight, Settings, Smooth
 from .sums import Overlap
 
 
@@ -100,8 +101,8 @@ def _check_compound(prediction: Array | Overlap, arguments: LossArguments) -> No
         )
     if arguments.get("activation") is None:
         raise ValueError(
-            "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy is that of logits; got None. "
-            "Pass the logits, not their probabilities."
+            "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy is that of logits; got "
+            "None. Pass the logits, not their probabilities."
         )
     if arguments.get("exact"):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Cross-entropy and its focal form, summed beside an overlap:
+"""Cross-entropy and its focal form, summed beside an overlap.
 
     softmax   E = Σ w·t·f(p)                        over the elements, for each class
     sigmoid   E = Σ w·(t·f(p) + (1 − t)·f(1 − p))

@@ -90,7 +90,8 @@ def test_masks_that_overlap(dice_backend: Adapter, gamma: float) -> None:
     z, t = logits(7), recipe.memberships(9, (2, CLASSES, 9))
     p = 1 / (1 + np.exp(-z.astype(np.float64)))
     terms = [
-        float(t[i]) * cost(float(p[i]), gamma) + (1 - float(t[i])) * cost(1 - float(p[i]), gamma) for i in np.ndindex(*z.shape)
+        float(t[i]) * cost(float(p[i]), gamma) + (1 - float(t[i])) * cost(1 - float(p[i]), gamma)
+        for i in np.ndindex(*z.shape)
     ]
     got = run(dice_backend, gamma, z, t, class_axis=1, activation="sigmoid", dice_weight=0)
     assert float(got) == pytest.approx(math.fsum(terms) / len(terms), rel=2e-6)
@@ -107,7 +108,9 @@ def test_classes_concern_the_dice_part_only(dice_backend: Adapter) -> None:
     ]
     assert whole == [whole[0]] * 3
     dice = dice_backend.values(dice_backend.call(dice_any.dice_loss, z, y, classes="foreground", **common))
-    assert float(run(dice_backend, 0, z, y, classes="foreground", **common)) == pytest.approx(float(dice) + whole[0], rel=1e-6)
+    assert float(run(dice_backend, 0, z, y, classes="foreground", **common)) == pytest.approx(
+        float(dice) + whole[0], rel=1e-6
+    )
 
 
 def test_class_weights_from_sizes(dice_backend: Adapter) -> None:

@@ -1,0 +1,115 @@
+"""How the losses of classes and samples become one number, and how its slope goes back to them. Arithmetic only.
+
+    rows of sums ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes, reduction ──► loss
+
+Every loss goes this way; what each setting means is said in `losses.dice_loss`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from . import formulas
+from .arrays.library import Array, ArrayLibrary
+from .formulas import divide, halving_sum
+
+Smooth = float | tuple[float, float]
+ClassWeight = Sequence[float] | Array | Literal["square", "simple", "uniform"] | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the losses of classes and samples become one."""
+
+    smooth: tuple[float, float] = (1.0, 1.0)
+    power: int | None = None  # class weights from sizes: 1 / Yᵖ
+    class_weight: Array | None = None  # or given, with the shape of the counts
+    classes: list[int] | None = None
+    average: str | None = None
+    absent: str = "count"
+    reduction: str = "mean"  # "classes": over the class axis alone
+
+
+class Chosen(NamedTuple):
+    """The rows of the classes that take part, pooled over them where that is wanted."""
+
+    rows: list[Array]
+    by_class: bool  # whether the last axis still is classes
+    pooling: Array | None  # the weights that pooled them
+    weights: Array  # of the losses
+    present: Array  # whose loss is not set to 0
+    invalid: Array
+
+
+def choose(
+    library: ArrayLibrary, rows: Sequence[Array], target: Array, invalid: Array, settings: Settings, by_class: bool
+) -> Chosen:
+    """Choose classes, weigh them and pool; `target` holds the target's sizes, `invalid` how many elements were."""
+    xp = library.xp
+    rows = [*rows, target]
+    weights = settings.class_weight
+    if settings.classes is not None:
+        numbers = library.constant(settings.classes, xp.int64, target)
+        *rows, invalid = (xp.take(row, numbers, axis=-1) for row in (*rows, invalid))
+        weights = None if weights is None else xp.take(weights, numbers, axis=-1)
+    if settings.power is not None:  # sizes are compared among the classes that take part
+        weights = formulas.size_weights(library, rows[-1], settings.power)
+    pooling = None
+    if settings.average == "micro":
+        pooling = xp.ones_like(rows[-1]) if weights is None else weights
+        rows = [halving_sum(library, row * pooling) for row in rows]
+        invalid, weights, by_class = xp.sum(invalid, axis=-1), None, False
+    target = rows.pop()
+    weights = xp.ones_like(target) if weights is None else weights
+    present = xp.ones_like(target, dtype=xp.bool) if settings.absent == "count" else target > 0
+    if settings.absent == "skip":
+        weights = xp.where(present, weights, xp.zeros_like(weights))
+    return Chosen(rows, by_class, pooling, weights, present, invalid > 0)
+
+
+def reduce_losses(library: ArrayLibrary, losses: Array, chosen: Chosen, settings: Settings) -> Array:
+    """Return the loss: NaN where an input was invalid, 0 for an absent class where that is wanted."""
+    xp = library.xp
+    losses = xp.where(chosen.present, losses, xp.zeros_like(losses))
+    losses = xp.where(chosen.invalid, xp.full_like(losses, float("nan")), losses)
+    if settings.reduction == "classes":
+        return mean(library, losses, chosen.weights) if chosen.by_class else losses
+    if settings.reduction == "none":
+        return losses * chosen.weights
+    if settings.reduction == "sum":
+        return sum_all(library, losses * chosen.weights)
+    return mean(library, xp.reshape(losses, (-1,)), xp.reshape(chosen.weights, (-1,)))
+
+
+def loss_slopes(library: ArrayLibrary, chosen: Chosen, settings: Settings) -> Array:
+    """Return the derivative of the mean or the sum in each loss."""
+    share = chosen.weights
+    if settings.reduction == "mean":
+        share = divide(library, share, sum_all(library, share), 0.0)
+    return library.xp.where(chosen.present, share, library.xp.zeros_like(share))
+
+
+def all_classes(library: ArrayLibrary, slope: Array, chosen: Chosen, settings: Settings, length: int) -> Array:
+    """Take a slope in chosen, maybe pooled rows back to every class; those that took no part have none."""
+    xp = library.xp
+    if chosen.pooling is not None:
+        slope = xp.expand_dims(slope, axis=-1) * chosen.pooling
+    if settings.classes is None:
+        return slope
+    columns = []
+    for label in range(length):
+        same = [slope[..., i] for i, number in enumerate(settings.classes) if number == label]
+        columns.append(sum(same[1:], same[0]) if same else xp.zeros_like(slope[..., 0]))
+    return xp.stack(columns, axis=-1)
+
+
+def mean(library: ArrayLibrary, losses: Array, weights: Array) -> Array:
+    """Return Σ w·l / Σ w over the last axis, 0 where no weight is left."""
+    return divide(library, halving_sum(library, losses * weights), halving_sum(library, weights), 0.0)
+
+
+def sum_all(library: ArrayLibrary, values: Array) -> Array:
+    """Add all values in the halving tree."""
+    return halving_sum(library, library.xp.reshape(values, (-1,)))
