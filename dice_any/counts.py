@@ -131,7 +131,7 @@ class Summed(NamedTuple):
     """What a kernel was asked for, and what it answered."""
 
     overlap: Overlap
-    task: Task
+    task: Task | None  # None if nothing was asked, as the overlap was given
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
 
 
@@ -156,9 +156,30 @@ def summed(
         if task.can_be_invalid:
             if weight is not None:
                 result = _limit_weight(answer, result)
-            if answer.at_hand(result._sums) and answer.xp.any(result._sums[INVALID, ...] > 0):
-                raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
+            raise_invalid(answer, result._sums[INVALID, ...], task, prediction, target, weight)
     return Summed(result, task, entropy)
+
+
+def raise_invalid(
+    answer: ArrayLibrary, invalid: Array, task: Task, prediction: Array, target: Array, weight: Array | None
+) -> None:
+    """Raise an error about invalid elements where Python may look at how many there were."""
+    if answer.at_hand(invalid) and answer.xp.any(invalid > 0):
+        library = library_of(prediction)
+        raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
+
+
+def prediction_gradient(
+    task: Task | None, prediction: Array, target: Array | None, cotangent: Array, arguments: dict[str, Any]
+) -> Array:
+    """Return the gradient of the prediction from the derivatives in the sums of `summed`."""
+    if task is None:
+        raise TypeError("an overlap that was given has no prediction to pull at")
+    weight, backend = arguments.get("weight"), arguments.get("backend")
+    kernel = select(task, backend, library_of(prediction).traced(prediction, target, weight))
+    vjp = optional_part(kernel, "overlap_vjp", backend, reference.overlap_vjp)
+    gradient: Array = vjp(task, prediction, target, weight, cotangent)
+    return gradient
 
 
 def _differentiable_sums(
@@ -372,8 +393,8 @@ def pairwise_overlap(
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)
         answer = library_of(sums)
-        if task.can_be_invalid and answer.at_hand(sums) and answer.xp.any(sums[INVALID, ...] > 0):
-            raise ValueError(find_invalid(library, task, X, Y, None) or TOO_MUCH_WEIGHT)
+        if task.can_be_invalid:
+            raise_invalid(answer, sums[INVALID, ...], task, X, Y, None)
         return Overlap.of_sums(answer, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
 
 

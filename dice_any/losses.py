@@ -11,8 +11,9 @@ from typing import Unpack
 from . import formulas
 from .arrays.library import Array
 from .documentation import documented
+from .loss_arguments import LossArguments
 from .objectives import LOG_COSH, NEGATIVE_LOG, ONE_MINUS, Entropy, Objective, focal
-from .overlap_loss import LossArguments, overlap_loss
+from .overlap_loss import overlap_loss
 from .reading import check_not_negative
 from .sums import Overlap
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from . import losses
-from .overlap_loss import LossArguments
+from .loss_arguments import LossArguments
 
 __all__ = [
     "DeepSupervision",

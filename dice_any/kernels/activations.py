@@ -23,7 +23,9 @@ class Activated(NamedTuple):
 
 
 def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None) -> Activated:
-    """Turn logits into memberships."""
+    """Turn logits into memberships; without an activation they are that already."""
+    if task.activation is None:
+        return Activated(widen(task, library, logits))
     function = _sigmoid if task.activation == "sigmoid" else _softmax
     membership, *logs = function(task, library, widen(task, library, logits))
     return Activated(membership if counted is None else keep(library, counted, membership), *logs)
@@ -47,3 +49,12 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     shrunk = xp.exp(shifted)
     total = xp.sum(shrunk, axis=task.class_axis, keepdims=True)
     return Activated(shrunk / total, None if task.entropy is None else shifted - xp.log(total))
+
+
+def through_activation(task: Task, library: ArrayLibrary, membership: Array, gradient: Array) -> Array:
+    """Take a gradient in the memberships back to the logits."""
+    if task.activation == "sigmoid":
+        return gradient * (membership * (1.0 - membership))
+    if task.activation == "softmax":
+        return membership * (gradient - library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True))
+    return gradient

@@ -8,7 +8,7 @@ Nothing is kept from the way forward: a block computes its memberships again, wh
 from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary
-from .activations import Activated, activate
+from .activations import activate, through_activation
 from .blocks import read_block, weighed
 from .entropies import entropy_slope
 from .memberships import widen
@@ -43,16 +43,13 @@ def block_gradient(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight)
     wide = widen(task, library, block.prediction)
-    activated = Activated(wide) if task.activation is None else activate(task, library, block.prediction, block.counted)
+    activated = activate(task, library, block.prediction, block.counted)
     x = activated.membership
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
     gradient = _intersection_slope(task, library, x, block.target, slope_i)
     gradient = gradient + (2.0 * slope_x * x if task.form == "squared" else slope_x)
     gradient = weighed(task, library, block, gradient)
-    if task.activation == "sigmoid":
-        gradient = gradient * (x * (1.0 - x))
-    elif task.activation == "softmax":
-        gradient = x * (gradient - xp.sum(gradient * x, axis=task.class_axis, keepdims=True))
+    gradient = through_activation(task, library, x, gradient)
     if slope_e is not None:
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
         gradient = gradient + entropy_slope(task, library, block, activated, slope_e)

@@ -1,0 +1,148 @@
+"""Read the arguments that losses share, and say which of them a loss has no use for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from .arrays import library_of
+from .arrays.library import Array, ArrayLibrary
+from .averages import Classes, size_power
+from .gradients import Wanted
+from .reading import OverlapArguments, as_classes, check_not_negative, read_library
+from .reductions import ClassWeight, Settings, Smooth
+from .sums import Overlap
+
+CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
+
+
+class LossArguments(OverlapArguments, total=False):
+    """The keyword arguments that every overlap loss takes: those of `overlap`, and how losses become one."""
+
+    smooth: Smooth
+    class_weight: ClassWeight
+    classes: Classes
+    average: Literal["micro"] | None
+    absent: Literal["count", "zero", "skip"]
+    reduction: Literal["mean", "sum", "none"]
+
+
+class LossCall(NamedTuple):
+    """One call of a loss, its arguments told apart."""
+
+    prediction: Array | Overlap
+    #: `value_and_grad` asks: the answer is a pair
+    wants_gradient: bool
+    #: those of `overlap`
+    arguments: dict[str, Any]
+    #: how losses become one; see `read_settings`
+    choices: dict[str, Any]
+
+
+def read_call(prediction: Array | Overlap | Wanted, arguments: LossArguments) -> LossCall:
+    """Tell the arguments of a loss apart."""
+    choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}  # type: ignore[misc]
+    if arguments.get("activation") == "argmax":
+        raise ValueError(
+            "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has no gradient. "
+            "For hard labels use a score."
+        )
+    wanted = isinstance(prediction, Wanted)
+    if isinstance(prediction, Wanted):
+        prediction = library_of(prediction.prediction).detach(prediction.prediction)
+    return LossCall(prediction, wanted, dict(arguments), choices)
+
+
+def refuse_argument(call: LossCall, name: str, why: str) -> None:
+    """Refuse an argument that means nothing to a loss."""
+    given = {**call.arguments, **call.choices}.get(name)
+    if given is not None:
+        raise ValueError(f"`{name}` must be left out here, as {why}; got {given!r}. Drop it.")
+
+
+def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
+    """Refuse an overlap where a loss looks at more than sums."""
+    if isinstance(prediction, Overlap):
+        raise TypeError(f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays.")
+
+
+def loss_dtype(prediction: Array | Overlap) -> str:
+    """Return the dtype of a loss: that of a floating prediction, at least float32; float64 for counts and overlaps."""
+    if isinstance(prediction, Overlap):
+        return "float64"
+    library = library_of(prediction)
+    if library.kind(prediction.dtype) == "floating" and prediction.dtype != library.xp.float64:
+        return "float32"
+    return "float64" if library.has_float64(prediction) else "float32"
+
+
+def read_settings(
+    library: ArrayLibrary,
+    like: Array,
+    by_class: bool,
+    *,
+    smooth: Smooth = 1.0,
+    class_weight: ClassWeight = None,
+    classes: Classes = None,
+    average: str | None = None,
+    absent: str = "count",
+    reduction: str = "mean",
+) -> Settings:
+    """Check how losses become one; `like` has the shape of the counts, and the dtype that they are computed in."""
+    for name, value, choices in (
+        ("average", average, (None, "micro")),
+        ("absent", absent, ("count", "zero", "skip")),
+        ("reduction", reduction, ("mean", "sum", "none")),
+    ):
+        if value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    if not by_class:
+        for name, given in (("class_weight", class_weight), ("classes", classes), ("average", average)):
+            if given is not None:
+                raise ValueError(
+                    f"`{name}` must be None without classes to tell apart; got an argument. "
+                    "Pass `class_axis=` or `num_classes=`."
+                )
+    named = isinstance(class_weight, str)
+    return Settings(
+        smooth=_read_smooth(smooth),
+        power=size_power(class_weight) if isinstance(class_weight, str) else None,
+        class_weight=None if named or class_weight is None else _given_weights(library, class_weight, like),
+        classes=None if classes is None else as_classes(classes, like.shape[-1]),
+        average=average,
+        absent=absent,
+        reduction=reduction,
+    )
+
+
+def _read_smooth(smooth: Smooth) -> tuple[float, float]:
+    pair = smooth if isinstance(smooth, (tuple, list)) else (smooth, smooth)
+    if len(pair) != 2:
+        raise ValueError(f"`smooth` must be a number or a pair (numerator, denominator); got {len(pair)} numbers.")
+    check_not_negative(smooth=pair[0])
+    check_not_negative(smooth=pair[1])
+    return float(pair[0]), float(pair[1])
+
+
+def _given_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Array:
+    """Return the caller's weight for each count."""
+    xp = library.xp
+    if isinstance(class_weight, Sequence):
+        check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(class_weight)})
+        weights = library.constant([float(w) for w in class_weight], like.dtype, like)
+    else:
+        if read_library("class_weight", class_weight) is not library:
+            raise TypeError(
+                "`class_weight` must come from the library of the arrays; "
+                f"got {library_of(class_weight).name} and {library.name}. Pass a list."
+            )
+        if library.at_hand(class_weight) and not xp.all((class_weight >= 0) & (class_weight < math.inf)):
+            raise ValueError("`class_weight` must be finite and not negative; got another value. Check it.")
+        weights = xp.astype(class_weight, like.dtype)
+    if weights.shape != like.shape[-1:]:
+        raise ValueError(
+            f"`class_weight` must hold one weight for each of {like.shape[-1]} classes; got shape "
+            f"{tuple(weights.shape)}. List all classes, also those that `classes` leaves out."
+        )
+    return xp.broadcast_to(weights, like.shape)
