@@ -5,6 +5,7 @@ from . import distributed as distributed
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
 from .gradients import value_and_grad
 from .losses import (
+    centerline_dice_loss,
     dice_cross_entropy_loss,
     dice_focal_loss,
     dice_loss,
@@ -13,8 +14,10 @@ from .losses import (
     jaccard_loss,
     log_cosh_dice_loss,
     log_dice_loss,
+    lovasz_loss,
     matthews_loss,
     tversky_loss,
+    wasserstein_dice_loss,
 )
 from .registry import Backend, backends
 from .scores import (
@@ -43,6 +46,7 @@ __all__ = [
     "Overlap",
     "accuracy_score",
     "backends",
+    "centerline_dice_loss",
     "cohen_kappa",
     "confusion_matrix",
     "conventions",
@@ -61,6 +65,7 @@ __all__ = [
     "jaccard_to_dice",
     "log_cosh_dice_loss",
     "log_dice_loss",
+    "lovasz_loss",
     "matthews_correlation",
     "matthews_loss",
     "overlap",
@@ -74,4 +79,5 @@ __all__ = [
     "tversky_score",
     "value_and_grad",
     "volume_similarity",
+    "wasserstein_dice_loss",
 ]

@@ -37,9 +37,8 @@ def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -
     if not isinstance(prediction, Overlap):
         sums, task, _ = summed(prediction, target, **arguments)
         library = library_of(prediction)
-        if (
-            task is not None and task.kind == "plain" and library.at_hand(prediction)
-        ):  # plain sums check nothing themselves; a score must
+        # plain sums check nothing themselves; a score must
+        if task is not None and task.kind == "plain" and library.at_hand(prediction):
             problem = find_invalid(library, task, prediction, target, arguments.get("weight"))
             if problem:
                 raise ValueError(problem)

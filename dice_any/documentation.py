@@ -81,6 +81,13 @@ activation : {{"softmax", "sigmoid"}}
     How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by itself.
 {_LOSS.replace('"none"}', '"none"}')}
 {_ARGUMENTS}""",
+    "field parameters": f"""\
+prediction : array
+    Probabilities or, with `activation`, logits (see `overlap` for how arrays are read).
+target : array
+    A label map, or masks of the prediction's shape.
+{_LOSS}
+{_ARGUMENTS}""",
     "compound returns": """\
 Returns
 -------

@@ -99,6 +99,25 @@ def matthews_slopes(library: ArrayLibrary, s: Sums) -> list[Ratio]:
     return [(s.total, library.xp.zeros_like(s.total)), (-s.target, divide(library, half, denominator, 0.0))]
 
 
+# -- of more than one overlap ------------------------------------------------------------------------------------------
+
+
+def harmonic_mean(library: ArrayLibrary, a: Array, b: Array) -> Array:
+    """2·a·b / (a + b), 0 where both are 0; of centre-line precision and sensitivity it is clDice."""
+    return divide(library, 2.0 * (a * b), a + b, 0.0)
+
+
+def harmonic_mean_slope(library: ArrayLibrary, a: Array, b: Array) -> Array:
+    """Return the derivative of the harmonic mean in a, 2·b² / (a + b)²."""
+    share = divide(library, b, a + b, 0.0)
+    return 2.0 * share * share
+
+
+def wasserstein_dice(library: ArrayLibrary, agreement: Array, distance: Array) -> Ratio:
+    """2·A / (2·A + D), where A is what agrees, weighted by class, and D the sum of all distances."""
+    return 2.0 * agreement, 2.0 * agreement + distance
+
+
 # -- joint: one number over the classes, which are the last axis -------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ class LossArguments(OverlapArguments, total=False):
 class LossCall(NamedTuple):
     """One call of a loss, its arguments told apart."""
 
-    prediction: Array | Overlap
+    prediction: Any  # array or Overlap
     #: `value_and_grad` asks: the answer is a pair
     wants_gradient: bool
     #: those of `overlap`

@@ -5,19 +5,24 @@ Every loss names its `Objective` (a formula and what is made of it) and leaves t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 from . import formulas
 from .arrays.library import Array
+from .centerline import centerline_loss
 from .documentation import documented
 from .loss_arguments import LossArguments
+from .lovasz import lovasz_loss as ranked_loss
 from .objectives import LOG_COSH, NEGATIVE_LOG, ONE_MINUS, Entropy, Objective, focal
 from .overlap_loss import overlap_loss
 from .reading import check_not_negative
 from .sums import Overlap
+from .wasserstein import wasserstein_loss
 
 __all__ = [
+    "centerline_dice_loss",
     "dice_cross_entropy_loss",
     "dice_focal_loss",
     "dice_loss",
@@ -26,8 +31,10 @@ __all__ = [
     "jaccard_loss",
     "log_cosh_dice_loss",
     "log_dice_loss",
+    "lovasz_loss",
     "matthews_loss",
     "tversky_loss",
+    "wasserstein_dice_loss",
 ]
 
 
@@ -505,3 +512,166 @@ def _entropy(gamma: float, **weights: float) -> Entropy:
     check_not_negative(**weights)
     of_overlap, of_entropy = weights.values()
     return Entropy(gamma, float(of_entropy), float(of_overlap))
+
+
+@documented
+def lovasz_loss(prediction: Array, target: Array, /, **arguments: Any) -> Array:
+    r"""Lovász loss, the convex extension of the Jaccard loss to errors between 0 and 1.
+
+    .. math::
+        L = \sum_k e_{(k)} (\Delta_k - \Delta_{k-1}), \qquad
+        \Delta_k = 1 - \frac{Y - \sum_{j \le k} w_{(j)} y_{(j)}}{Y + \sum_{j \le k} w_{(j)} (1 - y_{(j)})}
+
+    for each class, where :math:`e_{(1)} \ge e_{(2)} \ge \dots` are the errors of the elements, :math:`y_{(k)}` and
+    :math:`w_{(k)}` the target and the weight of the element with the k-th largest, and :math:`Y = \sum_i w_i y_i`.
+    :math:`\Delta_k` is the Jaccard loss of a prediction that is wrong in just these k elements. The error is
+    :math:`|y - x|` of a membership x, or :math:`\max(0, 1 - z (2y - 1))` of a logit z with ``activation="hinge"``.
+
+    Parameters
+    ----------
+    {field parameters}
+        `activation` may also be ``"hinge"``: the logits are ranked by their hinge errors, each class by itself.
+        `smooth`, `form`, ``exact=True`` and soft targets have no meaning here and are refused.
+
+    {loss returns}
+
+    {loss raises}
+
+    Notes
+    -----
+    At predictions of 0 and 1 it is the Jaccard loss. Errors are sorted, so that time grows as n log n and memory is several
+    times that of the prediction. ``absent="skip"`` is the paper's mean over the classes that are present;
+    ``average="micro"`` ranks the elements of all classes together. Everything ignored: 0. The gradient at tied errors is one
+    of several; it follows their order in memory. Lazy arrays are gathered, since a sum needs all of its errors at once.
+
+    References
+    ----------
+    M. Berman, A. R. Triki, M. B. Blaschko, "The Lovász-Softmax loss: a tractable surrogate for the optimization of the
+    intersection-over-union measure in neural networks", CVPR 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import lovasz_loss
+    >>> prediction, target = np.array([0.75, 0.5, 0.25, 0.0]), np.array([True, True, False, False])
+    >>> round(float(lovasz_loss(prediction, target)), 6)  # errors ½, ¼, ¼ take the Jaccard loss to ½, 1, 1
+    0.375
+    """
+    return ranked_loss(prediction, target, arguments)  # type: ignore[arg-type]
+
+
+@documented
+def centerline_dice_loss(
+    prediction: Array,
+    target: Array,
+    /,
+    *,
+    iterations: int = 3,
+    spatial_axes: Sequence[int] | None = None,
+    **arguments: Unpack[LossArguments],
+) -> Array:
+    r"""Soft centre-line Dice loss (clDice), which asks that tubes be connected rather than thick.
+
+    .. math::
+        L = 1 - \frac{2 P S}{P + S}, \qquad
+        P = \frac{\sum_i w_i\, s(x)_i\, y_i + s}{\sum_i w_i\, s(x)_i + s}, \qquad
+        S = \frac{\sum_i w_i\, s(y)_i\, x_i + s}{\sum_i w_i\, s(y)_i + s}
+
+    where :math:`s(x)` and :math:`s(y)` are the soft skeletons of the predicted and of the target set: what morphological
+    opening takes away, collected while the set is eroded `iterations` times. P is the part of the predicted centre lines
+    that lies in the target, S the part of the target's that was found, :math:`w_i` the `weight` and s `smooth`.
+
+    Parameters
+    ----------
+    iterations : int
+        Number of erosions, about the radius of the widest tube in elements.
+    spatial_axes : sequence of int, optional
+        The two or three axes along which elements have neighbours, in the prediction's numbering. By default those that are
+        summed.
+    {field parameters}
+        `axis` is ``"space"`` by default: a skeleton for each sample and class. With ``axis=None`` samples are pooled, and
+        `spatial_axes` must be named. Other forms than ``"product"`` are refused.
+
+    {loss returns}
+
+    {loss raises}
+
+    Notes
+    -----
+    An element is eroded to the least of its neighbours along each axis, and dilated to the largest of the box around it.
+    Skeletons are written out for every class, also those of a label map, so that memory is several times that of the
+    prediction. Ignored elements are outside of both sets. Both sets empty: 0.
+
+    References
+    ----------
+    S. Shit et al., "clDice: a novel topology-preserving loss function for tubular structure segmentation", CVPR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import centerline_dice_loss
+    >>> target = np.zeros((1, 5, 6), dtype=bool)
+    >>> target[0, 2] = True
+    >>> gap = np.where(target, 1.0, 0.0)
+    >>> gap[0, 2, 3] = 0.0
+    >>> round(float(centerline_dice_loss(gap, target, smooth=0)), 6)  # nothing outside, 5 of 6 found: 1 − 2·1·⅚ / (1 + ⅚)
+    0.090909
+    """
+    return centerline_loss(prediction, target, arguments, spatial_axes=spatial_axes, iterations=iterations)
+
+
+@documented
+def wasserstein_dice_loss(
+    prediction: Array,
+    target: Array,
+    /,
+    *,
+    distances: Sequence[Sequence[float]] | Array,
+    **arguments: Unpack[LossArguments],
+) -> Array:
+    r"""Generalised Wasserstein Dice loss: mistaking a class for a close one costs less.
+
+    .. math::
+        L = 1 - \frac{2A + s}{2A + D + s}, \qquad
+        A = \sum_i w_i\, v_{y_i} (1 - \delta_i), \qquad D = \sum_i w_i\, \delta_i, \qquad
+        \delta_i = \sum_l M_{y_i l}\, x_{il}
+
+    where :math:`\delta_i` is the Wasserstein distance between the predicted memberships :math:`x_{il}` of element i and its
+    target class :math:`y_i`, M holds the `distances`, :math:`w_i` is the `weight`, :math:`v_c` the `class_weight` and s is
+    `smooth`. For a soft target, :math:`\delta_i` is the mean over its classes.
+
+    Parameters
+    ----------
+    distances : matrix of float
+        M, C × C: the distance from the target class of the row to the predicted class of the column; 0 on the diagonal,
+        divided by its largest number.
+    {field parameters}
+        `class_weight` is 0 for class 0 (background) and 1 for the others by default. `form` and `average` (it is one ratio
+        over the classes already) are refused, and so is ``activation="sigmoid"``, as memberships have to add up to 1.
+
+    {compound returns}
+
+    {loss raises}
+
+    Notes
+    -----
+    With all distances 1 it is a Dice loss of the foreground. `absent` looks at the classes of positive weight together.
+    Nothing but background, predicted as such: 0.
+
+    References
+    ----------
+    L. Fidon et al., "Generalised Wasserstein Dice score for imbalanced multi-class segmentation using holistic
+    convolutional networks", BrainLes 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any import wasserstein_dice_loss
+    >>> distances = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
+    >>> prediction = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # classes, elements
+    >>> target = np.array([0, 1, 1])  # the last is taken for a class that is half as far as background
+    >>> loss = wasserstein_dice_loss(prediction, target, class_axis=0, distances=distances, smooth=0)
+    >>> round(float(loss), 6)  # 1 − 3 / 3.5
+    0.142857
+    """
+    return wasserstein_loss(prediction, target, arguments, distances=distances)

@@ -72,7 +72,7 @@ def read(
             "Compute `overlap` of parts and add the results."
         )
     if ignore_label is not None:
-        ignore_label = _integer("ignore_label", ignore_label)
+        ignore_label = read_integer("ignore_label", ignore_label)
         if not labels[1]:
             raise ValueError(
                 "`ignore_label` must go with a target that is a label map; "
@@ -167,7 +167,8 @@ def _choices(values: tuple[str, ...]) -> str:
     return ", ".join(repr(value) for value in values)
 
 
-def _integer(name: str, value: object) -> int:
+def read_integer(name: str, value: object) -> int:
+    """Return an integer, or raise `TypeError`."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -177,7 +178,7 @@ def _integer(name: str, value: object) -> int:
 
 
 def _axis(name: str, value: object, ndim: int) -> int:
-    number = _integer(name, value)
+    number = read_integer(name, value)
     if not -ndim <= number < ndim:
         raise ValueError(f"`{name}` must be in [-{ndim}, {ndim}) for {ndim} axes; got {number}.")
     return number % ndim
@@ -196,14 +197,20 @@ def _read_axis(axis: Axis, ndim: int, class_axis: int | None) -> tuple[int, ...]
                 + ("classes there. Name the axes." if ndim else "an array without axes. Pass `axis=None`.")
             )
         return tuple(a for a in range(1, ndim) if a != class_axis)
-    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    numbers = tuple(sorted(_axis("axis", a, ndim) for a in axes))
-    if len(set(numbers)) < len(numbers):
-        raise ValueError(f"`axis` must name each axis once; got {axes}.")
+    numbers = read_axes("axis", axis, ndim)
     if class_axis in numbers:
         raise ValueError(
-            f"`axis` must not hold the class axis {class_axis}; got {axes}. To pool the classes use `average='micro'`."
+            f"`axis` must not hold the class axis {class_axis}; got {axis}. To pool the classes use `average='micro'`."
         )
+    return numbers
+
+
+def read_axes(name: str, axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return axes as sorted numbers from 0."""
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    numbers = tuple(sorted(_axis(name, a, ndim) for a in axes))
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"`{name}` must name each axis once; got {axes}.")
     return numbers
 
 
@@ -236,7 +243,7 @@ def _read_classes(
     """Check that kinds and shapes fit together, and return the number of classes if the counts are by class."""
     dtypes = tuple(library.dtype_name(a.dtype) for a in (prediction, target))
     if num_classes is not None:
-        num_classes = _integer("num_classes", num_classes)
+        num_classes = read_integer("num_classes", num_classes)
         if num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1; got {num_classes}.")
     if kinds[0] == "integer" and kinds[1] != "integer":
@@ -388,7 +395,7 @@ def as_classes(classes: Sequence[int] | str, length: int) -> list[int]:
             f"`classes` must be a sequence of class numbers or 'foreground'; got {_class_name(classes)}. "
             "Pass a list or a tuple, for one class too."
         )
-    numbers = [_integer("classes", number) for number in classes]
+    numbers = [read_integer("classes", number) for number in classes]
     if not numbers or not all(0 <= number < length for number in numbers):
         raise ValueError(f"`classes` must name one or more of the classes 0 to {length - 1}; got {numbers}.")
     return numbers

@@ -15,6 +15,7 @@ from . import losses
 from .loss_arguments import LossArguments
 
 __all__ = [
+    "CenterlineDiceLoss",
     "DeepSupervision",
     "DiceCrossEntropyLoss",
     "DiceFocalLoss",
@@ -24,8 +25,10 @@ __all__ = [
     "JaccardLoss",
     "LogCoshDiceLoss",
     "LogDiceLoss",
+    "LovaszLoss",
     "MatthewsLoss",
     "TverskyLoss",
+    "WassersteinDiceLoss",
 ]
 
 
@@ -122,6 +125,24 @@ class DiceFocalLoss(_Loss):
     """`dice_any.dice_focal_loss` as a module."""
 
     function = staticmethod(losses.dice_focal_loss)
+
+
+class LovaszLoss(_Loss):
+    """`dice_any.lovasz_loss` as a module."""
+
+    function = staticmethod(losses.lovasz_loss)
+
+
+class CenterlineDiceLoss(_Loss):
+    """`dice_any.centerline_dice_loss` as a module."""
+
+    function = staticmethod(losses.centerline_dice_loss)
+
+
+class WassersteinDiceLoss(_Loss):
+    """`dice_any.wasserstein_dice_loss` as a module."""
+
+    function = staticmethod(losses.wasserstein_dice_loss)
 
 
 class DeepSupervision(torch.nn.Module):

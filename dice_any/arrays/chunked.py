@@ -20,13 +20,17 @@ class ChunkedLibrary(ArrayLibrary):
         return array.compute().tolist()
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
+        whole: bool = False,
     ) -> Array:
         prediction: Array = arrays[0]
         class_axis = task.class_axis
-        present = [a for a in arrays if a is not None]
-        if class_axis is not None:
-            present = [_whole(a, task) if a.ndim == prediction.ndim else a for a in present]
+        present = [_pieces(a, task, prediction.ndim, whole) for a in arrays if a is not None]
         every = tuple(range(prediction.ndim))
         elements = tuple(a for a in every if a != class_axis)
         # index names are numbers, because Dask sorts them
@@ -45,15 +49,22 @@ class ChunkedLibrary(ArrayLibrary):
             lead=lead,
             gone=gone,
             tail=tail,
+            whole=whole,
         )
         return self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype) if gone else parts
 
-    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+    def run_whole(self, function: BlockFunction, task: Any, *arrays: Array | None, **layout: Any) -> Array:
+        return self.run(function, task, *arrays, whole=True, **layout)
+
+    def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        return self.map(function, task, *arrays, whole=True)
+
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None, whole: bool = False) -> Array:
         first: Array = arrays[0]
         every = tuple(range(first.ndim))
         elements = tuple(a for a in every if a != task.class_axis)
-        present = [a if a is None or task.class_axis is None or a.ndim < len(every) else _whole(a, task) for a in arrays]
-        pairs = [(a, every if a.ndim == len(every) else elements) for a in present if a is not None]
+        present = [_pieces(a, task, len(every), whole) for a in arrays if a is not None]
+        pairs = [(a, every if a.ndim == len(every) else elements) for a in present]
         return self.blockwise(
             _chunk_map,
             every,
@@ -62,15 +73,21 @@ class ChunkedLibrary(ArrayLibrary):
             function=function,
             task=task,
             missing=tuple(i for i, a in enumerate(arrays) if a is None),
+            whole=whole,
         )
 
 
-def _whole(array: Array, task: Any) -> Array:
-    """Return the array with the class axis in one chunk: every block needs all classes of its elements."""
-    return array.rechunk({task.class_axis: array.shape[task.class_axis]})
+def _pieces(array: Array, task: Any, ndim: int, whole: bool) -> Array:
+    """Return the array with the class axis in one chunk, as a block needs all classes; if `whole`, the summed axes too."""
+    if array.ndim == ndim:
+        axes: tuple[int, ...] = () if task.class_axis is None else (task.class_axis,)
+        axes += task.axis if whole else ()
+    else:  # an array of the elements
+        axes = task.element_axis if whole else ()
+    return array.rechunk({a: array.shape[a] for a in axes}) if axes else array
 
 
-def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...]) -> Array:
+def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...], whole: bool) -> Array:
     from . import library_of
 
     library = library_of(arrays[0])
@@ -78,7 +95,7 @@ def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tupl
     for i in missing:
         full.insert(i, None)
     with library.precision():
-        return library.map(function, task, *full)
+        return (library.map_whole if whole else library.map)(function, task, *full)
 
 
 def _chunk_sums(
@@ -91,13 +108,15 @@ def _chunk_sums(
     lead: tuple[int, ...],
     gone: tuple[int, ...],
     tail: tuple[int, ...],
+    whole: bool,
 ) -> Array:
     """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be laid side by side."""
     from . import library_of
 
     library = library_of(prediction)
     with library.precision():
-        sums = library.run(function, task, prediction, target, weight, lead=lead, tail=tail)
+        run = library.run_whole if whole else library.run
+        sums = run(function, task, prediction, target, weight, lead=lead, tail=tail)
         for a in gone:
             sums = library.xp.expand_dims(sums, axis=len(lead) + a)
     return sums

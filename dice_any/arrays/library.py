@@ -172,6 +172,16 @@ class ArrayLibrary:
         """
         return function(task, self, *arrays)
 
+    def run_whole(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        """Do as `run` does where `function` needs all elements of a sum at once, to sort them for instance."""
+        return function(task, self, *arrays)
+
+    def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        """Do as `map` does where `function` needs all elements of a sum at once."""
+        return function(task, self, *arrays)
+
     def answer(self, sums: Array) -> Array:
         """Return sums in the form that the caller is answered in."""
         return sums

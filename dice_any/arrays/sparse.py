@@ -22,6 +22,14 @@ class Sparse(ArrayLibrary):
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         raise TypeError("`prediction` must be dense to have a gradient; got a sparse array. Pass `prediction.todense()`.")
 
+    def run_whole(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+    ) -> Array:
+        raise TypeError("`prediction` must be dense in a loss that sorts; got a sparse array. Pass `prediction.todense()`.")
+
+    def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        return self.map(function, task, *arrays)
+
     def answer(self, sums: Array) -> Array:
         return sums.todense()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
+from .blocks import read_block
 from .masks import keep
 from .memberships import widen
 from .task import Task
@@ -58,3 +59,23 @@ def through_activation(task: Task, library: ArrayLibrary, membership: Array, gra
     if task.activation == "softmax":
         return membership * (gradient - library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True))
     return gradient
+
+
+def memberships(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the memberships of one block, in the prediction's dtype."""
+    block = read_block(task, library, prediction, target, weight)
+    activated = activate(task, library, block.prediction, block.counted)
+    return library.xp.astype(activated.membership, prediction.dtype, copy=False)
+
+
+def memberships_gradient(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+) -> Array:
+    """Return the gradient of one block in the prediction, in its dtype."""
+    block = read_block(task, library, prediction, target, weight)
+    membership = activate(task, library, block.prediction, block.counted).membership
+    cotangent = library.xp.astype(cotangent, membership.dtype, copy=False)
+    gradient = through_activation(task, library, membership, cotangent)
+    if block.counted is not None:
+        gradient = keep(library, block.counted, gradient)
+    return library.xp.astype(gradient, prediction.dtype, copy=False)

@@ -15,6 +15,7 @@ FEATURES = {
     "loss": "losses",
     "gradient": "automatic differentiation of losses",
     "closed form": "`value_and_grad` of losses, with or without automatic differentiation",
+    "ranked": "losses that look at more than sums: Lovász, centre-line Dice, Wasserstein Dice",
     "compiled": "inside the library's own compiler",
     "lazy": "nothing is computed before it is asked for",
     "sets": "`set_overlap` of arrays of ids",
@@ -51,6 +52,7 @@ LIMITS = {
     **{(name, "sets"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     ("sparse", "sets"): "cannot list different values of an array without many zeros",
     ("sparse", "closed form"): "the gradient of a sparse array is dense; an error says to pass a dense one",
+    ("sparse", "ranked"): "they rank or draw what is dense; an error says to pass a dense array",
     ("cubed", "averages"): "cannot slice what it has concatenated from unequal chunks (odd numbers of classes)",
     ("strict-no-float64", "exact"): "the device has no float64; sums are plain float32",
 }

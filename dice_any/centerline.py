@@ -1,0 +1,153 @@
+"""Centre-line Dice: how much of each set's skeleton lies inside the other set. See `losses.centerline_dice_loss`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from .arrays.library import Array, ArrayLibrary, Axes
+from .counts import Summed, prediction_gradient, summed
+from .fields import Fields, differentiable_map, read_task, write_out
+from .formulas import divide, harmonic_mean, harmonic_mean_slope
+from .gradients import Wanted
+from .kernels.skeletons import skeleton, skeleton_gradient
+from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
+from .reading import read_axes, read_integer
+from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
+
+WHY = "a skeleton is drawn from neighbours"
+
+
+class _Overlaps(NamedTuple):
+    """Of the predicted skeleton with the target, and of the prediction with the target's skeleton."""
+
+    fields: Fields
+    skeletons: tuple[Array, Array]
+    precision: Summed
+    sensitivity: Summed
+
+
+class _Ratios(NamedTuple):
+    """Centre-line precision and sensitivity, and the smoothed sizes that they were divided by."""
+
+    chosen: Chosen
+    precision: Array
+    sensitivity: Array
+    sizes: tuple[Array, Array]
+
+
+def centerline_loss(
+    prediction: Array | Wanted,
+    target: Array,
+    arguments: LossArguments,
+    *,
+    spatial_axes: Sequence[int] | None,
+    iterations: int,
+) -> Any:
+    """Return the loss; a pair with the gradient where that is wanted."""
+    call = read_call(prediction, arguments)
+    refuse_argument(call, "form", "clDice is made of products")
+    call.arguments.setdefault("axis", "space")
+    library, task = read_task(call, target, WHY)
+    if read_integer("iterations", iterations) < 0:
+        raise ValueError(f"`iterations` must be at least 0; got {iterations}. About the radius of the widest tube will do.")
+    axes = _read_spatial_axes(spatial_axes, call.arguments["axis"], task.axis, len(task.shapes[0] or ()))
+    with library.precision():
+        drawn = {"axes": axes, "iterations": int(iterations)}
+        fields = write_out(call, target, library, task)
+        asked = {name: call.arguments.get(name) for name in ("exact", "backend")}
+        both = _overlaps(fields, drawn, {**fields.arguments, **asked, "exact": bool(asked["exact"])})
+        *rows, _ = both.precision.overlap.as_float64()
+        settings = read_settings(library, rows[0], both.precision.overlap.by_class, **call.choices)
+        ratios = _ratios(library, both, settings)
+        losses = 1.0 - harmonic_mean(library, ratios.precision, ratios.sensitivity)
+        value = reduce_losses(library, losses, ratios.chosen, settings)
+        value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
+        if not call.wants_gradient:
+            return value
+        gradient = _gradient(library, both, ratios, settings, drawn, asked["backend"])
+        return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
+
+
+def _overlaps(fields: Fields, drawn: dict[str, Any], arguments: dict[str, Any]) -> _Overlaps:
+    library, task = fields.library, fields.task
+    forward, backward = partial(skeleton, **drawn), partial(skeleton_gradient, **drawn)
+    predicted = differentiable_map(library, task, forward, backward, fields.prediction, whole=True)
+    target = fields.target
+    if library.kind(target.dtype) == "bool":
+        target = library.xp.astype(target, fields.prediction.dtype)
+    true = library.map_whole(forward, task, target)
+    return _Overlaps(
+        fields,
+        (predicted, true),
+        summed(predicted, fields.target, **arguments),
+        summed(fields.prediction, true, **arguments),
+    )
+
+
+def _ratios(library: ArrayLibrary, both: _Overlaps, settings: Settings) -> _Ratios:
+    inside, skeleton_size, target, _, invalid = both.precision.overlap.as_float64()
+    reached, _, true_size, _, also_invalid = both.sensitivity.overlap.as_float64()
+    rows = [inside, skeleton_size, reached, true_size]
+    chosen = choose(library, rows, target, invalid + also_invalid, settings, both.precision.overlap.by_class)
+    above, below = settings.smooth
+    inside, skeleton_size, reached, true_size = chosen.rows
+    sizes = skeleton_size + below, true_size + below
+    # no skeleton has nothing outside
+    ratios = [divide(library, part + above, size, 1.0) for part, size in zip((inside, reached), sizes, strict=True)]
+    return _Ratios(chosen, ratios[0], ratios[1], sizes)
+
+
+def _gradient(
+    library: ArrayLibrary,
+    both: _Overlaps,
+    ratios: _Ratios,
+    settings: Settings,
+    drawn: dict[str, Any],
+    backend: str | None,
+) -> Array:
+    fields, (predicted, true) = both.fields, both.skeletons
+    outer = -loss_slopes(library, ratios.chosen, settings)
+    precision = outer * harmonic_mean_slope(library, ratios.precision, ratios.sensitivity)
+    sensitivity = outer * harmonic_mean_slope(library, ratios.sensitivity, ratios.precision)
+    precision, sensitivity = (
+        divide(library, slope, size, 0.0) for slope, size in zip((precision, sensitivity), ratios.sizes, strict=True)
+    )
+    length = both.precision.overlap._sums.shape[-1]
+    inside, size, reached = (
+        all_classes(library, slope, ratios.chosen, settings, length)
+        for slope in (precision, -precision * ratios.precision, sensitivity)
+    )
+    zero = library.xp.zeros_like(inside)
+    arguments = {"weight": fields.weight, "backend": backend}
+
+    def pull(sums: Summed, prediction: Array, target: Array, slope_i: Array, slope_x: Array) -> Array:
+        cotangent = library.xp.stack([slope_i, slope_x, zero, zero, zero])
+        return prediction_gradient(sums.task, prediction, target, cotangent, arguments)
+
+    of_skeleton = pull(both.precision, predicted, fields.target, inside, size)
+    of_prediction = pull(both.sensitivity, fields.prediction, true, reached, zero)
+    through = library.map_whole(partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton)
+    return fields.gradient(of_prediction + through)
+
+
+def _read_spatial_axes(spatial_axes: Sequence[int] | None, axis: Any, summed_axes: Axes, ndim: int) -> Axes:
+    """Return the axes along which elements have neighbours: those that are summed, unless samples are too."""
+    if spatial_axes is None:
+        if axis is None:
+            raise ValueError(
+                "`spatial_axes` must be given with `axis=None`, which sums over samples too; got None. "
+                "Name the axes along which elements have neighbours, for example `spatial_axes=(2, 3)`."
+            )
+        axes = summed_axes
+    else:
+        axes = read_axes("spatial_axes", spatial_axes, ndim)
+        if not set(axes) <= set(summed_axes):
+            raise ValueError(f"`spatial_axes` must be among the summed axes {summed_axes}; got {axes}. Name both alike.")
+    if len(axes) not in (2, 3):
+        raise ValueError(
+            f"`spatial_axes` must be two or three, along which tubes run; got {len(axes)}. "
+            "Axis 0 is taken for samples: name the axes, or give the array one more in front."
+        )
+    return axes

@@ -1,0 +1,53 @@
+"""How far each element's prediction is from each class, and the way back of a gradient.
+
+    q_c = Σ_l M_cl·p_l,   M_cl the distance from target class c to predicted class l
+
+Were c the target, moving the predicted memberships p onto it would cost q_c: the Wasserstein distance between the two.
+"""
+
+from __future__ import annotations
+
+from ..arrays.library import Array, ArrayLibrary
+from .activations import activate, through_activation
+from .blocks import read_block
+from .task import Task
+
+#: rows: target class; columns: predicted class
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def class_distances(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, matrix: Matrix
+) -> Array:
+    """Return q of one block, in the prediction's dtype."""
+    block = read_block(task, library, prediction, target, weight)
+    p = activate(task, library, block.prediction, block.counted).membership
+    return library.xp.astype(_multiply(task, library, matrix, p), prediction.dtype, copy=False)
+
+
+def class_distances_gradient(
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    cotangent: Array,
+    *,
+    matrix: Matrix,
+) -> Array:
+    """Return the gradient in the prediction, in its dtype."""
+    xp = library.xp
+    block = read_block(task, library, prediction, target, weight)
+    p = activate(task, library, block.prediction, block.counted).membership
+    transposed: Matrix = tuple(zip(*matrix, strict=True))
+    gradient = _multiply(task, library, transposed, xp.astype(cotangent, p.dtype, copy=False))
+    return xp.astype(through_activation(task, library, p, gradient), prediction.dtype, copy=False)
+
+
+def _multiply(task: Task, library: ArrayLibrary, matrix: Matrix, values: Array) -> Array:
+    """Multiply the class axis by a matrix."""
+    xp = library.xp
+    constant = library.constant(matrix, values.dtype, values)
+    product = xp.tensordot(constant, values, axes=((1,), (task.class_axis,)))  # the classes come first
+    axis = task.class_axis or 0
+    return xp.permute_dims(product, (*range(1, axis + 1), 0, *range(axis + 1, product.ndim)))

@@ -1,0 +1,127 @@
+"""The Lovász extension of the Jaccard index: errors, sorted, times what each adds to the index's loss.
+
+    L = Σ_k e_(k)·g_k,   e_(1) ≥ e_(2) ≥ …,   g_k = J_k − J_(k−1),   J_k = 1 − (Y − Σ_{j≤k} w·t) / (Y + Σ_{j≤k} w·(1 − t))
+
+J_k is the Jaccard loss of a prediction that is wrong in the k elements of the largest errors. The errors are |t − p| of
+memberships, or the hinge max(0, 1 − z·(2t − 1)) of logits. The slopes g do not change with the errors but at ties.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..arrays.library import Array, ArrayLibrary
+from .activations import activate, through_activation
+from .blocks import read_block
+from .masks import keep
+from .memberships import widen
+from .task import Task
+
+#: rows of `lovasz_sums`
+LOSS, TARGET_SIZE, INVALID_ELEMENTS = range(3)
+
+
+class _Errors(NamedTuple):
+    """The errors of every count in a row of its own: the summed axes end to end behind the counts."""
+
+    membership: Array  # in the prediction's axes, as the two below
+    target: Array
+    error: Array
+    sorted: Array  # rows, as all below
+    slopes: Array  # g, in the order of `sorted`
+    order: Array  # where in its row each of them came from
+    size: Array  # Y
+    invalid: Array
+
+
+def lovasz_sums(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, hinge: bool
+) -> Array:
+    """Return the loss of each count, the target's size and the number of invalid elements, (3, *counts)."""
+    errors = _sorted_errors(task, library, prediction, target, weight, hinge)
+    loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
+    invalid = library.xp.astype(errors.invalid, loss.dtype)
+    return library.stack([loss, library.xp.astype(errors.size, loss.dtype), invalid])
+
+
+def lovasz_gradient(
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    slope: Array,
+    *,
+    hinge: bool,
+) -> Array:
+    """Return the gradient in the prediction, in its dtype; `slope` is the derivative in each loss, aligned."""
+    xp = library.xp
+    errors = _sorted_errors(task, library, prediction, target, weight, hinge)
+    in_place = xp.argsort(errors.order, axis=-1)  # the inverse of a permutation
+    pull = _from_rows(task, library, xp.take_along_axis(errors.slopes, in_place, axis=-1), errors.error.shape)
+    one = xp.ones_like(errors.membership)
+    toward = xp.where(errors.target, -one, one)
+    if hinge:
+        toward = xp.where(errors.error > 0, toward, xp.zeros_like(one))
+    gradient = xp.astype(slope, one.dtype) * xp.astype(pull, one.dtype) * toward
+    return xp.astype(through_activation(task, library, errors.membership, gradient), prediction.dtype, copy=False)
+
+
+def _sorted_errors(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, hinge: bool
+) -> _Errors:
+    xp = library.xp
+    block = read_block(task, library, prediction, target, weight)
+    t = block.target
+    p = activate(task, library, block.prediction, block.counted).membership
+    if hinge:
+        error = 1.0 - xp.where(t, p, -p)
+        error = xp.where(error > 0, error, xp.zeros_like(error))
+    else:
+        error = xp.where(t, 1.0 - p, p)
+    weights = xp.ones_like(p)
+    if block.weight is not None and library.kind(block.weight.dtype) != "bool":
+        weights = widen(task, library, block.weight)
+    if block.counted is not None:  # what is not counted adds nothing to the index: its slope is 0
+        weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
+    e, t_rows, w = (_to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights))
+    order = xp.argsort(-library.detach(e), axis=-1, stable=True)
+    slopes, size = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
+    invalid = xp.zeros_like(size, dtype=xp.int64)
+    for mask in block.invalid:
+        mask = mask if block.counted is None else mask & block.counted
+        rows = _to_rows(task, library, xp.broadcast_to(mask, p.shape))
+        invalid = invalid + xp.sum(xp.astype(rows, xp.int64), axis=-1, dtype=xp.int64)
+    return _Errors(p, t, error, xp.take_along_axis(e, order, axis=-1), library.detach(slopes), order, size, invalid)
+
+
+def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array]:
+    """Return what each element adds to the Jaccard loss of those before it, and the size of the target."""
+    xp = library.xp
+    w = xp.astype(w, library.widest(w))
+    zero = xp.zeros_like(w)
+    inside, outside = (xp.cumulative_sum(part, axis=-1) for part in (xp.where(t, w, zero), xp.where(t, zero, w)))
+    size = inside[..., -1:]
+    union = size + outside
+    empty = union == 0
+    loss = 1.0 - (size - inside) / xp.where(empty, xp.ones_like(union), union)
+    loss = xp.where(empty, zero, loss)
+    return loss - xp.concat([zero[..., :1], loss[..., :-1]], axis=-1), size[..., 0]
+
+
+def _row_order(task: Task) -> tuple[int, ...]:
+    """Return the prediction's axes with the counts' in front, the classes last of these, and the summed ones behind."""
+    ndim = len(task.shapes[0] or ())
+    kept = tuple(a for a in range(ndim) if a not in task.axis and a != task.class_axis)
+    return (*kept, *(() if task.class_axis is None else (task.class_axis,)), *task.axis)
+
+
+def _to_rows(task: Task, library: ArrayLibrary, values: Array) -> Array:
+    values = library.xp.permute_dims(values, _row_order(task))
+    return library.xp.reshape(values, (*values.shape[: values.ndim - len(task.axis)], -1))
+
+
+def _from_rows(task: Task, library: ArrayLibrary, rows: Array, shape: tuple[int, ...]) -> Array:
+    order = _row_order(task)
+    back = tuple(order.index(a) for a in range(len(order)))
+    return library.xp.permute_dims(library.xp.reshape(rows, tuple(shape[a] for a in order)), back)
