@@ -10,7 +10,7 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .counts import find_invalid, summed
 from .formulas import Formula, Sums, divide, halving_sum
-from .reading import OverlapArguments, as_classes
+from .reading import OverlapArguments
 from .sums import Overlap
 
 NAN = float("nan")
@@ -83,7 +83,7 @@ def score_of_classes(
             "Pass `class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
         )
     if classes is not None:
-        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
+        sums = sums.select_classes(classes)
     if average == "micro":
         sums = sums.sum(axis=-1)
     library = library_of(sums._sums)
@@ -120,7 +120,7 @@ def score_of_all(
     if classes is not None:
         if not sums.by_class:
             raise ValueError(f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`.")
-        sums = sums.select_classes(as_classes(classes, sums.shape[-1]))
+        sums = sums.select_classes(classes)
     library = library_of(sums._sums)
     with library.precision():
         xp = library.xp

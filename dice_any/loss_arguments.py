@@ -137,7 +137,8 @@ def _given_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Arr
                 "`class_weight` must come from the library of the arrays; "
                 f"got {library_of(class_weight).name} and {library.name}. Pass a list."
             )
-        if library.at_hand(class_weight) and not xp.all((class_weight >= 0) & (class_weight < math.inf)):
+        allowed = xp.all((class_weight >= 0) & (class_weight < math.inf))
+        if library.at_hand(allowed) and not allowed:  # inside a trace an array can be at hand, and no function of it
             raise ValueError("`class_weight` must be finite and not negative; got another value. Check it.")
         weights = xp.astype(class_weight, like.dtype)
     if weights.shape != like.shape[-1:]:

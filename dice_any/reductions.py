@@ -51,9 +51,8 @@ def choose(
     rows = [*rows, target]
     weights = settings.class_weight
     if settings.classes is not None:
-        numbers = library.constant(settings.classes, xp.int64, target)
-        *rows, invalid = (xp.take(row, numbers, axis=-1) for row in (*rows, invalid))
-        weights = None if weights is None else xp.take(weights, numbers, axis=-1)
+        *rows, invalid = (library.take(row, settings.classes) for row in (*rows, invalid))
+        weights = None if weights is None else library.take(weights, settings.classes)
     if settings.power is not None:  # sizes are compared among the classes that take part
         weights = formulas.size_weights(library, rows[-1], settings.power)
     pooling = None

@@ -10,7 +10,7 @@ from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
 from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
-from .reading import FORMS, read_library
+from .reading import FORMS, as_classes, read_library
 
 Kind = Literal["hard", "exact", "plain"]
 
@@ -301,14 +301,13 @@ class Overlap:
         on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
         return self._with(sums, self.by_class and not isinstance(on_last, Integral))
 
-    def select_classes(self, numbers: Sequence[int]) -> Overlap:
-        """Return the overlap of some classes, in the order of `numbers`."""
+    def select_classes(self, classes: Sequence[int] | str) -> Overlap:
+        """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is all but 0."""
         if not self.by_class:
             raise ValueError("`classes` must be asked of an overlap by class; got one without a class axis.")
         library = self._library
         with library.precision():
-            places = library.constant(list(numbers), library.xp.int64, self._sums)
-            return self._with(library.xp.take(self._sums, places, axis=-1))
+            return self._with(library.take(self._sums, as_classes(classes, self.shape[-1])))
 
     # -- travelling ----------------------------------------------------------------------------------------------------
 

@@ -22,35 +22,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import find_objects
 from skimage.filters import threshold_multiotsu
+from tissue import BACKGROUND, CSF, GREY, NUM_CLASSES, TISSUE_COLOURS, TISSUES, WHITE, Atlas, draw_panel, load_atlas
 
 from dice_any import backends, dice_loss, dice_score, jaccard_score, overlap
-
-TISSUES = ("CSF", "grey matter", "white matter")
-BACKGROUND, CSF, GREY, WHITE = range(4)  # labels, and places on the class axis of memberships
 
 Array = Any  # of whichever library
 
 
-# -- the data ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Atlas:
-    """A brain and what is known of it, on one grid: x to the right, y forward, z up."""
-
-    t1: np.ndarray  # brightness in [0, 1]; 0 outside the brain
-    probabilities: np.ndarray  # of TISSUES, along the first axis
-    labels: np.ndarray  # the most probable tissue of each voxel
+# -- the segmentation --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -59,17 +44,6 @@ class Segmentation:
 
     labels: np.ndarray
     memberships: np.ndarray  # how much of each voxel belongs to each label, along the first axis
-
-
-def load_atlas() -> Atlas:
-    """Read the MNI152 template; whatever is neither grey nor white matter inside the brain is CSF."""
-    loaders = load_mni152_template, load_mni152_gm_template, load_mni152_wm_template
-    t1, grey, white = (load(resolution=1).get_fdata(dtype=np.float32) for load in loaders)
-    brain = t1 > 0
-    csf = np.where(brain, np.clip(1 - grey - white, 0, 1), 0)  # clipped: rounding leaves -1e-8 here and there
-    probabilities = np.stack([csf, grey, white])
-    labels = np.where(brain, CSF + probabilities.argmax(axis=0), BACKGROUND)
-    return Atlas(t1, probabilities, labels.astype(np.uint8))
 
 
 def segment(t1: np.ndarray) -> Segmentation:
@@ -91,7 +65,7 @@ def segment(t1: np.ndarray) -> Segmentation:
 
 def evaluate(labels: Array, memberships: Array, reference: Array) -> tuple[Array, Array, Array]:
     """Return Dice, Jaccard and Dice loss of each tissue. Nothing here depends on the library."""
-    counts = overlap(labels, reference, num_classes=1 + len(TISSUES))  # one pass over the voxels serves both scores
+    counts = overlap(labels, reference, num_classes=NUM_CLASSES)  # one pass over the voxels serves both scores
     sums = overlap(memberships, reference, class_axis=0)  # of floating numbers, yet exact
     return (
         dice_score(counts, classes="foreground"),
@@ -201,8 +175,7 @@ def compare_forms(console: Console, atlas: Atlas) -> None:
 
 AXIAL = 72  # through the anterior commissure, where deep grey matter is nearly as bright as white
 
-# palettes that stay apart for the colour-blind: Paul Tol's, and Okabe and Ito's
-TISSUE_COLOURS = dict(zip(TISSUES, ("#4477AA", "#BB5566", "#DDAA33"), strict=True))
+# a palette that stays apart for the colour-blind: Okabe and Ito's
 AGREEMENT_COLOURS = {"multi-Otsu only (FP)": "#D55E00", "atlas only (FN)": "#F0E442", "both (TP)": "#009E73"}
 
 
@@ -223,17 +196,6 @@ def draw(path: Path, atlas: Atlas, segmentation: Segmentation, grey_dice: float)
         draw_panel(axes, title, t1, numbers, colours)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
-
-
-def draw_panel(axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray, colours: dict[str, str]) -> None:
-    """Paint the numbers 1, 2, ... over the image in these colours, and say below it what they mean."""
-    axes.set_title(title, color="white", fontsize=15)
-    axes.axis("off")
-    axes.imshow(t1, cmap="gray", vmin=0, vmax=1.1, origin="lower")
-    palette = np.array([to_rgba("none"), *map(to_rgba, colours.values())])
-    axes.imshow(palette[numbers], origin="lower")
-    patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    axes.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), frameon=False, labelcolor="white")
 
 
 # ----------------------------------------------------------------------------------------------------------------------

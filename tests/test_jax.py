@@ -72,6 +72,33 @@ def test_transformations() -> None:
     assert each.tolist() == dice_any.dice_score(X, Y, class_axis=1, axis=2).tolist()
 
 
+def test_gradients_of_chosen_and_weighed_classes() -> None:
+    """At JAX's own precision; the slopes of a formula that is written out here."""
+    z, y = jnp.asarray(X), jnp.asarray(Y)
+    weight = jnp.asarray([1.0, 2.0, 0.5])
+
+    def written_out(z):
+        p = jax.nn.softmax(z, axis=1)
+        losses = []
+        for label in (2, 0):
+            x, hit = p[:, label], y == label
+            losses.append(1 - (2 * (x * hit).sum() + 1) / (x.sum() + hit.sum() + 1))
+        return (0.5 * losses[0] + losses[1]) / 1.5
+
+    def ours(z):
+        return dice_any.dice_loss(z, y, class_axis=1, activation="softmax", classes=(2, 0), class_weight=weight)
+
+    def of_an_overlap(z):
+        chosen = dice_any.overlap(z, y, class_axis=1, activation="softmax", exact=False).select_classes((2, 0))
+        return dice_any.dice_loss(chosen, class_weight=[0.5, 1.0])
+
+    expected = np.asarray(jax.grad(written_out)(z))
+    assert np.abs(expected).max() > 1e-3
+    for loss in (ours, of_an_overlap):
+        for gradient in (jax.grad(loss)(z), jax.jit(jax.grad(loss))(z)):
+            assert np.allclose(gradient, expected, rtol=1e-4, atol=1e-7)
+
+
 def test_gradients_are_finite_where_nothing_is() -> None:
     nothing = jnp.zeros(5)
     assert jax.grad(lambda x: dice_any.dice_loss(x, nothing, smooth=0))(nothing).tolist() == [0] * 5

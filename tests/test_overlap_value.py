@@ -179,6 +179,15 @@ def test_only_integers_and_slices_index() -> None:
     assert soft(1)[np.int64(1)].to_dict() == soft(1)[1].to_dict()
 
 
+def test_selected_classes() -> None:
+    value = dice_any.overlap(np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 2, 0]), num_classes=3)
+    assert value.select_classes((2, 0)).tp.tolist() == [2, 1]
+    assert value.select_classes("foreground").tp.tolist() == [2, 2]
+    for classes in ((), (3,), (-1,)):
+        with pytest.raises(ValueError, match="`classes` must name one or more of the classes 0 to 2"):
+            value.select_classes(classes)
+
+
 def test_a_perfect_label_map_correlates_perfectly() -> None:
     for seed in range(50):
         y = recipe.labels(seed, 31, 3)

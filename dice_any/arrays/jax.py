@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -40,6 +41,11 @@ class Jax(ArrayLibrary):
 
     def detach(self, array: Array) -> Array:
         return self._jax.lax.stop_gradient(array)
+
+    def take(self, array: Array, numbers: Sequence[int]) -> Array:
+        # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
+        # back of a gather starts from would not be float64
+        return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
 
     def count(self, mask: Array, axis: Axes) -> Array:
         return self.xp.sum(mask, axis=axis, dtype=self.xp.int64)

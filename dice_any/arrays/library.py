@@ -121,6 +121,10 @@ class ArrayLibrary:
         """Stack small arrays of sums."""
         return self.xp.stack(arrays, axis=axis)
 
+    def take(self, array: Array, numbers: Sequence[int]) -> Array:
+        """Return the entries of the last axis that have these numbers, in their order."""
+        return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=-1)
+
     def count(self, mask: Array, axis: Axes) -> Array:
         """Count the true elements, as int64."""
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
