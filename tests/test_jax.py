@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,41 @@ def test_gradients_of_chosen_and_weighed_classes() -> None:
     for loss in (ours, of_an_overlap):
         for gradient in (jax.grad(loss)(z), jax.jit(jax.grad(loss))(z)):
             assert np.allclose(gradient, expected, rtol=1e-4, atol=1e-7)
+
+
+DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
+LOSSES = {
+    "dice": dice_any.dice_loss,
+    "generalized": dice_any.generalized_dice_loss,
+    "matthews": dice_any.matthews_loss,
+    "cross-entropy": dice_any.dice_cross_entropy_loss,
+    "focal": dice_any.dice_focal_loss,
+    "lovasz": dice_any.lovasz_loss,
+    "centerline": dice_any.centerline_dice_loss,
+    "wasserstein": partial(dice_any.wasserstein_dice_loss, distances=DISTANCES),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("options", [{}, {"classes": "foreground", "class_weight": "simple", "absent": "skip"}])
+def test_every_loss_is_differentiated_at_the_users_precision(name: str, options: dict) -> None:
+    """Automatic differentiation, eager, jitted and forward, against the closed form of `value_and_grad`."""
+    z, y = jnp.asarray(X.reshape(2, 3, 5, 8) * 4 - 2), jnp.asarray(Y.reshape(2, 5, 8))
+    function, bound = getattr(LOSSES[name], "func", LOSSES[name]), getattr(LOSSES[name], "keywords", {})
+    arguments = {"class_axis": 1, "activation": "softmax", **bound, **options}
+
+    def loss(z):
+        return function(z, y, **arguments)
+
+    _, closed = dice_any.value_and_grad(function)(z, y, **arguments)
+    assert np.abs(closed).max() > 1e-4
+    for gradient in (jax.grad(loss)(z), jax.jit(jax.grad(loss))(z)):
+        assert gradient.dtype == jnp.float32
+        assert np.allclose(gradient, closed, rtol=1e-4, atol=1e-7)
+    _, tangent = jax.jvp(loss, (z,), (closed,))
+    assert float(tangent) == pytest.approx(float((closed**2).sum()), rel=1e-4)
+    each = jax.vmap(lambda z, y: function(z[None], y[None], **arguments))(z, y)
+    assert np.allclose(each, [function(a[None], b[None], **arguments) for a, b in zip(z, y, strict=True)], rtol=1e-5)
 
 
 def test_gradients_are_finite_where_nothing_is() -> None:

@@ -268,6 +268,200 @@ def test_losses_without_classes(argument: dict) -> None:
         dice_any.jaccard_loss(SOFT, SOFT, **argument)
 
 
+def test_gamma() -> None:
+    with pytest.raises(ValueError, match=says("`gamma` must be finite and at least 0; got -1")):
+        dice_any.dice_focal_loss(BY_CLASS, BY_CLASS, class_axis=0, activation="softmax", gamma=-1)
+
+
+@pytest.mark.parametrize("name", ["dice_weight", "cross_entropy_weight"])
+def test_weights_of_the_two_parts(name: str) -> None:
+    with pytest.raises(ValueError, match=says(f"`{name}` must be finite and at least 0; got -1")):
+        dice_any.dice_cross_entropy_loss(BY_CLASS, BY_CLASS, class_axis=0, activation="softmax", **{name: -1})
+
+
+COUNTS = dice_any.overlap(BY_CLASS, BY_CLASS, class_axis=0)
+DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
+AREA = np.full((2, 3, 4, 5), 0.25)
+#: loss, arrays, arguments, error
+MORE_THAN_SUMS = {
+    "probabilities": (
+        dice_any.dice_cross_entropy_loss,
+        (BY_CLASS, BY_CLASS),
+        {"class_axis": 0},
+        ValueError,
+        says("`activation` must be 'sigmoid' or 'softmax' in a compound loss", "got None", "logits"),
+    ),
+    "exact entropy": (
+        dice_any.dice_focal_loss,
+        (BY_CLASS, BY_CLASS),
+        {"class_axis": 0, "activation": "softmax", "exact": True},
+        ValueError,
+        says("`exact` must be None or False in a compound loss", "got True"),
+    ),
+    "overlap": (
+        dice_any.dice_cross_entropy_loss,
+        (COUNTS, None),
+        {"activation": "softmax"},
+        TypeError,
+        says("`prediction` must be logits in a compound loss", "got an Overlap"),
+    ),
+    "ranked overlap": (
+        dice_any.lovasz_loss,
+        (COUNTS, None),
+        {},
+        TypeError,
+        says("`prediction` must be an array here, as it ranks elements", "got an Overlap"),
+    ),
+    "smoothed ranks": (
+        dice_any.lovasz_loss,
+        (SOFT, MASK),
+        {"smooth": 1},
+        ValueError,
+        says("`smooth` must be left out here", "got 1", "Drop it"),
+    ),
+    "form of ranks": (
+        dice_any.lovasz_loss,
+        (SOFT, MASK),
+        {"form": "squared"},
+        ValueError,
+        says("`form` must be left out here, as this loss ranks errors", "got 'squared'"),
+    ),
+    "exact ranks": (
+        dice_any.lovasz_loss,
+        (SOFT, MASK),
+        {"exact": True},
+        ValueError,
+        says("`exact` must be left out here, as errors are sorted"),
+    ),
+    "kernel of ranks": (
+        dice_any.lovasz_loss,
+        (SOFT, MASK),
+        {"backend": "abacus"},
+        ValueError,
+        says("`backend` must be left out here, as only the reference sorts; got 'abacus'"),
+    ),
+    "soft ranks": (
+        dice_any.lovasz_loss,
+        (SOFT, SOFT),
+        {},
+        TypeError,
+        says("`target` must be boolean or a label map in this loss", "got float64", "minimum form"),
+    ),
+    "ranked masks": (
+        dice_any.lovasz_loss,
+        (MASK, MASK),
+        {},
+        TypeError,
+        says("`prediction` must be floating in this loss", "got bool"),
+    ),
+    "hinge elsewhere": (
+        dice_any.dice_loss,
+        (SOFT, MASK),
+        {"activation": "hinge"},
+        ValueError,
+        says("`activation` must be None or one of 'sigmoid', 'softmax', 'argmax'; got 'hinge'"),
+    ),
+    "pooled samples": (
+        dice_any.centerline_dice_loss,
+        (AREA, AREA),
+        {"class_axis": 1, "axis": None},
+        ValueError,
+        says("`spatial_axes` must be given with `axis=None`", "spatial_axes=(2, 3)"),
+    ),
+    "one spatial axis": (
+        dice_any.centerline_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {},
+        ValueError,
+        says("`spatial_axes` must be two or three", "got 1", "Axis 0 is taken for samples"),
+    ),
+    "axes not summed": (
+        dice_any.centerline_dice_loss,
+        (AREA, AREA),
+        {"class_axis": 1, "spatial_axes": (0, 2)},
+        ValueError,
+        says("`spatial_axes` must be among the summed axes (2, 3); got (0, 2)"),
+    ),
+    "iterations": (
+        dice_any.centerline_dice_loss,
+        (AREA, AREA),
+        {"class_axis": 1, "iterations": -1},
+        ValueError,
+        says("`iterations` must be at least 0; got -1"),
+    ),
+    "form of skeletons": (
+        dice_any.centerline_dice_loss,
+        (AREA, AREA),
+        {"class_axis": 1, "form": "minimum"},
+        ValueError,
+        says("`form` must be left out here, as clDice is made of products"),
+    ),
+    "no classes to compare": (
+        dice_any.wasserstein_dice_loss,
+        (SOFT, SOFT),
+        {"distances": DISTANCES},
+        ValueError,
+        says("`class_axis` must be given, as this loss compares classes"),
+    ),
+    "one class apart": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": DISTANCES, "class_axis": 0, "activation": "sigmoid"},
+        ValueError,
+        says("`activation` must be 'softmax' or None here", "got 'sigmoid'"),
+    ),
+    "pooled already": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": DISTANCES, "class_axis": 0, "average": "micro"},
+        ValueError,
+        says("`average` must be left out here, as this loss is one ratio"),
+    ),
+    "distances of two": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": [[0, 1], [1, 0]], "class_axis": 0},
+        ValueError,
+        says("`distances` must have a row and a column for each of 3 classes; got 2 rows of [2]"),
+    ),
+    "far from itself": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": np.ones((3, 3)), "class_axis": 0},
+        ValueError,
+        says("`distances` must be 0 on the diagonal"),
+    ),
+    "negative distance": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": [[0, -1, 1], [1, 0, 1], [1, 1, 0]], "class_axis": 0},
+        ValueError,
+        says("`distances` must be finite and not negative"),
+    ),
+    "no distance": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": np.zeros((3, 3)), "class_axis": 0},
+        ValueError,
+        says("`distances` must tell classes apart"),
+    ),
+    "no matrix": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, BY_CLASS),
+        {"distances": "far", "class_axis": 0},
+        TypeError,
+        says("`distances` must be a matrix of numbers; got str"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MORE_THAN_SUMS)
+def test_losses_that_see_more_than_sums(name: str) -> None:
+    loss, arrays, arguments, error, message = MORE_THAN_SUMS[name]
+    with pytest.raises(error, match=message):
+        loss(*arrays, **arguments)
+
+
 def test_unknown_backend() -> None:
     with pytest.raises(LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")):
         dice_any.dice_score(MASK, MASK, backend="abacus")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import dice_any
@@ -12,6 +14,19 @@ LOSSES = {
     "dice": dice_any.dice_loss,
     "jaccard": dice_any.jaccard_loss,
     "tversky": lambda *a, **k: dice_any.tversky_loss(*a, alpha=0.3, beta=0.7, **k),
+}
+
+
+DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
+#: losses that see more than the sums of an overlap, of logits (N, 3, H, W)
+OTHERS = {
+    "cross-entropy": partial(dice_any.dice_cross_entropy_loss, activation="softmax"),
+    "focal": partial(dice_any.dice_focal_loss, activation="sigmoid", gamma=1.5),
+    "lovasz": partial(dice_any.lovasz_loss, activation="softmax"),
+    "lovasz, pooled": partial(dice_any.lovasz_loss, activation="softmax", average="micro", class_weight="simple"),
+    "hinge": partial(dice_any.lovasz_loss, activation="hinge"),
+    "centerline": partial(dice_any.centerline_dice_loss, activation="softmax"),
+    "wasserstein": partial(dice_any.wasserstein_dice_loss, activation="softmax", distances=DISTANCES),
 }
 
 
@@ -46,6 +61,70 @@ def test_gradients(name: str, form: str, options: dict) -> None:
     z.requires_grad_()
     y = labels(2, 5)
     assert torch.autograd.gradcheck(lambda z: LOSSES[name](z, y, class_axis=1, form=form, **options), z)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"axis": "space", "ignore_label": 1, "classes": [2, 0], "absent": "skip"},
+        {"reduction": "sum", "class_weight": [1.0, 0.5, 2.0], "weight": True},
+    ],
+    ids=["plain", "ignored", "weighted"],
+)
+def test_gradients_of_the_others(name: str, options: dict) -> None:
+    loss, options = OTHERS[name], dict(options)
+    z, y = logits(2, 3, 4, 5, dtype=torch.float64).requires_grad_(), labels(2, 4, 5)
+    if options.pop("weight", False):
+        options["weight"] = torch.rand(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    assert torch.autograd.gradcheck(lambda z: loss(z, y, class_axis=1, **options), z)
+    (expected,) = torch.autograd.grad(loss(z, y, class_axis=1, **options), z)
+    closed = dice_any.value_and_grad(loss.func)(z, y, class_axis=1, **{**loss.keywords, **options})[1]
+    assert torch.allclose(closed, expected, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_gradients_of_the_others_are_finite_where_nothing_is(name: str, dtype: torch.dtype) -> None:
+    for scale, target, options in (
+        (1, torch.full((2, 4, 5), 9), {"ignore_label": 9}),
+        (1e4, labels(2, 4, 5), {}),
+        (1e4, torch.zeros(2, 4, 5, dtype=torch.int64), {}),
+    ):
+        z = (logits(2, 3, 4, 5) * scale).to(dtype).requires_grad_()
+        loss = OTHERS[name](z, target, class_axis=1, **options)
+        (gradient,) = torch.autograd.grad(loss, z)
+        assert torch.isfinite(loss)
+        assert loss.dtype == torch.float32
+        assert torch.isfinite(gradient).all()
+        assert gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_transformations_of_the_others(name: str) -> None:
+    z, y = logits(2, 3, 4, 5), labels(2, 4, 5)
+
+    def loss(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return OTHERS[name](z, y, class_axis=1)
+
+    expected = torch.func.grad(loss)(z, y)
+    torch._dynamo.reset()  # it counts what it compiled for the others
+    traced = z.clone().requires_grad_()
+    torch.compile(loss, fullgraph=True, dynamic=True, backend="aot_eager")(traced, y).backward()
+    assert torch.allclose(traced.grad, expected, atol=1e-7)
+    each = torch.vmap(torch.func.grad(lambda z, y: loss(z[None], y[None])))(z, y)
+    alone = [torch.func.grad(loss)(a[None], b[None])[0] for a, b in zip(z, y, strict=True)]
+    assert torch.allclose(each, torch.stack(alone), atol=1e-7)
+    _, tangent = torch.func.jvp(lambda z: loss(z, y), (z,), (expected,))
+    assert torch.allclose(tangent, (expected**2).sum(), rtol=1e-4)
+    assert loss(z.to("meta"), y.to("meta")).device.type == "meta"
+
+    class Model(torch.nn.Module):
+        def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return loss(z, y)
+
+    assert torch.allclose(torch.export.export(Model(), (z, y)).module()(z, y), loss(z, y))
 
 
 @pytest.mark.parametrize("scale", [1, 1e4])

@@ -28,6 +28,9 @@ MODULES = {
     "LogCoshDiceLoss": (dice_any.log_cosh_dice_loss, {}),
     "MatthewsLoss": (dice_any.matthews_loss, {}),
     "DiceCrossEntropyLoss": (dice_any.dice_cross_entropy_loss, {"cross_entropy_weight": 0.5}),
+    "LovaszLoss": (dice_any.lovasz_loss, {"absent": "skip"}),
+    "CenterlineDiceLoss": (dice_any.centerline_dice_loss, {"iterations": 1}),
+    "WassersteinDiceLoss": (dice_any.wasserstein_dice_loss, {"distances": [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]}),
     "DiceFocalLoss": (dice_any.dice_focal_loss, {"gamma": 1.0}),
 }
 
@@ -39,7 +42,7 @@ def test_module_is_its_function(name: str) -> None:
     common = {"class_axis": 1, "activation": "softmax", **arguments}
     module = getattr(modules, name)(**common)
     assert torch.equal(module(z, y), function(z, y, **common))
-    assert torch.equal(module(z, y, smooth=0), function(z, y, smooth=0, **common))
+    assert torch.equal(module(z, y, reduction="sum"), function(z, y, reduction="sum", **common))
     assert "activation='softmax'" in repr(module)
 
 

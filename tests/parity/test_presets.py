@@ -9,9 +9,9 @@ import pytest
 
 from dice_any import conventions
 from dice_any.averages import ScoreArguments
-from dice_any.overlap_loss import LossArguments
+from dice_any.loss_arguments import LossArguments
 
-ARGUMENTS = {*LossArguments.__annotations__, *ScoreArguments.__annotations__, "alpha", "beta"}
+ARGUMENTS = {*LossArguments.__annotations__, *ScoreArguments.__annotations__, "alpha", "beta", "iterations"}
 
 
 @pytest.mark.parametrize("name", conventions.__all__)
