@@ -6,16 +6,20 @@ the caller. A preset is overridden as a dictionary is: ``**conventions.monai | {
 ====================  ==============================  ======================================================================
 preset                for our                         reproduces
 ====================  ==============================  ======================================================================
-monai                 dice_loss                       monai.losses.DiceLoss
+monai                 dice_loss                       monai.losses.DiceLoss; DiceCELoss by dice_cross_entropy_loss
 monai_batch           dice_loss                       monai.losses.DiceLoss(batch=True)
 monai_jaccard         jaccard_loss                    monai.losses.DiceLoss(jaccard=True)
 monai_tversky         tversky_loss                    monai.losses.TverskyLoss
+monai_centerline      centerline_dice_loss            monai.losses.SoftclDiceLoss
+monai_wasserstein     wasserstein_dice_loss           monai.losses.GeneralizedWassersteinDiceLoss
 monai_metric          dice_score, jaccard_score       monai.metrics.DiceMetric and MeanIoU, for each sample
 monai_generalized     generalized_dice_score          monai.metrics.GeneralizedDiceScore, for each sample
 smp                   dice_loss, jaccard_loss         segmentation_models_pytorch.losses.DiceLoss and JaccardLoss
 smp_tversky           tversky_loss                    segmentation_models_pytorch.losses.TverskyLoss
+smp_lovasz            lovasz_loss                     segmentation_models_pytorch.losses.LovaszLoss("multiclass")
 smp_metric            dice_score, jaccard_score, ...  segmentation_models_pytorch.metrics.f1_score, iou_score, ...
-nnunet                dice_loss                       1 + the Dice term of nnU-Net's trainer
+nnunet                dice_loss                       1 + the Dice term of nnU-Net's trainer; 1 + its Dice and
+                                                      cross-entropy by dice_cross_entropy_loss
 nnunet_batch          dice_loss                       the same with batch_dice, the default of its 2d configuration
 nnunet_metric         dice_score, jaccard_score       nnU-Net's evaluation, for each case and class
 kornia                dice_loss                       kornia.losses.dice_loss
@@ -69,6 +73,9 @@ monai_batch = _preset(axis=None, smooth=1e-5)
 # its jaccard=True is (2I + s)/(2·union + s): the textbook form with half the smoothing
 monai_jaccard = _preset(axis="space", smooth=5e-6)
 monai_tversky = _preset(axis="space", smooth=1e-5, alpha=0.5, beta=0.5)
+# all channels of a sample in one ratio; it adds 1e-4 to the denominator of the harmonic mean, which nothing here does
+monai_centerline = _preset(axis="space", average="micro", smooth=1.0, iterations=3)
+monai_wasserstein = _preset(axis="space", smooth=1e-5)
 # a sample without the class is left out whatever was predicted there
 monai_metric = _preset(axis="space", average="macro", empty_target=float("nan"))
 monai_generalized = _preset(axis="space", class_weight="square", empty=1.0)
@@ -76,6 +83,8 @@ monai_generalized = _preset(axis="space", class_weight="square", empty=1.0)
 # segmentation-models-pytorch: the whole batch at once; a class without target costs 0 and still divides the mean
 smp = _preset(axis=None, smooth=0.0, form="minimum", absent="zero")
 smp_tversky = _preset(axis=None, smooth=0.0, form="minimum", absent="zero", alpha=0.5, beta=0.5)
+# the classes that the batch has; without an ignored label that is also the paper's
+smp_lovasz = _preset(axis=None, absent="skip")
 # its counts are those of each image
 smp_metric = _preset(axis="space", empty=1.0)
 

@@ -25,7 +25,7 @@ OTHERS = {
     "lovasz": partial(dice_any.lovasz_loss, activation="softmax"),
     "lovasz, pooled": partial(dice_any.lovasz_loss, activation="softmax", average="micro", class_weight="simple"),
     "hinge": partial(dice_any.lovasz_loss, activation="hinge"),
-    "centerline": partial(dice_any.centerline_dice_loss, activation="softmax"),
+    "centerline": partial(dice_any.centerline_dice_loss, activation="softmax", iterations=1),
     "wasserstein": partial(dice_any.wasserstein_dice_loss, activation="softmax", distances=DISTANCES),
 }
 
