@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from .case import SUITES, Case, cases, check, suite
-from .report import HOW, Table, machine
+from .report import HOW, Table, draw, machine
 from .timing import extra_memory, interleave, ratios, spread
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
@@ -38,8 +38,10 @@ def main() -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds)
-            page = "\n".join((f"# {title}\n", f"{about}\n", f"{facts}\n", how, *(table.markdown() for table in tables)))
-            (folder / f"{name}.md").write_text(page, encoding="utf-8")
+            draw(tables, title, folder / f"{name}.svg")
+            picture = f"![times of all contenders]({name}.svg)\n"
+            parts = (f"# {title}\n", f"{about}\n", f"{facts}\n", how, picture, *(table.markdown() for table in tables))
+            (folder / f"{name}.md").write_text("\n".join(parts), encoding="utf-8")
             console.print(f"Written: {folder / name}.md")
     console.print(f"Targets met: {promises - len(missed)} of {promises}", *(f"missed: {text}" for text in missed), sep="\n")
     if options.quick:
@@ -65,6 +67,7 @@ def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
             ratio=ratios(seconds[name], baseline),
             memory=extra_memory(suite_name, case.name, name, quick) if weighed else None,
             error=errors[name],
+            speedups={other: ratios(seconds[other], seconds[name]) for other in contender.faster},
         )
     return table
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: modules of this package with a function `cases(quick)`; the first line of the module's text is its title
-SUITES = ("hard", "exact")
+SUITES = ("hard", "exact", "kernels")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Contender:
         Largest relative error of an answer that still counts as agreeing.
     ratio, seconds, memory : float, optional
         Targets: time as a multiple of the first contender's, time of a call, bytes beyond the inputs.
+    faster : mapping of str to float
+        Targets: how many times faster than other contenders, by name.
     """
 
     run: Callable[[], Iterable[Any]]
@@ -34,6 +36,7 @@ class Contender:
     ratio: float | None = None
     seconds: float | None = None
     memory: float | None = None
+    faster: Mapping[str, float] = field(default_factory=dict)
 
 
 class Job(NamedTuple):

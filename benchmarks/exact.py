@@ -104,11 +104,11 @@ def _job(open_library: Callable[[int], Library], size: int, **targets: float) ->
             "overlap(exact=False)": Contender(timed(partial(ours, exact=False)), tolerance=1e-6),
             "overlap": Contender(timed(partial(ours, exact=True)), **targets),
         },
-        expected=partial(_integer_sums, *values),
+        expected=partial(integer_sums, *values),
     )
 
 
-def _integer_sums(x: np.ndarray, y: np.ndarray, block: int = 2**14) -> list[float]:
+def integer_sums(x: np.ndarray, y: np.ndarray, block: int = 2**14) -> list[float]:
     """Return the sums by integer arithmetic, rounded once: a block of products stays below 2**62."""
     both, prediction, target = 0, 0, 0
     for start in range(0, x.size, block):

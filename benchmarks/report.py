@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -34,9 +34,19 @@ class Table:
     rows: list[tuple[str, ...]] = field(default_factory=list)
     #: each target in words, and whether it is met
     verdicts: list[tuple[str, bool]] = field(default_factory=list)
+    seconds: dict[str, Spread] = field(default_factory=dict)
 
-    def add(self, name: str, contender: Contender, seconds: Spread, ratio: Spread, memory: int | None, error: float) -> None:
-        """Add a contender's row."""
+    def add(
+        self,
+        name: str,
+        contender: Contender,
+        seconds: Spread,
+        ratio: Spread,
+        memory: int | None,
+        error: float,
+        speedups: Mapping[str, Spread],
+    ) -> None:
+        """Add a contender's row; `speedups` are over those that it promises to be faster than."""
         promises = (
             (ratio.median, contender.ratio, "{:g}×".format),
             (seconds.median, contender.seconds, show_seconds),
@@ -45,6 +55,11 @@ class Table:
         verdicts = [
             (f"≤ {show(most)}", value <= most) for value, most, show in promises if value is not None and most is not None
         ]
+        verdicts += [
+            (f"≥ {least:g}× faster than {other} ({_short(speedups[other].median)}×)", speedups[other].median >= least)
+            for other, least in contender.faster.items()
+        ]
+        self.seconds[name] = seconds
         self.verdicts += [(f"{name} {text}", met) for text, met in verdicts]
         self.rows.append(
             (
@@ -104,6 +119,38 @@ def show_bytes(number: float) -> str:
     """Return an amount of memory in megabytes, tenths below ten."""
     megabytes = number / 1e6
     return f"{megabytes:.1f} MB" if megabytes < 10 and megabytes % 1 else f"{megabytes:.0f} MB"
+
+
+def draw(tables: Sequence[Table], title: str, path: Path) -> None:
+    """Draw every contender's median time and quartiles, a panel for each case."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    tables = [table for table in tables if table.seconds]
+    heights = [len(table.seconds) + 1.2 for table in tables]
+    figure = Figure(figsize=(9, 0.33 * sum(heights) + 0.6), layout="constrained")
+    FigureCanvasSVG(figure)
+    panels = figure.subplots(len(tables), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for panel, table in zip(panels, tables, strict=True):
+        names, spreads = list(table.seconds), list(table.seconds.values())
+        unit, size = next((u, s) for u, s in ROUNDING if max(spread.median for spread in spreads) >= s)
+        middles = [spread.median / size for spread in spreads]
+        below = [(spread.median - spread.low) / size for spread in spreads]
+        above = [(spread.high - spread.median) / size for spread in spreads]
+        colours = ["tab:orange" if "kernel" in name else "tab:blue" if is_ours(name) else "0.7" for name in names]
+        panel.barh(names, middles, xerr=(below, above), color=colours, error_kw={"ecolor": "0.3", "capsize": 2})
+        panel.invert_yaxis()
+        panel.set_title(": ".join(filter(None, (table.title, table.size))), fontsize=9, loc="left")
+        panel.set_xlabel(unit, fontsize=8, loc="right", labelpad=-2)
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"{title.rstrip('.')} (median, quartiles; orange and blue: dice_any)", fontsize=10)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a contender is this package."""
+    return name.partition("(")[0].partition(",")[0] in {*dice_any.__all__, "dice_any"}
 
 
 # -- where and how -----------------------------------------------------------------------------------------------------
