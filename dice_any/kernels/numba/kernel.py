@@ -1,0 +1,76 @@
+"""The kernel as the registry sees it: what is accepted, and from arrays to loops and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...arrays.library import Array, elements
+from .. import reference
+from ..pairs import pair_sums
+from ..task import Task
+
+#: So many elements of memberships, labels or scores are worth what the first call of a process pays: Numba's import and
+#: the compiled code's way from the cache, a second or so; and its compilation once on a machine.
+ENOUGH = 2**20
+#: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
+ENOUGH_MASKS = 2**24
+FLOATING = ("float16", "bfloat16", "float32", "float64")
+
+
+class Kernel:
+    """One for each library whose arrays lie in the memory of the host."""
+
+    name = "numba"
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._problem: list[str | None] = []
+
+    def problem(self) -> str | None:
+        """Say why Numba cannot be used; None if it can."""
+        if not self._problem:
+            try:
+                from . import run  # noqa: F401
+
+                self._problem.append(None)
+            except Exception as error:  # Numba refuses versions of NumPy and Python that it does not know
+                self._problem.append(f"Numba does not load: {error}")
+        return self._problem[0]
+
+    def worthwhile(self, task: Task) -> bool | str:
+        """Accept what is large enough to pay for the first call of a process."""
+        size = elements(task.shapes[0] or ())
+        enough = ENOUGH_MASKS if task.dtypes[0] == task.dtypes[1] == "bool" else ENOUGH
+        return True if size >= enough else f"{size} elements are too few to wait for a compiler"
+
+    def accepts(self, task: Task) -> bool | str:
+        """Look at what is covered."""
+        if task.device != "cpu":
+            return f"it computes on the CPU; the arrays are on {task.device}"
+        if task.kind == "hard":
+            return "it does not cover hard"
+        if all(task.labels):
+            return "label maps with floating weights are left to the reference"
+        if task.kind == "exact" and task.activation is not None:
+            return "exact sums of logits are left to the reference, whose exponential is of the array library"
+        problem = self.problem()
+        return True if problem is None else problem
+
+    def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+        from . import run
+
+        return run.sums(self.module, task, prediction, target, weight)
+
+    def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+        from . import run
+
+        return run.gradient(self.module, task, prediction, target, weight, cotangent)
+
+    def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+        if task.kind == "plain":
+            return reference.pairwise(task, X, Y)
+        return pair_sums(self._row_sums, task, X, Y)
+
+    def _row_sums(self, task: Task, row: Array, Y: Array, weight: None) -> Array:  # noqa: N803
+        shapes = tuple(row.shape), tuple(Y.shape), None
+        return self.overlap(replace(task, shapes=shapes), row, Y, weight)
