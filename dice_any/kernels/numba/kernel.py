@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...arrays import load_library
 from ...arrays.library import Array, elements
 from .. import reference
+from ..labels import split_joint
 from ..pairs import pair_sums
 from ..task import Task
 
@@ -14,7 +16,12 @@ from ..task import Task
 ENOUGH = 2**20
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24
-FLOATING = ("float16", "bfloat16", "float32", "float64")
+#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes less memory.
+MOST_PAIRS = 2**24
+KNOWN = {
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "bfloat16", "float32", "float64"),
+}
 
 
 class Kernel:
@@ -47,30 +54,58 @@ class Kernel:
         """Look at what is covered."""
         if task.device != "cpu":
             return f"it computes on the CPU; the arrays are on {task.device}"
-        if task.kind == "hard":
-            return "it does not cover hard"
-        if all(task.labels):
-            return "label maps with floating weights are left to the reference"
-        if task.kind == "exact" and task.activation is not None:
-            return "exact sums of logits are left to the reference, whose exponential is of the array library"
+        declined = _declined(task)
+        if declined is not None:
+            return declined
         problem = self.problem()
         return True if problem is None else problem
 
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         from . import run
 
-        return run.sums(self.module, task, prediction, target, weight)
+        compute = run.counts if task.kind == "hard" else run.sums
+        return compute(task, prediction, target, weight)
 
     def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
         from . import run
 
-        return run.gradient(self.module, task, prediction, target, weight, cotangent)
+        return run.gradient(task, prediction, target, weight, cotangent)
+
+    def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
+        from . import run
+
+        side = task.classes + 1
+        if elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis)) * side**2 > MOST_PAIRS:
+            return reference.confusion_matrix(task, prediction, target, weight)
+        return split_joint(load_library(self.module), run.label_pairs(task, prediction, target, weight))
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-        if task.kind == "plain":
+        from . import run
+
+        if task.kind == "hard":
+            return run.bit_pairs(task, X, Y)
+        if task.kind == "plain":  # one product of matrices, which has a gradient
             return reference.pairwise(task, X, Y)
         return pair_sums(self._row_sums, task, X, Y)
 
     def _row_sums(self, task: Task, row: Array, Y: Array, weight: None) -> Array:  # noqa: N803
         shapes = tuple(row.shape), tuple(Y.shape), None
         return self.overlap(replace(task, shapes=shapes), row, Y, weight)
+
+
+def _declined(task: Task) -> str | None:
+    """Say what about a task is not covered."""
+    unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
+    if unknown:
+        return f"it does not know {unknown[0]}"
+    if task.kind == "hard":
+        if task.dtypes[2] not in (None, "bool"):
+            return "integer weights of counts are left to the reference"
+        if task.labels[0] != task.labels[1]:
+            return "masks of classes against a label map, or labels against masks, are left to the reference"
+        return None
+    if all(task.labels):
+        return "label maps with floating weights are left to the reference"
+    if task.kind == "exact" and task.activation is not None:
+        return "exact sums of logits are left to the reference, whose exponential is of the array library"
+    return None

@@ -21,6 +21,9 @@ CODES = [
 ]
 FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (CODES.index(name) for name in ("float16", "bfloat16", "float32", "float64"))
 
+#: In the place of a code, where there is no array.
+NO_ARRAY = -1
+
 INLINE = {"forceinline": True, "error_model": "numpy"}
 
 
@@ -44,6 +47,16 @@ def claim(typingctx: Any, address: Any) -> Any:
         return builder.atomic_rmw("add", counter, ir.Constant(ir.IntType(64), 1), "monotonic")
 
     return types.int64(types.intp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
+def ones(typingctx: Any, number: Any) -> Any:
+    """Count the bits that are set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), codegen
 
 
 @njit(**INLINE)
@@ -162,7 +175,7 @@ def build_real_loader(real: Any) -> Any:
     """Return the address of what fills a row of `real` with elements of any type."""
 
     @cfunc(types.void(*[types.int64] * 8), cache=True, error_model="numpy")
-    def load_real(
+    def fill_real(
         out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any
     ) -> None:
         shape, strides = row(shape_at, dims, np.int64), row(strides_at, dims, np.int64)
@@ -198,32 +211,29 @@ def build_real_loader(real: Any) -> Any:
                 copy(part, row(at, n, np.uint8))
             done += n
 
-    return load_real
-
-
-#: What a label becomes: a class number, or one of these.
-OUTSIDE, IGNORED = -1, -2
+    return fill_real
 
 
 @njit(**INLINE)
 def read_labels(out: Any, labels: Any, wide: Any, classes: Any, ignoring: Any, ignored: Any) -> None:
-    """Turn labels to class numbers."""
+    """Turn labels to marks: a class number, `classes` for a label out of range, `classes` + 1 for one that is ignored."""
     limit, skipped = wide(classes), wide(ignored)
+    outside, ignored_mark = np.int32(classes), np.int32(classes + 1)
     for i in range(out.size):
         label = wide(labels[i])
-        found = np.int32(label) if (label >= wide(0)) & (label < limit) else np.int32(OUTSIDE)
-        out[i] = np.int32(IGNORED) if ignoring & (label == skipped) else found
+        found = np.int32(label) if (label >= wide(0)) & (label < limit) else outside
+        out[i] = ignored_mark if ignoring & (label == skipped) else found
 
 
 def build_label_loader() -> Any:
-    """Return the address of what fills a row of int32 with class numbers.
+    """Return the address of what fills a row of int32 with marks.
 
     `ignoring` tells whether `ignored` is a label of this type at all. A label of uint64 beyond int64 becomes negative,
     which is outside as well. 8 and 16 bits are compared in 32, which makes vectors twice as long.
     """
 
     @cfunc(types.void(*[types.int64] * 11), cache=True, error_model="numpy")
-    def load_labels(
+    def fill_labels(
         out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any,
         classes: Any, ignoring: Any, ignored: Any,
     ) -> None:  # fmt: skip
@@ -252,7 +262,24 @@ def build_label_loader() -> Any:
                 read_labels(part, row(at, n, np.uint8), np.int32, classes, skip, ignored)
             done += n
 
-    return load_labels
+    return fill_labels
+
+
+@njit(**INLINE)
+def load_real(loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any) -> None:
+    call(loaders[0], (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size))
+
+
+@njit(**INLINE)
+def load_labels(
+    loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any, classes: Any,
+    ignoring: Any, ignored: Any,
+) -> None:  # fmt: skip
+    call(
+        loaders[1],
+        (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size, classes, ignoring,
+         ignored),
+    )  # fmt: skip
 
 
 @njit(error_model="numpy")

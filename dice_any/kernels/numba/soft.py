@@ -29,13 +29,12 @@ from .arithmetic import (
     size,
     size_slope,
 )
-from .memory import IGNORED, INLINE, OUTSIDE, call, claim, lies_straight, offset, row, scatter
+from .memory import INLINE, NO_ARRAY, claim, lies_straight, load_labels, load_real, offset, row, scatter
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
 #: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
 I, X, Y, N, BAD, E, EN = range(7)  # noqa: E741
-NO_ARRAY = -1
 NONE, SIGMOID, SOFTMAX = range(3)
 CROSS, FOCAL = 1, 2
 REORDERED = {**INLINE, "fastmath": {"reassoc", "contract"}}
@@ -55,23 +54,6 @@ class Case(NamedTuple):
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
-
-
-@njit(**INLINE)
-def load_real(loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any) -> None:
-    call(loaders[0], (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size))
-
-
-@njit(**INLINE)
-def load_labels(
-    loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any, classes: Any,
-    ignoring: Any, ignored: Any,
-) -> None:  # fmt: skip
-    call(
-        loaders[1],
-        (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size, classes, ignoring,
-         ignored),
-    )  # fmt: skip
 
 
 @njit(**INLINE)
@@ -119,10 +101,10 @@ def load_weights(
         else:
             load_real(loaders, weights, n, code, address + c * step, first, shape, strides)
         for i in range(n):
-            weights[i] = ZERO if marks[i] == IGNORED else weights[i]
+            weights[i] = ZERO if marks[i] == classes + 1 else weights[i]
         if rows == 1:
             for i in range(n):
-                marks[i] = IGNORED if weights[i] == ZERO else marks[i]
+                marks[i] = np.int32(classes + 1) if weights[i] == ZERO else marks[i]
     return scratch.shape[1] * scratch.itemsize if rows > 1 else 0
 
 
@@ -355,7 +337,7 @@ def build_sums(case: Case, exact: bool) -> Any:
                     w_step = load_weights(
                         loaders, ws, marks, classes, n, place[2, 1], w_at, place[2, 2], first, summed, steps[2]
                     )
-                outside = count_marks(marks[:n], OUTSIDE) if labels else 0
+                outside = count_marks(marks[:n], classes) if labels else 0
                 w_row = ws.ctypes.data
 
                 if activation == SOFTMAX:
