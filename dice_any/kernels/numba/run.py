@@ -41,7 +41,7 @@ def sums(task: Task, prediction: Array, target: Array, weight: Array | None) -> 
 
 def gradient(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
     """Return the prediction's gradient."""
-    out = np.empty_like(prediction) if task.library == "numpy" else _torch().empty_like(prediction)
+    out = _empty_like(task, prediction)
     work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
     slopes = np.zeros((work.plan.cells, work.classes, 3))
     rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
@@ -51,6 +51,15 @@ def gradient(task: Task, prediction: Array, target: Array, weight: Array | None,
     case = _case(task)
     work.run(_loop(soft.build_gradient, case), _loaders(case.real), float(task.entropy or 0), slopes)
     return out
+
+
+def _empty_like(task: Task, prediction: Array) -> Array:
+    """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first touch costs half."""
+    if task.library == "numpy":
+        return np.empty_like(prediction)
+    torch = _torch()
+    bits = prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction  # NumPy has no word for it
+    return torch.from_numpy(np.empty_like(bits.detach().numpy())).view(prediction.dtype)
 
 
 def _block(task: Task) -> int:
