@@ -50,13 +50,13 @@ def gradient(task: Task, prediction: Array, target: Array, weight: Array | None,
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
     work.run(_loop(soft.build_gradient, case), _loaders(case.real), float(task.entropy or 0), slopes)
-    return out
+    return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
 
 
 def _empty_like(task: Task, prediction: Array) -> Array:
     """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first touch costs half."""
     if task.library == "numpy":
-        return np.empty_like(prediction)
+        return np.empty_like(prediction, dtype=prediction.dtype.newbyteorder("="))
     torch = _torch()
     bits = prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction  # NumPy has no word for it
     return torch.from_numpy(np.empty_like(bits.detach().numpy())).view(prediction.dtype)

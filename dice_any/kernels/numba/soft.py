@@ -100,11 +100,12 @@ def load_weights(
             weights[:] = ONE
         else:
             load_real(loaders, weights, n, code, address + c * step, first, shape, strides)
+        ignored = np.int32(classes + 1)
         for i in range(n):
-            weights[i] = ZERO if marks[i] == classes + 1 else weights[i]
+            weights[i] = ZERO if marks[i] == ignored else weights[i] + ZERO  # without the sum, it would be a branch
         if rows == 1:
             for i in range(n):
-                marks[i] = np.int32(classes + 1) if weights[i] == ZERO else marks[i]
+                marks[i] = max(marks[i], ignored if weights[i] == ZERO else np.int32(0))
     return scratch.shape[1] * scratch.itemsize if rows > 1 else 0
 
 
@@ -113,6 +114,14 @@ def count_marks(marks: Any, mark: Any) -> Any:
     found = 0
     for i in range(marks.size):
         found += marks[i] == mark
+    return found
+
+
+@njit(**INLINE)
+def count_bad_weights(weights: Any) -> Any:
+    found = 0
+    for i in range(weights.size):
+        found += not is_weight(weights[i])
     return found
 
 
@@ -142,10 +151,12 @@ def softmax(shrunk: Any, top: Any, total: Any, n: Any, classes: Any, address: An
 @njit(**INLINE)
 def log_own(own: Any, marks: Any, top: Any, total: Any, n: Any, classes: Any, address: Any, step: Any, real: Any) -> None:
     """Fill `own` with the logarithm of the membership in each element's own class."""
+    for i in range(n):
+        own[i] = ZERO
     for c in range(classes):
         z = row(address + c * step, n, real)
         for i in range(n):
-            own[i] = z[i] if marks[i] == c else own[i]
+            own[i] += z[i] if marks[i] == c else ZERO  # added, as what is kept would be a branch
     for i in range(n):
         own[i] = (own[i] - top[i]) - log(total[i])
 
@@ -365,8 +376,7 @@ def build_sums(case: Case, exact: bool) -> Any:
                     add_plain(out[chunk, c], x, share, y, marks, w, c, activation, labels, form, weighted)
                     out[chunk, c, BAD] += outside
                     if weighted:
-                        for i in range(n):
-                            out[chunk, c, BAD] += not is_weight(w[i])
+                        out[chunk, c, BAD] += count_bad_weights(w)
                     if entropy and activation == SOFTMAX:
                         if not labels:
                             for i in range(n):
@@ -507,6 +517,8 @@ def build_gradient(case: Case) -> Any:
                             g = v * (g - mean[i])
                         elif activation == SIGMOID:
                             g *= v * (ONE - v)
+                        if weighted:
+                            g = g if w[i] != ZERO else ZERO
                         out[i] = g
                     if entropy:
                         for i in range(n):
@@ -516,14 +528,18 @@ def build_gradient(case: Case) -> Any:
                                 else:
                                     part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
                             else:
-                                t = np.float32(marks[i] == c) if labels else y[i]
                                 v = sigmoid(z[i])
-                                up, down = cost_slope(log_sigmoid(z[i]), gamma), cost_slope(log_sigmoid(-z[i]), gamma)
-                                part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
-                            out[i] += part * w[i] if weighted else part
-                    if weighted:
-                        for i in range(n):
-                            out[i] = out[i] if w[i] != ZERO else ZERO
+                                if labels:  # of the set or of its complement
+                                    hit = marks[i] == c
+                                    slope = cost_slope(log_sigmoid(z[i] if hit else -z[i]), gamma)
+                                    part = slope_e * slope * ((ONE - v) if hit else -v)
+                                else:
+                                    t = y[i]
+                                    up, down = cost_slope(log_sigmoid(z[i]), gamma), cost_slope(log_sigmoid(-z[i]), gamma)
+                                    part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
+                            if weighted:
+                                part = part * w[i] if w[i] != ZERO else ZERO
+                            out[i] += part
                     if not in_place:
                         scatter(out, place[3, 1], g_at + c * place[3, 2], first, summed, steps[3])
                 first += n

@@ -31,7 +31,7 @@ def size() -> int:
     """Return the number of threads: what Numba says, which is ``NUMBA_NUM_THREADS`` or the number of cores."""
     from numba import config
 
-    return int(config.NUMBA_NUM_THREADS)
+    return int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def together(work: Callable[..., Any], arguments: tuple[Any, ...], chunks: int) -> None:
