@@ -284,3 +284,13 @@ def test_gradients_of_pytorch_pass_its_own_check() -> None:
         return dice_any.dice_loss(z, y, class_axis=1, activation="softmax", axis="space", backend="numba")
 
     assert torch.autograd.gradcheck(loss, (z,))
+
+
+def test_tensors_without_memory_go_to_the_reference() -> None:
+    torch = pytest.importorskip("torch")
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode():
+        z, y = torch.zeros((1, 2, 2**20)), torch.zeros((1, 2**20), dtype=torch.int64)
+        loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax")
+    assert loss.shape == ()

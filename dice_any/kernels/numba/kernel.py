@@ -63,12 +63,16 @@ class Kernel:
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         from . import run
 
+        if not self._in_memory(prediction, target, weight):
+            return reference.overlap(task, prediction, target, weight)
         compute = run.counts if task.kind == "hard" else run.sums
         return compute(task, prediction, target, weight)
 
     def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
         from . import run
 
+        if not self._in_memory(prediction, target, weight):
+            return reference.overlap_vjp(task, prediction, target, weight, cotangent)
         return run.gradient(task, prediction, target, weight, cotangent)
 
     def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
@@ -87,6 +91,11 @@ class Kernel:
         if task.kind == "plain":  # one product of matrices, which has a gradient
             return reference.pairwise(task, X, Y)
         return pair_sums(self._row_sums, task, X, Y)
+
+    def _in_memory(self, *arrays: Array | None) -> bool:
+        """Tell whether there is memory to look at: PyTorch has tensors of shapes alone, and wraps what it transforms."""
+        library = load_library(self.module)
+        return all(array is None or library.at_hand(array) for array in arrays)
 
     def _row_sums(self, task: Task, row: Array, Y: Array, weight: None) -> Array:  # noqa: N803
         shapes = tuple(row.shape), tuple(Y.shape), None

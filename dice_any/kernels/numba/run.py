@@ -189,6 +189,7 @@ class _Work:
                 array = array.astype(array.dtype.newbyteorder("="))
             address, strides, name = array.__array_interface__["data"][0], array.strides, array.dtype.name
         else:
+            array = array.resolve_neg()
             size = array.element_size()
             address, strides = array.data_ptr(), tuple(s * size for s in array.stride())
             name = str(array.dtype).rpartition(".")[2]
