@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .memory import INLINE, claim, lies_straight, load_labels, load_real, offset, ones, row
+from .memory import INLINE, STAMP, claim, lies_straight, load_labels, load_real, offset, ones, row
 
 # rows of a chunk's counts
 I, X, Y, N, BAD = range(5)  # noqa: E741
@@ -53,11 +53,13 @@ def count_bytes(counts: Any, x: Any, y: Any, w: Any, weighted: Any, one: Any) ->
 
 def build_masks(weighted: bool) -> Any:
     """Return the compiled loop that counts two masks, perhaps where a third is true."""
+    stamp = STAMP
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def count_masks(
         loaders: Any, ticket: Any, sizes: Any, place: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any, out: Any
     ) -> None:
+        _stamp = stamp
         chunks, parts, length, elements, _, block, _, _ = sizes
         scratch = np.empty((3, block), np.uint8)
         while True:
@@ -193,6 +195,7 @@ def count_label_pairs(counts: Any, x: Any, y: Any) -> None:
 
 def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
     """Return the compiled loop that counts two label maps, of which the first may be the best of `scores`."""
+    stamp = STAMP
     real, own = (np.float64, 12) if scores == "float64" else (np.float32, 11)
     argmax = scores is not None
 
@@ -200,6 +203,7 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
     def count_maps(
         loaders: Any, ticket: Any, sizes: Any, place: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any, out: Any
     ) -> None:
+        _stamp = stamp
         chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
         x, y, bytes_ = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.uint8)
         best, scratch = np.empty(block, real), np.empty(block, real)

@@ -7,6 +7,8 @@ cache, converted on the way. So the loops that compute see contiguous rows of on
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,23 @@ FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (CODES.index(name) for name in ("float16",
 #: In the place of a code, where there is no array.
 NO_ARRAY = -1
 
+
+def _stamp() -> str:
+    """Return a digest of all that loops are made of.
+
+    Numba takes compiled code from its cache if the file of the loop itself is as it was. A loop that holds this value has
+    it in the key, and is compiled anew when a function that it calls has changed.
+    """
+    here = Path(__file__).parent
+    try:
+        return sha256(
+            b"".join(path.read_bytes() for path in (*sorted(here.glob("*.py")), here.parent / "scalars.py"))
+        ).hexdigest()
+    except OSError:  # a package without sources does not change
+        return ""
+
+
+STAMP = _stamp()
 INLINE = {"forceinline": True, "error_model": "numpy"}
 
 
@@ -173,11 +192,13 @@ def copy_half(out: Any, bits: Any, brain: Any) -> None:
 
 def build_real_loader(real: Any) -> Any:
     """Return the address of what fills a row of `real` with elements of any type."""
+    stamp = STAMP
 
     @cfunc(types.void(*[types.int64] * 8), cache=True, error_model="numpy")
     def fill_real(
         out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any
     ) -> None:
+        _stamp = stamp
         shape, strides = row(shape_at, dims, np.int64), row(strides_at, dims, np.int64)
         step, inner, done = strides[-1], shape[-1], 0
         itemsize = itemsize_of(code)
@@ -231,12 +252,14 @@ def build_label_loader() -> Any:
     `ignoring` tells whether `ignored` is a label of this type at all. A label of uint64 beyond int64 becomes negative,
     which is outside as well. 8 and 16 bits are compared in 32, which makes vectors twice as long.
     """
+    stamp = STAMP
 
     @cfunc(types.void(*[types.int64] * 11), cache=True, error_model="numpy")
     def fill_labels(
         out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any,
         classes: Any, ignoring: Any, ignored: Any,
     ) -> None:  # fmt: skip
+        _stamp = stamp
         shape, strides = row(shape_at, dims, np.int64), row(strides_at, dims, np.int64)
         step, inner, done = strides[-1], shape[-1], 0
         itemsize, skip = itemsize_of(code), ignoring != 0

@@ -35,7 +35,7 @@ def sums(task: Task, prediction: Array, target: Array, weight: Array | None) -> 
     work = _Work(task, [prediction, target, weight], _block(task), CHUNK_NUMBERS)
     out = work.zeros((5, 3) if exact else (7,), np.int64 if exact else np.float64)
     case = _case(task)
-    work.run(_loop(soft.build_sums, case, exact), _loaders(case.real), float(task.entropy or 0), out)
+    work.run(_loop(soft.build_sums, case, exact), _loaders(case.real, case.labels), float(task.entropy or 0), out)
     return work.answer(out, task.lead)
 
 
@@ -49,7 +49,7 @@ def gradient(task: Task, prediction: Array, target: Array, weight: Array | None,
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
-    work.run(_loop(soft.build_gradient, case), _loaders(case.real), float(task.entropy or 0), slopes)
+    work.run(_loop(soft.build_gradient, case), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
     return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
 
 
@@ -92,7 +92,7 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
         return work.answer(out, task.lead)
     work = _Work(task, [prediction, target, weight], *_label_block(task))
     out = work.zeros((5,), np.int64)
-    work.run(_loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task) or "float32"), out)
+    work.run(_loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out)
     return work.answer(out, task.lead)
 
 
@@ -101,7 +101,7 @@ def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | No
     side = task.classes + 1
     work = _Work(task, [prediction, target, weight], LABEL_BLOCK, max(LABEL_CHUNK, 16 * side**2))
     out = np.zeros((work.chunks, side + 1, side), dtype=np.int64)  # one more row for what is not counted
-    work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders("float32"), out)
+    work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
     joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
     return _back(task, np.ascontiguousarray(joint).reshape(*work.kept, side, side))
 
@@ -218,8 +218,12 @@ def _loop(build: Any, *case: Any) -> Any:
     return _compiled[key]
 
 
-def _loaders(real: str) -> tuple[int, int]:
-    return _loop(build_real_loader, REALS[real]).address, _loop(build_label_loader).address
+def _loaders(real: str | None, labels: bool) -> tuple[int, int]:
+    """Return the addresses of what loads numbers and labels; 0 for what the task has none of, so that it is not compiled."""
+    return (
+        0 if real is None else _loop(build_real_loader, REALS[real]).address,
+        _loop(build_label_loader).address if labels else 0,
+    )
 
 
 def _torch() -> Any:

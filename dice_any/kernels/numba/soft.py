@@ -29,7 +29,7 @@ from .arithmetic import (
     size,
     size_slope,
 )
-from .memory import INLINE, NO_ARRAY, claim, lies_straight, load_labels, load_real, offset, row, scatter
+from .memory import INLINE, NO_ARRAY, STAMP, claim, lies_straight, load_labels, load_real, offset, row, scatter
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
@@ -291,6 +291,7 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
 
 def build_sums(case: Case, exact: bool) -> Any:
     """Return the compiled loop that sums."""
+    stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
     has_ys = not labels
@@ -308,6 +309,7 @@ def build_sums(case: Case, exact: bool) -> Any:
         steps: Any,
         out: Any,
     ) -> None:
+        _stamp = stamp
         chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
         gamma = real(power) if entropy == FOCAL else ZERO
         xs = np.empty((classes, block), real)
@@ -394,6 +396,7 @@ def build_sums(case: Case, exact: bool) -> Any:
 
 def build_gradient(case: Case) -> Any:
     """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and E."""
+    stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
 
@@ -413,6 +416,7 @@ def build_gradient(case: Case) -> Any:
         steps: Any,
         slopes: Any,
     ) -> None:
+        _stamp = stamp
         chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
         gamma = real(power) if entropy == FOCAL else ZERO
         xs = np.empty((classes, block), real)
