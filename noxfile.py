@@ -23,6 +23,7 @@ BACKENDS = {
     "jax": (["jax"], ["jax"]),
     "dask": (["dask"], ["dask"]),
     "strict": (["strict"], ["strict"]),
+    "numba": (["torch", "numba"], ["numba", "numba-torch"]),
     "others": (["others"], ["sparse", "ndonnx", "cubed"]),
 }
 TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]

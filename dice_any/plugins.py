@@ -7,19 +7,26 @@ name holds the top-level module of the arrays that the plugin is for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+    from importlib.metadata import EntryPoints
 
 ARRAYS, KERNELS = "dice_any.arrays.", "dice_any.kernels."
 
 _found: dict[str, list[Plugin]] = {}
 
 
+class EntryPoint(Protocol):
+    """What is needed of an entry point."""
+
+    def load(self) -> Any:
+        """Import and return what it points to."""
+
+
 @dataclass(frozen=True)
 class Plugin:
-    """An installed entry point, not yet loaded."""
+    """An installed entry point, or one that is listed in the package itself, not yet loaded."""
 
     module: str
     name: str

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from typing import Literal
 
 from .arrays import BUILTIN, candidates, load_library
-from .kernels import load_kernel, reference
-from .plugins import ARRAYS, KERNELS, plugins
+from .kernels import SWITCH, kernel_plugins, load_kernel, reference, switched_off
+from .plugins import ARRAYS, plugins
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,13 @@ def _array_library(module: str) -> Backend:
 
 def _kernels() -> list[Backend]:
     found = [Backend(reference.name, "kernel", "*", exact=True)]
-    for plugin in plugins(KERNELS):
+    for plugin in kernel_plugins():
         try:
-            load_kernel(plugin)
-            problem = None
+            kernel = load_kernel(plugin)
+            problem = kernel.problem() if hasattr(kernel, "problem") else None
         except LookupError as error:
             problem = str(error)
+        if switched_off():
+            problem = f"is turned off by {SWITCH}=reference"
         found.append(Backend(plugin.name, "kernel", plugin.module, exact=True, problem=problem))
     return found

@@ -112,7 +112,7 @@ def test_two_kernels_of_one_name(install, monkeypatch) -> None:
 
 def test_an_unknown_kernel_lists_the_known_ones(install) -> None:
     install(("dice_any.kernels.numpy", "counting", "counting"), ("dice_any.kernels.torch", "other", "counting"))
-    with pytest.raises(LookupError, match=r"got 'abacus'. Known here: 'reference', 'counting'\."):
+    with pytest.raises(LookupError, match=r"got 'abacus'. Known here: 'reference', 'counting', 'numba'\."):
         dice_any.overlap(X, Y, backend="abacus")
 
 

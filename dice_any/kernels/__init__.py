@@ -1,11 +1,13 @@
 """Which kernel answers? The registry of everything that can compute the sums of an overlap.
 
 A kernel is any object with a `name`, ``accepts(task)`` and ``overlap(task, prediction, target, weight)``; optionally
-``overlap_vjp``, ``confusion_matrix`` and ``pairwise``. The reference is one of them, and the one the others are held to.
+``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and ``worthwhile``. The reference is one of them, and the one the others
+are held to.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from ..arrays.library import Array
@@ -13,7 +15,10 @@ from ..plugins import KERNELS, Plugin, plugins
 from . import reference
 from .task import Task
 
-__all__ = ["Kernel", "Task", "load_kernel", "optional_part", "registered", "select"]
+__all__ = ["Kernel", "Task", "kernel_plugins", "load_kernel", "optional_part", "registered", "select", "switched_off"]
+
+#: The environment variable that turns all kernels off when it names the reference.
+SWITCH = "DICE_ANY_KERNEL"
 
 
 class Kernel(Protocol):
@@ -27,13 +32,51 @@ class Kernel(Protocol):
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         """Return the raw sums, laid out as `Task` says."""
 
+    # and perhaps
+    # overlap_vjp(task, prediction, target, weight, cotangent): the prediction's gradient
+    # confusion_matrix(task, prediction, target, weight), pairwise(task, X, Y)
+    # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before `accepts`
+
+
+class _Numba:
+    """The kernels that come with the package are listed here, as entry points would list them."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def load(self) -> Any:
+        from .numba import load  # light: Numba itself is imported when an array is worth it
+
+        return load(self.module)
+
+
+BUILTIN = [Plugin(module, "numba", "dice_any", _Numba(module)) for module in ("numpy", "torch")]
 
 _loaded: dict[str, Any] = {}
+_switch: list[bool] = []
+
+
+def kernel_plugins() -> list[Plugin]:
+    """Return all kernels but the reference: the installed ones, then those that come with the package."""
+    return [*plugins(KERNELS), *BUILTIN]
 
 
 def registered(module: str) -> list[Plugin]:
     """Return the kernels for the arrays of this library, in the order they are tried."""
-    return [plugin for plugin in plugins(KERNELS) if plugin.module == module]
+    return [plugin for plugin in kernel_plugins() if plugin.module == module]
+
+
+def switched_off() -> bool:
+    """Tell whether the environment turns kernels off for this process."""
+    if not _switch:
+        value = os.environ.get(SWITCH, "")
+        if value not in ("", reference.name):
+            raise ValueError(
+                f"`{SWITCH}` must be unset or 'reference', which turns kernels off; got {value!r}. "
+                "To ask for one kernel pass `backend=`."
+            )
+        _switch.append(bool(value))
+    return _switch[0]
 
 
 def load_kernel(plugin: Plugin) -> Any:
@@ -75,6 +118,8 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     """
     if backend == reference.name or (backend is None and recorded):
         return reference
+    if backend is None and switched_off():
+        return reference
     found = registered(task.library)
     if backend is None:
         for plugin in found:
@@ -82,11 +127,17 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
                 kernel = load_kernel(plugin)
             except LookupError:  # reported by `backends()`; it must not break a call that did not ask for it
                 continue
-            if kernel.accepts(task) is True:
+            worthwhile = getattr(kernel, "worthwhile", None)
+            if (worthwhile is None or worthwhile(task) is True) and kernel.accepts(task) is True:
                 return kernel
         return reference
     for plugin in found:
         if plugin.name == backend:
+            if switched_off():
+                raise ValueError(
+                    f"`backend` must be None or 'reference' where `{SWITCH}=reference` turns kernels off; got {backend!r}. "
+                    "Unset the variable."
+                )
             kernel = load_kernel(plugin)
             answer = kernel.accepts(task)
             if answer is True:

@@ -40,7 +40,7 @@ def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], co
     """Count the elements that take part."""
     xp = library.xp
     if counted is None:
-        return xp.zeros_like(like) + elements(tuple(shape[a] for a in task.axis))
+        return like * 0 + elements(tuple(shape[a] for a in task.axis))
     return library.count(xp.broadcast_to(counted, shape), task.axis)
 
 
@@ -54,7 +54,7 @@ def count_invalid(
 ) -> Array:
     """Count invalid elements; one that several masks name counts several times. Those not counted cannot be invalid."""
     xp = library.xp
-    total = xp.zeros_like(like)
+    total = like * 0
     for mask in invalid:
         mask = mask if counted is None else mask & counted
         total = total + library.count(xp.broadcast_to(mask, shape), task.axis)

@@ -37,7 +37,9 @@ def main(names: list[str]) -> int:
     """Check the backends of these names, or all that can be used; return the exit status."""
     print(f"dice_any {__version__}, Python {platform.python_version()}, {platform.platform()}")
     listed = {backend.module: backend for backend in backends() if backend.kind == "arrays"}
-    kernels = [backend.name for backend in backends() if backend.kind == "kernel" and backend.module != "*"]
+    usable = [backend for backend in backends() if backend.kind == "kernel" and backend.module != "*" and backend.usable]
+    first = {backend.name: backend.module for backend in reversed(usable)}
+    kernels = [k.name if first[k.name] == k.module else f"{k.name}-{k.module}" for k in usable]
     exact = [name for name in BACKENDS if not limit(name, "exact") and name != "torch-cuda"]
     failed = False
     for name in names or [*exact, *(module for module in listed if module not in BACKENDS.values()), *kernels]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..arrays import BUILTIN, load_library
-from ..plugins import ARRAYS, KERNELS, plugins
+from ..kernels import kernel_plugins
+from ..plugins import ARRAYS, Plugin, plugins
 
 #: feature -> what it means
 FEATURES = {
@@ -58,6 +59,13 @@ LIMITS = {
 }
 
 
+def kernel(name: str) -> Plugin | None:
+    """Return the kernel that the kit calls so: by its name, and ``-module`` for other arrays than its first."""
+    found = kernel_plugins()
+    own = next((plugin for plugin in found if plugin.name == name), None)
+    return own or next((plugin for plugin in found if f"{plugin.name}-{plugin.module}" == name), None)
+
+
 def limit(backend: str, feature: str) -> str | None:
     """Return why a backend cannot do something; None if it can.
 
@@ -66,7 +74,8 @@ def limit(backend: str, feature: str) -> str | None:
     if feature not in FEATURES:
         raise KeyError(f"unknown feature {feature!r}")
     if backend not in BACKENDS:
-        backend = next((plugin.module for plugin in plugins(KERNELS) if plugin.name == backend), backend)
+        plugin = kernel(backend)
+        backend = plugin.module if plugin else backend
         if backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS)):
             limits: dict[str, str] = getattr(load_library(backend), "limits", {})
             return limits.get(feature)

@@ -1,0 +1,20 @@
+"""Kernels that Numba compiles for the CPU: for NumPy's arrays, and for PyTorch's without a copy.
+
+What is here decides and prepares. It imports Numba only when a task is accepted that is large enough to wait for it.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["load"]
+
+
+def load(module: str) -> Any:
+    """Return the kernel for the arrays of this library."""
+    if find_spec("numba") is None:
+        raise ModuleNotFoundError("Numba is not installed: `pip install dice_any[numba]`")
+    from .kernel import Kernel
+
+    return Kernel(module)

@@ -1,0 +1,44 @@
+"""The scalars, compiled for the CPU. `exp` and what builds on it take float32 and float64, each by its own functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit, types
+from numba.extending import overload
+
+from .. import scalars
+
+OPTIONS = {"forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+_narrow = scalars.compiled(njit(**OPTIONS))
+_wide = scalars.compiled(njit(**OPTIONS), wide=True)
+
+
+def _by_type(name: str, number: int = 1) -> Any:
+    """Return what compiles to the narrow or the wide function, by the type of the first argument."""
+    narrow, wide = getattr(_narrow, name), getattr(_wide, name)
+
+    def choose_one(z: Any) -> Any:
+        function = wide if z == types.float64 else narrow
+        return lambda z: function(z)
+
+    def choose_two(z: Any, power: Any) -> Any:
+        function = wide if z == types.float64 else narrow
+        return lambda z, power: function(z, power)
+
+    choose = choose_one if number == 1 else choose_two
+    choose.__annotations__.clear()  # Numba compares signatures with those of the lambdas
+
+    def stub(*arguments: Any) -> Any:
+        raise NotImplementedError("this is for compiled code")
+
+    overload(stub, jit_options=OPTIONS)(choose)
+    return stub
+
+
+exp, log, sigmoid, log_sigmoid = (_by_type(name) for name in ("exp", "log", "sigmoid", "log_sigmoid"))
+cost, cost_slope = (_by_type(name, 2) for name in ("cost", "cost_slope"))
+is_membership, is_weight = _narrow.is_membership, _narrow.is_weight
+both, size, both_slope, size_slope = _narrow.both, _narrow.size, _narrow.both_slope, _narrow.size_slope
+quantise, high_limb, low_sum = _narrow.quantise, _narrow.high_limb, _narrow.low_sum

@@ -1,0 +1,120 @@
+"""The kernel as the registry sees it: what is accepted, and from arrays to loops and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...arrays import load_library
+from ...arrays.library import Array, elements
+from .. import reference
+from ..labels import split_joint
+from ..pairs import pair_sums
+from ..task import Task
+
+#: So many elements of memberships, labels or scores are worth what the first call of a process pays: Numba's import and
+#: the compiled code's way from the cache, a second or so; and its compilation once on a machine.
+ENOUGH = 2**20
+#: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
+ENOUGH_MASKS = 2**24
+#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes less memory.
+MOST_PAIRS = 2**24
+KNOWN = {
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "bfloat16", "float32", "float64"),
+}
+
+
+class Kernel:
+    """One for each library whose arrays lie in the memory of the host."""
+
+    name = "numba"
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._problem: list[str | None] = []
+
+    def problem(self) -> str | None:
+        """Say why Numba cannot be used; None if it can."""
+        if not self._problem:
+            try:
+                from . import run  # noqa: F401
+
+                self._problem.append(None)
+            except Exception as error:  # Numba refuses versions of NumPy and Python that it does not know
+                self._problem.append(f"Numba does not load: {error}")
+        return self._problem[0]
+
+    def worthwhile(self, task: Task) -> bool | str:
+        """Accept what is large enough to pay for the first call of a process."""
+        size = elements(task.shapes[0] or ())
+        enough = ENOUGH_MASKS if task.dtypes[0] == task.dtypes[1] == "bool" else ENOUGH
+        return True if size >= enough else f"{size} elements are too few to wait for a compiler"
+
+    def accepts(self, task: Task) -> bool | str:
+        """Look at what is covered."""
+        if task.device != "cpu":
+            return f"it computes on the CPU; the arrays are on {task.device}"
+        declined = _declined(task)
+        if declined is not None:
+            return declined
+        problem = self.problem()
+        return True if problem is None else problem
+
+    def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+        from . import run
+
+        if not self._in_memory(prediction, target, weight):
+            return reference.overlap(task, prediction, target, weight)
+        compute = run.counts if task.kind == "hard" else run.sums
+        return compute(task, prediction, target, weight)
+
+    def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+        from . import run
+
+        if not self._in_memory(prediction, target, weight):
+            return reference.overlap_vjp(task, prediction, target, weight, cotangent)
+        return run.gradient(task, prediction, target, weight, cotangent)
+
+    def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
+        from . import run
+
+        side = task.classes + 1
+        if elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis)) * side**2 > MOST_PAIRS:
+            return reference.confusion_matrix(task, prediction, target, weight)
+        return split_joint(load_library(self.module), run.label_pairs(task, prediction, target, weight))
+
+    def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+        from . import run
+
+        if task.kind == "hard":
+            return run.bit_pairs(task, X, Y)
+        if task.kind == "plain":  # one product of matrices, which has a gradient
+            return reference.pairwise(task, X, Y)
+        return pair_sums(self._row_sums, task, X, Y)
+
+    def _in_memory(self, *arrays: Array | None) -> bool:
+        """Tell whether there is memory to look at: PyTorch has tensors of shapes alone, and wraps what it transforms."""
+        library = load_library(self.module)
+        return all(array is None or library.at_hand(array) for array in arrays)
+
+    def _row_sums(self, task: Task, row: Array, Y: Array, weight: None) -> Array:  # noqa: N803
+        shapes = tuple(row.shape), tuple(Y.shape), None
+        return self.overlap(replace(task, shapes=shapes), row, Y, weight)
+
+
+def _declined(task: Task) -> str | None:
+    """Say what about a task is not covered."""
+    unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
+    if unknown:
+        return f"it does not know {unknown[0]}"
+    if task.kind == "hard":
+        if task.dtypes[2] not in (None, "bool"):
+            return "integer weights of counts are left to the reference"
+        if task.labels[0] != task.labels[1]:
+            return "masks of classes against a label map, or labels against masks, are left to the reference"
+        return None
+    if all(task.labels):
+        return "label maps with floating weights are left to the reference"
+    if task.kind == "exact" and task.activation is not None:
+        return "exact sums of logits are left to the reference, whose exponential is of the array library"
+    return None

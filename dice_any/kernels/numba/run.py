@@ -1,0 +1,236 @@
+"""From arrays to compiled loops, and from what they leave to sums."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...arrays.library import Array
+from .. import scalars
+from ..task import ENTROPY, INTERSECTION, PREDICTION, Task
+from . import hard, soft, team
+from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
+from .plan import Plan, View, plan
+from .soft import Case
+
+ACTIVATIONS = {None: soft.NONE, "sigmoid": soft.SIGMOID, "softmax": soft.SOFTMAX}
+REALS = {"float32": np.float32, "float64": np.float64}
+#: Numbers of a block, so that the scratch of one thread stays in its cache.
+LONGEST_BLOCK, SHORTEST_BLOCK = 2048, 64
+BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
+#: Numbers of a chunk: enough to be worth claiming.
+CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
+
+_compiled: dict[Any, Any] = {}
+
+
+# -- memberships and logits --------------------------------------------------------------------------------------------
+
+
+def sums(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the sums of memberships or logits."""
+    exact = task.kind == "exact"
+    work = _Work(task, [prediction, target, weight], _block(task), CHUNK_NUMBERS)
+    out = work.zeros((5, 3) if exact else (7,), np.int64 if exact else np.float64)
+    case = _case(task)
+    work.run(_loop(soft.build_sums, case, exact), _loaders(case.real, case.labels), float(task.entropy or 0), out)
+    return work.answer(out, task.lead)
+
+
+def gradient(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    """Return the prediction's gradient."""
+    out = _empty_like(task, prediction)
+    work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
+    slopes = np.zeros((work.plan.cells, work.classes, 3))
+    rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    given = np.asarray(cotangent if task.library == "numpy" else cotangent.detach().numpy())
+    for i, r in enumerate(rows):
+        slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
+    case = _case(task)
+    work.run(_loop(soft.build_gradient, case), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
+    return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
+
+
+def _empty_like(task: Task, prediction: Array) -> Array:
+    """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first touch costs half."""
+    if task.library == "numpy":
+        return np.empty_like(prediction, dtype=prediction.dtype.newbyteorder("="))
+    torch = _torch()
+    bits = prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction  # NumPy has no word for it
+    return torch.from_numpy(np.empty_like(bits.detach().numpy())).view(prediction.dtype)
+
+
+def _block(task: Task) -> int:
+    classes = task.classes if task.class_axis is not None else 1
+    return min(max(BLOCK_NUMBERS // classes // 64 * 64, SHORTEST_BLOCK), LONGEST_BLOCK)
+
+
+def _case(task: Task) -> Case:
+    wide = "float64" in task.dtypes[:2] or (task.kind == "exact" and task.dtypes[2] not in (None, "bool", "float32"))
+    return Case(
+        real="float64" if wide else "float32",
+        activation=ACTIVATIONS[task.activation],
+        labels=task.labels[1],
+        form=scalars.FORMS[task.form],
+        weighted=task.dtypes[2] is not None or task.ignore_label is not None,
+        entropy=0 if task.entropy is None else soft.CROSS if task.entropy == 0 else soft.FOCAL,
+    )
+
+
+# -- masks and label maps ----------------------------------------------------------------------------------------------
+
+
+def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the counts of masks or label maps."""
+    weighted = weight is not None
+    if not any(task.labels):
+        work = _Work(task, [prediction, target, weight], MASK_BLOCK, MASK_CHUNK, class_is_kept=True)
+        out = work.zeros((5,), np.int64)
+        work.run(_loop(hard.build_masks, weighted), (0, 0), out)
+        return work.answer(out, task.lead)
+    work = _Work(task, [prediction, target, weight], *_label_block(task))
+    out = work.zeros((5,), np.int64)
+    work.run(_loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out)
+    return work.answer(out, task.lead)
+
+
+def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for what is invalid."""
+    side = task.classes + 1
+    work = _Work(task, [prediction, target, weight], LABEL_BLOCK, max(LABEL_CHUNK, 16 * side**2))
+    out = np.zeros((work.chunks, side + 1, side), dtype=np.int64)  # one more row for what is not counted
+    work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
+    joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
+    return _back(task, np.ascontiguousarray(joint).reshape(*work.kept, side, side))
+
+
+def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the counts of every pair of rows of two boolean matrices."""
+    rows = [array if task.library == "numpy" else array.detach().numpy() for array in (X, Y)]
+    length = rows[0].shape[1]
+    packed = []
+    for array in rows:
+        words = np.zeros((len(array), -(-length // 64) * 8), dtype=np.uint8)
+        words[:, : -(-length // 8)] = np.packbits(array, axis=1)
+        packed.append(words.view(np.uint64))
+    sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
+    out = np.empty((5, len(rows[0]), len(rows[1])), dtype=np.int64)
+    ticket = np.zeros(1, dtype=np.int64)
+    team.together(hard.count_pairs, (ticket.ctypes.data, *packed, *sizes, length, out), len(rows[0]))
+    return _back(task, out)
+
+
+def _scores(task: Task) -> str | None:
+    if task.activation != "argmax":
+        return None
+    return "float64" if task.dtypes[0] == "float64" else "float32"
+
+
+def _label_block(task: Task) -> tuple[int, int]:
+    """Return the lengths of a block and of a chunk; a block is long beside the histograms that it fills."""
+    return max(LABEL_BLOCK, 4 * task.classes), max(LABEL_CHUNK, 16 * task.classes)
+
+
+# -- what all have in common -------------------------------------------------------------------------------------------
+
+
+class _Work:
+    """One call: its arrays, how they lie, and how the work is cut into chunks.
+
+    The cut depends on nothing but shapes: sums of chunks are added in their order, so that threads change no bit.
+    """
+
+    def __init__(self, task: Task, arrays: list[Array | None], block: int, chunk: int, class_is_kept: bool = False) -> None:
+        shape = task.shapes[0] or ()
+        by_class = task.class_axis is not None and not class_is_kept
+        self.task = task
+        self.classes = task.classes if by_class or all(task.labels) else 1
+        self.kept = tuple(n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis)
+        self.held: list[Array] = []  # alive as long as compiled code may look at their memory
+        lacking = task.class_axis if task.labels[1] else None
+        lacks = (None, lacking, lacking, None)
+        self.views = [self._view(array, lack) for array, lack in zip(arrays, lacks, strict=False)]
+        self.plan = plan(task, shape, self.views, class_is_kept)
+        length = max(chunk // (self.classes if by_class else 1) // block, 1) * block
+        self.parts = math.ceil(self.plan.elements / length)
+        self.chunks = self.plan.cells * self.parts
+        self.sizes = (self.chunks, self.parts, length, self.plan.elements, self.classes, block, *_ignored(task))
+
+    def zeros(self, rows: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Return the sums of each chunk."""
+        return np.zeros((self.chunks, self.classes, *rows), dtype=dtype)
+
+    def run(self, loop: Any, loaders: tuple[int, int], *rest: Any) -> None:
+        """Call a loop on all chunks; `out` is the last of `rest`."""
+        place = np.array([view[:2] + view[3:] for view in self.views], dtype=np.int64)
+        ticket = np.zeros(1, dtype=np.int64)
+        *numbers, out = rest
+        layout: Plan = self.plan
+        arguments = (
+            loaders, ticket.ctypes.data, self.sizes, *numbers, place, layout.kept, layout.kept_strides, layout.summed,
+            layout.summed_strides, out,
+        )  # fmt: skip
+        team.together(loop, arguments, self.chunks)
+
+    def answer(self, out: np.ndarray, lead: tuple[int, ...]) -> Array:
+        """Add the chunks of each cell, and bring the rows to the front."""
+        rows = out.reshape(self.plan.cells, self.parts, *out.shape[1:]).sum(axis=1)
+        rows = np.moveaxis(rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2))
+        tail = (self.task.classes,) if self.task.by_class else ()
+        return _back(self.task, np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail))
+
+    def _view(self, array: Array | None, lacking: int | None) -> View:
+        if array is None:
+            return View(0, NO_ARRAY, (0,) * len(self.task.shapes[0] or ()), 0)
+        if self.task.library == "numpy":
+            if not (array.flags.aligned and array.dtype.isnative):
+                array = array.astype(array.dtype.newbyteorder("="))
+            address, strides, name = array.__array_interface__["data"][0], array.strides, array.dtype.name
+        else:
+            array = array.resolve_neg()
+            size = array.element_size()
+            address, strides = array.data_ptr(), tuple(s * size for s in array.stride())
+            name = str(array.dtype).rpartition(".")[2]
+        self.held.append(array)
+        steps = [0 if n == 1 else s for n, s in zip(array.shape, strides, strict=True)]
+        if lacking is not None:
+            steps.insert(lacking, 0)
+        class_axis = self.task.class_axis
+        return View(address, CODES.index(name), tuple(steps), 0 if class_axis is None else steps[class_axis])
+
+
+def _ignored(task: Task) -> tuple[int, int]:
+    """Return whether there is a label to ignore that the target can hold, and which, as int64."""
+    if task.ignore_label is None or task.dtypes[1] is None:
+        return 0, 0
+    limits = np.iinfo(task.dtypes[1])
+    if not limits.min <= task.ignore_label <= limits.max:
+        return 0, 0
+    return 1, (task.ignore_label + 2**63) % 2**64 - 2**63
+
+
+def _loop(build: Any, *case: Any) -> Any:
+    key = build, *case
+    if key not in _compiled:
+        _compiled[key] = build(*case)
+    return _compiled[key]
+
+
+def _loaders(real: str | None, labels: bool) -> tuple[int, int]:
+    """Return the addresses of what loads numbers and labels; 0 for what the task has none of, so that it is not compiled."""
+    return (
+        0 if real is None else _loop(build_real_loader, REALS[real]).address,
+        _loop(build_label_loader).address if labels else 0,
+    )
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
+
+
+def _back(task: Task, sums: np.ndarray) -> Array:
+    return sums if task.library == "numpy" else _torch().from_numpy(sums)
