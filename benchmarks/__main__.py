@@ -38,8 +38,8 @@ def main() -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds)
-            draw(tables, title, folder / f"{name}.svg")
-            picture = f"![times of all contenders]({name}.svg)\n"
+            draw(tables, title, folder / f"{name}.png")
+            picture = f"![times of all contenders]({name}.png)\n"
             parts = (f"# {title}\n", f"{about}\n", f"{facts}\n", how, picture, *(table.markdown() for table in tables))
             (folder / f"{name}.md").write_text("\n".join(parts), encoding="utf-8")
             console.print(f"Written: {folder / name}.md")

@@ -123,13 +123,13 @@ def show_bytes(number: float) -> str:
 
 def draw(tables: Sequence[Table], title: str, path: Path) -> None:
     """Draw every contender's median time and quartiles, a panel for each case."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     tables = [table for table in tables if table.seconds]
     heights = [len(table.seconds) + 1.2 for table in tables]
     figure = Figure(figsize=(9, 0.33 * sum(heights) + 0.6), layout="constrained")
-    FigureCanvasSVG(figure)
+    FigureCanvasAgg(figure)
     panels = figure.subplots(len(tables), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for panel, table in zip(panels, tables, strict=True):
         names, spreads = list(table.seconds), list(table.seconds.values())
@@ -145,7 +145,7 @@ def draw(tables: Sequence[Table], title: str, path: Path) -> None:
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{title.rstrip('.')} (median, quartiles; orange and blue: dice_any)", fontsize=10)
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, dpi=100)
 
 
 def is_ours(name: str) -> bool:
