@@ -9,9 +9,6 @@ from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
 
-#: elements of a slice; its float64 and int64 temporaries take eight bytes each
-TILE = 1 << 17
-
 
 class Jax(ArrayLibrary):
     def __init__(self) -> None:
@@ -20,7 +17,7 @@ class Jax(ArrayLibrary):
 
         self._jax = jax
         self._registered: set[type] = set()
-        self._sums = jax.jit(self._tiled_sums, static_argnums=(0, 1))
+        self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
 
     def traced(self, *arrays: Array | None) -> bool:
         return any(isinstance(array, self._jax.core.Tracer) for array in arrays)
@@ -47,6 +44,11 @@ class Jax(ArrayLibrary):
         # back of a gather starts from would not be float64
         return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
 
+    def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
+        # one reduction of them all: XLA then reads what they are made of once, and writes none of it to memory
+        zeros = [self.xp.int64(0) for _ in arrays]
+        return list(self._jax.lax.reduce(tuple(arrays), tuple(zeros), _add_each, axis))
+
     def count(self, mask: Array, axis: Axes) -> Array:
         return self.xp.sum(mask, axis=axis, dtype=self.xp.int64)
 
@@ -70,32 +72,7 @@ class Jax(ArrayLibrary):
             # way back if they must be: they are computed again.
             whole = partial(function, task, self)
             return self._jax.checkpoint(whole)(*arrays) if task.kind == "plain" else whole(*arrays)
-        return self._sums(function, task, *arrays)
-
-    def _tiled_sums(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Add the sums of equal slices along the longest summed axis, so that temporaries stay small."""
-        prediction: Array = arrays[0]
-        axis = max(task.axis, key=lambda a: prediction.shape[a], default=None)
-        pieces = -(-prediction.size // TILE)
-        if task.kind == "plain" or axis is None or pieces == 1:  # a loop's gradient would cost what the loop saves
-            return function(task, self, *arrays)
-        length = prediction.shape[axis]
-        step = -(-length // min(pieces, length))
-
-        def part(start: Any, size: int) -> Array:
-            return function(task, self, *(self._cut(a, prediction.ndim, task.class_axis, axis, start, size) for a in arrays))
-
-        whole = length // step
-        sums = self._jax.lax.fori_loop(1, whole, lambda i, sums: sums + part(i * step, step), part(0, step))
-        return sums if whole * step == length else sums + part(whole * step, length - whole * step)
-
-    def _cut(self, array: Array | None, ndim: int, class_axis: int | None, axis: int, start: Any, size: int) -> Array | None:
-        if array is None:
-            return None
-        place = axis if array.ndim == ndim else axis - (axis > class_axis)  # type: ignore[operator]
-        if array.shape[place] == 1:  # broadcast: it belongs to every slice
-            return array
-        return self._jax.lax.dynamic_slice_in_dim(array, start, size, place)
+        return self._compiled(function, task, *arrays)
 
     def register(self, cls: type) -> None:
         if cls not in self._registered:
@@ -108,6 +85,10 @@ class Jax(ArrayLibrary):
 
     def default_device(self) -> str:
         return str(self._jax.devices()[0])
+
+
+def _add_each(sums: tuple[Array, ...], values: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(a + b for a, b in zip(sums, values, strict=True))
 
 
 library = Jax()

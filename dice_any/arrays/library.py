@@ -125,6 +125,10 @@ class ArrayLibrary:
         """Return the entries of the last axis that have these numbers, in their order."""
         return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=-1)
 
+    def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
+        """Sum int64 arrays of one shape."""
+        return [self.xp.sum(array, axis=axis, dtype=self.xp.int64) for array in arrays]
+
     def count(self, mask: Array, axis: Axes) -> Array:
         """Count the true elements, as int64."""
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)

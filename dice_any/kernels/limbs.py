@@ -18,18 +18,26 @@ Limbs = tuple[Array, Array, Array]
 LIMB_AXIS = 1
 
 
-def sum_exactly(library: ArrayLibrary, terms: list[Array], axis: Axes, *, weighted: bool = False) -> Array:
+def sum_exactly(
+    library: ArrayLibrary, terms: list[Array], masks: list[Array], axis: Axes, *, weighted: bool = False
+) -> tuple[Array, list[Array]]:
     """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms, limbs, *kept), uncarried.
 
-    Fewer than 2³² terms keep every integer sum below 2⁶³.
+    The masks are counted in the same pass. Fewer than 2³² terms keep every integer sum below 2⁶³.
     """
     if library.tiled and not weighted and elements(terms[0].shape) <= TILE:
-        return _sum_turns(library, terms, axis)
-    return library.stack([_sum_limbs(library, term, axis, weighted) for term in terms])
+        return _sum_turns(library, terms, axis), [library.count(mask, axis) for mask in masks]
+    limbs = [limb for term in terms for limb in _limbs(library, term, weighted)]
+    counted = [library.xp.astype(mask, library.xp.int64) for mask in masks]
+    sums = library.sum_integers([*limbs, *counted], axis)
+    each = len(limbs) // len(terms)
+    rows = [sums[i : i + each] for i in range(0, len(limbs), each)]
+    whole = [row if weighted else [library.xp.zeros_like(row[0]), *row] for row in rows]
+    return library.stack([library.stack(row) for row in whole]), sums[len(limbs) :]
 
 
-def _sum_limbs(library: ArrayLibrary, terms: Array, axis: Axes, weighted: bool) -> Array:
-    """Sum limb by limb: right for any number of terms.
+def _limbs(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
+    """Return the limbs of each term: two, and its whole part if it is weighted.
 
     A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹): scaling by a power of two and taking the
     fractional part are exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by
@@ -43,8 +51,7 @@ def _sum_limbs(library: ArrayLibrary, terms: Array, axis: Axes, weighted: bool) 
     scaled = terms * float(UNIT)
     high = xp.floor(scaled)
     parts += [high, xp.floor((scaled - high) * float(UNIT))]
-    limbs = [xp.sum(xp.astype(part, xp.int64), axis=axis, dtype=xp.int64) for part in parts]
-    return library.stack(limbs if weighted else [xp.zeros_like(limbs[0]), *limbs])
+    return [xp.astype(part, xp.int64) for part in parts]
 
 
 def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
-from .masks import class_last, count_elements, count_invalid, keep
+from .masks import class_last, count_elements, keep
 from .task import Task
 
 
@@ -29,9 +29,11 @@ def membership_sums(
         invalid = [*invalid, bad]
         terms = [_weighed(library, term, weight) for term in terms]
         terms.append(xp.broadcast_to(weight, shape))
-    sums = _add(task, library, terms, weighted)
+    masks = [mask if counted is None else mask & counted for mask in invalid]  # what is not counted cannot be invalid
+    masks = [xp.broadcast_to(mask, shape) for mask in masks]
+    sums, invalid_counts = _add(task, library, terms, masks, weighted)
     none = xp.zeros_like(sums[0, 0, ...] if task.kind == "exact" else sums[0, ...], dtype=xp.int64)
-    counts = [count_invalid(task, library, shape, invalid, counted, none)]
+    counts = [sum(invalid_counts, start=none)]
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
     sums = xp.concat([sums, _as_sums(task, library, counts)])
@@ -91,22 +93,24 @@ def _weighed(library: ArrayLibrary, term: Array, weight: Array) -> Array:
     return xp.where(term, weight, xp.zeros_like(weight))
 
 
-def _add(task: Task, library: ArrayLibrary, terms: list[Array], weighted: bool) -> Array:
-    """Sum each term over the elements, (terms, [limbs,] *kept); masks among them are counted."""
+def _add(
+    task: Task, library: ArrayLibrary, terms: list[Array], masks: list[Array], weighted: bool
+) -> tuple[Array, list[Array]]:
+    """Sum each term over the elements, (terms, [limbs,] *kept), and count the masks; masks among the terms are counted."""
     soft = [i for i, term in enumerate(terms) if library.kind(term.dtype) == "floating"]
-    floats = [terms[i] for i in soft]
-    if not soft:
-        return _as_sums(task, library, [library.count(term, task.axis) for term in terms])
-    if task.kind == "exact":
-        sums = sum_exactly(library, floats, task.axis, weighted=weighted)
+    hard = [i for i in range(len(terms)) if i not in soft]
+    floats, masks = [terms[i] for i in soft], [*(terms[i] for i in hard), *masks]
+    if soft and task.kind == "exact":
+        sums, counts = sum_exactly(library, floats, masks, task.axis, weighted=weighted)
     else:
-        sums = library.stack([sum_plainly(library, term, task.axis) for term in floats])
-    if len(soft) == len(terms):
-        return sums
-    counts = [library.count(term, task.axis) for i, term in enumerate(terms) if i not in soft]
-    places = [*soft, *(i for i in range(len(terms)) if i not in soft)]
-    both = library.xp.concat([sums, _as_sums(task, library, counts)])
-    return library.stack([both[places.index(i), ...] for i in range(len(terms))])
+        sums = library.stack([sum_plainly(library, term, task.axis) for term in floats]) if soft else None
+        counts = [library.count(mask, task.axis) for mask in masks]
+    if hard:
+        counted = _as_sums(task, library, counts[: len(hard)])
+        both = counted if sums is None else library.xp.concat([sums, counted])
+        places = [*soft, *hard]
+        sums = library.stack([both[places.index(i), ...] for i in range(len(terms))])
+    return sums, counts[len(hard) :]
 
 
 def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
