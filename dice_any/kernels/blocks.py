@@ -23,20 +23,34 @@ class Block(NamedTuple):
     weight: Array | None
 
 
-def read_block(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Block:
-    """Read a block of memberships or logits, against memberships or a label map."""
-    return read_counted(task, library, prediction, target, counted_mask(task, library, target, weight), weight)
+def read_block(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, factors: bool = False
+) -> Block:
+    """Read a block of memberships or logits, against memberships or a label map.
+
+    With `factors` a label map may come as zeros and ones instead of masks, where the library multiplies faster than it
+    selects.
+    """
+    counted = counted_mask(task, library, target, weight)
+    return read_counted(task, library, prediction, target, counted, weight, factors=factors)
 
 
 def read_counted(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    counted: Array | None,
+    weight: Array | None,
+    *,
+    factors: bool,
 ) -> Block:
     xp = library.xp
     counted, weight = _align(task, library, counted), _align(task, library, weight)
     if task.labels[1]:
-        floating = task.kind == "plain" and library.kind(prediction.dtype) == "floating"
-        target = _align(task, library, target)
-        target = _one_class_each(task, library, target, widen(task, library, prediction).dtype if floating else None)
+        factors = factors and library.kind(prediction.dtype) == "floating"
+        dtype = widen(task, library, prediction).dtype if factors else None
+        target = _one_class_each(task, library, _align(task, library, target), dtype)
     if task.labels[0]:
         prediction = _one_class_each(task, library, xp.expand_dims(prediction, axis=task.class_axis))
     if counted is not None:

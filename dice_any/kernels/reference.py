@@ -67,7 +67,7 @@ def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Arr
     if all(task.labels):
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
-    block = read_counted(task, library, prediction, target, counted, weight)
+    block = read_counted(task, library, prediction, target, counted, weight, factors=task.kind == "plain")
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted)

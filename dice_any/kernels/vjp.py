@@ -41,7 +41,7 @@ def block_gradient(
 ) -> Array:
     """Return the gradient of one block, in the prediction's dtype; slopes are aligned."""
     xp = library.xp
-    block = read_block(task, library, prediction, target, weight)
+    block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
     activated = activate(task, library, block.prediction, block.counted)
     x = activated.membership
