@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
 from .numpy import tile_limit
-from .tiles import tiled_map, tiled_sums
+from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
-EXACT_TILE = 1 << 15
-#: Plain sums take few, so that all threads may share them. A tile is a sixteenth of the array, because three temporaries of
-#: its size may stand beside the gradient, and no larger than memory that the allocator keeps.
-PLAIN_TILES, SMALLEST_TILE, LARGEST_TILE = 16, 1 << 18, 1 << 20
+SERIAL = 1 << 15
+#: Of plain sums, all threads' tiles together are a twelfth of the array, because three temporaries of their size may stand
+#: beside the gradient; a tile is no smaller than repays the calls, and no larger than memory that the allocator keeps.
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 12, 1 << 17, 1 << 20
+#: More threads would wait for Python's lock.
+MOST_THREADS = 8
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
@@ -85,7 +88,7 @@ class PyTorch(ArrayLibrary):
 
     def sum_wide(self, terms: Array, axis: Axes) -> Array:
         last = terms.ndim - 1
-        if terms.dtype == self._torch.float32 and last in axis and terms.stride(last) == 1:
+        if terms.dtype == self._torch.float32 and last in axis and not self.traced(terms) and terms.stride(last) == 1:
             stretch = math.gcd(terms.shape[last], STRETCH)
             if stretch >= 16:
                 terms = terms.unflatten(last, (-1, stretch)).sum(dim=last + 1)
@@ -141,24 +144,57 @@ class PyTorch(ArrayLibrary):
             return function(task, self, *arrays)
         out, limit = self._torch.empty_like(first), self._tile_limit(task, first.numel())
         with self._torch.no_grad():
-            return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+            strides, spread = first.stride(), self._spread(task)
+            return tiled_map(function, task, self, arrays, out=out, strides=strides, limit=limit, spread=spread)
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
 
     def _tile_limit(self, task: Any, elements: int) -> int:
         if task.kind == "plain":
-            return min(max(elements // PLAIN_TILES, SMALLEST_TILE), LARGEST_TILE)
-        return min(tile_limit(task), EXACT_TILE) if task.kind == "exact" else tile_limit(task)
+            threads = min(self._torch.get_num_threads(), MOST_THREADS)
+            return min(max(elements // (PLAIN_SHARE * threads), SMALLEST_TILE), LARGEST_TILE)
+        return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = self._tile_limit(task, prediction.numel())
-        if prediction.numel() <= limit or self.differentiable(*arrays) or not self._all_at_hand(arrays):
+        if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
+        limit = self._tile_limit(task, prediction.numel())
+        if prediction.numel() <= (limit if task.kind == "hard" else SERIAL):
+            return function(task, self, *arrays)
+        strides, spread = prediction.stride(), self._spread(task)
+        return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
+
+    def _spread(self, task: Any) -> Spread:
+        # exact sums take so many small operations that several threads would wait for Python's lock
+        return self._share if task.kind == "plain" and not self._torch.is_inference_mode_enabled() else alone
+
+    def _share(self, work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
+        """Share tiles out to threads that take no help, and wait for all of them once.
+
+        PyTorch would share out every operation and wait at the end of each, for a hundred times the work where other
+        programs hold the cores.
+        """
+        torch = self._torch
+        threads, tiles = torch.get_num_threads(), list(tiles)
+        shares = min(threads, MOST_THREADS, len(tiles))
+        step = -(-len(tiles) // shares)
+
+        @torch.no_grad()  # type: ignore[untyped-decorator,unused-ignore]
+        def share(start: int) -> Any:
+            return work(tiles[start : start + step])
+
+        torch.set_num_threads(max(threads // shares, 1))  # of this thread, and of those that start from now on
+        try:
+            if shares == 1:
+                return [share(0)]
+            with ThreadPoolExecutor(shares) as pool:
+                return list(pool.map(share, range(0, len(tiles), step)))
+        finally:
+            torch.set_num_threads(threads)
 
     def register(self, cls: type) -> None:
         if cls in self._registered or self._torch.compiler.is_compiling():
