@@ -17,9 +17,9 @@ from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 SERIAL = 1 << 15
 #: Of plain sums, all threads' tiles together are a twelfth of the array, because three temporaries of their size may stand
 #: beside the gradient; a tile is no smaller than repays the calls, and no larger than memory that the allocator keeps.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 12, 1 << 17, 1 << 20
-#: More threads would wait for Python's lock.
-MOST_THREADS = 8
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 12, 1 << 16, 1 << 20
+#: A thread for so many elements; and more than so many would wait for Python's lock.
+ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 20, 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
@@ -144,7 +144,7 @@ class PyTorch(ArrayLibrary):
             return function(task, self, *arrays)
         out, limit = self._torch.empty_like(first), self._tile_limit(task, first.numel())
         with self._torch.no_grad():
-            strides, spread = first.stride(), self._spread(task)
+            strides, spread = first.stride(), self._spread(task, first.numel())
             return tiled_map(function, task, self, arrays, out=out, strides=strides, limit=limit, spread=spread)
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
@@ -152,8 +152,7 @@ class PyTorch(ArrayLibrary):
 
     def _tile_limit(self, task: Any, elements: int) -> int:
         if task.kind == "plain":
-            threads = min(self._torch.get_num_threads(), MOST_THREADS)
-            return min(max(elements // (PLAIN_SHARE * threads), SMALLEST_TILE), LARGEST_TILE)
+            return min(max(elements // (PLAIN_SHARE * self._threads(elements)), SMALLEST_TILE), LARGEST_TILE)
         return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
@@ -165,36 +164,42 @@ class PyTorch(ArrayLibrary):
         limit = self._tile_limit(task, prediction.numel())
         if prediction.numel() <= (limit if task.kind == "hard" else SERIAL):
             return function(task, self, *arrays)
-        strides, spread = prediction.stride(), self._spread(task)
+        strides, spread = prediction.stride(), self._spread(task, prediction.numel())
         return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
 
-    def _spread(self, task: Any) -> Spread:
-        # exact sums take so many small operations that several threads would wait for Python's lock
-        return self._share if task.kind == "plain" and not self._torch.is_inference_mode_enabled() else alone
+    def _threads(self, elements: int) -> int:
+        return min(self._torch.get_num_threads(), MOST_THREADS, 1 + elements // ELEMENTS_OF_A_THREAD)
 
-    def _share(self, work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
+    def _spread(self, task: Any, elements: int) -> Spread:
+        # exact sums take so many small operations that several threads would wait for Python's lock
+        if task.kind != "plain" or self._torch.is_inference_mode_enabled():
+            return alone
+        return partial(self._share, self._threads(elements))
+
+    def _share(self, threads: int, work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
         """Share tiles out to threads that take no help, and wait for all of them once.
 
         PyTorch would share out every operation and wait at the end of each, for a hundred times the work where other
         programs hold the cores.
         """
         torch = self._torch
-        threads, tiles = torch.get_num_threads(), list(tiles)
-        shares = min(threads, MOST_THREADS, len(tiles))
-        step = -(-len(tiles) // shares)
+        tiles = list(tiles)
+        step = -(-len(tiles) // threads)
 
         @torch.no_grad()  # type: ignore[untyped-decorator,unused-ignore]
         def share(start: int) -> Any:
             return work(tiles[start : start + step])
 
-        torch.set_num_threads(max(threads // shares, 1))  # of this thread, and of those that start from now on
+        starts = range(0, len(tiles), step)
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # of this thread, and of those that start from now on
         try:
-            if shares == 1:
+            if len(starts) == 1:
                 return [share(0)]
-            with ThreadPoolExecutor(shares) as pool:
-                return list(pool.map(share, range(0, len(tiles), step)))
+            with ThreadPoolExecutor(len(starts)) as pool:
+                return list(pool.map(share, starts))
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
 
     def register(self, cls: type) -> None:
         if cls in self._registered or self._torch.compiler.is_compiling():
