@@ -288,7 +288,7 @@ def test_threads_share_plain_sums_and_gradients(threads: int, axis: str | None) 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        loss = dice_any.dice_loss(z, y, class_axis=1, axis=axis, activation="softmax")
+        loss = dice_any.dice_loss(z, y, class_axis=1, axis=axis, activation="softmax", backend="reference")
         loss.backward()
         assert torch.get_num_threads() == threads
     finally:
@@ -296,7 +296,7 @@ def test_threads_share_plain_sums_and_gradients(threads: int, axis: str | None) 
     assert torch.allclose(loss.double(), expected.mean(), rtol=1e-6, atol=0)
     assert torch.allclose(z.grad.double(), expected_z.grad, rtol=1e-4, atol=1e-12)
     with torch.inference_mode():
-        value = dice_any.dice_loss(z.detach().clone(), y, class_axis=1, axis=axis, activation="softmax")
+        value = dice_any.dice_loss(z.detach().clone(), y, class_axis=1, axis=axis, activation="softmax", backend="reference")
     assert torch.allclose(value, loss, rtol=1e-6)
 
 
@@ -305,7 +305,7 @@ def test_a_mistake_in_a_thread_is_told() -> None:
     y[0, -1] = 3
     threads = torch.get_num_threads()
     with pytest.raises(ValueError, match="`target` must hold labels"):
-        dice_any.dice_loss(z, y, class_axis=1, activation="softmax")
+        dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="reference")
     assert torch.get_num_threads() == threads
 
 
@@ -315,13 +315,13 @@ def test_plain_sums_are_a_millionth_off_at_most(length: int) -> None:
 
     x = torch.rand(64, length, generator=torch.Generator().manual_seed(6)) ** 4
     for layout in (x, x.T):
-        sums = dice_any.overlap(layout, layout > 0.5, exact=False)
+        sums = dice_any.overlap(layout, layout > 0.5, exact=False, backend="reference")
         assert sums.prediction.item() == pytest.approx(math.fsum(x.flatten().tolist()), rel=1e-6)
 
 
 def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
     z, y = logits(2, 3, 60_000).requires_grad_(), labels(2, 60_000)
-    loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax")
+    loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="reference")
     first, second = (torch.autograd.grad(loss, z, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(first, second)
     with torch.no_grad():

@@ -15,9 +15,9 @@ from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Of plain sums, all threads' tiles together are a twelfth of the array, because three temporaries of their size may stand
-#: beside the gradient; a tile is no smaller than repays the calls, and no larger than memory that the allocator keeps.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 12, 1 << 16, 1 << 20
+#: Of plain sums, all threads' tiles together are a small share of the array, because several temporaries of their size stand
+#: beside the gradient, and threads' heaps are left with gaps; a tile is no smaller than repays the calls.
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 24, 1 << 16, 3 << 16
 #: A thread for so many elements; and more than so many would wait for Python's lock.
 ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 20, 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
