@@ -133,5 +133,6 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time against NumPy and the peers, side by side; writes tables to docs/."""
-    install(session, "torch", "bench")
+    install(session, "torch", "bench", "parity")
+    session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone"))  # as in `parity`
     session.run("python", "-m", "benchmarks", *session.posargs)

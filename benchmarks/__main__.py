@@ -26,7 +26,7 @@ def main() -> None:
         if not chosen:
             continue
         title, _, about = suite(name).__doc__.strip().partition("\n\n")
-        facts = machine({"numpy"}.union(*(case.libraries for case in chosen)))
+        facts = machine({"numpy"}.union(*((*case.libraries, *case.peers) for case in chosen)))
         console.print(f"[bold]{title}[/]\n\n{about}\n\n{facts}\n")
         tables = []
         for case in chosen:
@@ -56,7 +56,7 @@ def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
     errors = check(job)
     seconds = interleave({name: contender.run for name, contender in job.contenders.items()}, rounds)
     baseline = next(iter(seconds.values()))
-    table = Table(case.name, job.size)
+    table = Table(case.name, job.size, job.note)
     for name, contender in job.contenders.items():
         # a process for each is slow: quick runs weigh only those that promise something
         weighed = case.weigh and (not quick or contender.memory is not None)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: modules of this package with a function `cases(quick)`; the first line of the module's text is its title
-SUITES = ("hard", "exact", "kernels")
+SUITES = ("hard", "exact", "losses", "kernels")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Contender:
         Targets: time as a multiple of the first contender's, time of a call, bytes beyond the inputs.
     faster : mapping of str to float
         Targets: how many times faster than other contenders, by name.
+    expected : callable, optional
+        The right answer of a contender that solves the job by a formula of its own.
     """
 
     run: Callable[[], Iterable[Any]]
@@ -37,14 +39,16 @@ class Contender:
     seconds: float | None = None
     memory: float | None = None
     faster: Mapping[str, float] = field(default_factory=dict)
+    expected: Callable[[], list[float]] | None = None
 
 
 class Job(NamedTuple):
-    """A case whose inputs are made: their size in words, who competes, and what the answer must be."""
+    """A case whose inputs are made: their size in words, who competes, what the answer must be, and who is missing."""
 
     size: str
     contenders: dict[str, Contender]
-    expected: Callable[[], list[float]]
+    expected: Callable[[], list[float]] | None = None  # where each contender has its own
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Case:
     prepare: Callable[[], Job]
     libraries: tuple[str, ...] = ("numpy",)
     weigh: bool = True  # memory of a call on tiny arrays would be noise
+    peers: tuple[str, ...] = ()  # packages that take part where they are installed
 
     def missing(self) -> list[str]:
         """Return the libraries that are not installed."""
@@ -86,9 +91,10 @@ def answer(contender: Contender) -> list[float]:
 
 def check(job: Job) -> dict[str, float]:
     """Return every contender's largest relative error; one that exceeds its tolerance is an error."""
-    expected = job.expected()
+    common = job.expected() if job.expected is not None else []
     errors = {}
     for name, contender in job.contenders.items():
+        expected = common if contender.expected is None else contender.expected()
         wrong = [_error(got, right) for got, right in zip(answer(contender), expected, strict=True)]
         errors[name] = max(wrong)
         if errors[name] > contender.tolerance:

@@ -10,7 +10,7 @@ from .arrays.library import Array, ArrayLibrary
 from .counts import raise_invalid
 from .kernels import Task
 from .kernels.activations import memberships, memberships_gradient
-from .kernels.blocks import read_block
+from .kernels.blocks import invalid_labels, read_block
 from .loss_arguments import LossCall, refuse_overlap
 from .reading import read
 
@@ -54,11 +54,12 @@ def write_out(call: LossCall, target: Array, library: ArrayLibrary, task: Task) 
     logits, weight = widened(library, call.prediction), call.arguments.get("weight")
     block = read_block(task, library, logits, target, weight)
     invalid = xp.zeros_like(block.target, dtype=xp.bool)
-    for mask in block.invalid:
+    masks = invalid_labels(task, library, logits, target, None)
+    for mask in masks:
         invalid = invalid | (mask if block.counted is None else mask & block.counted)
     raise_invalid(library, xp.astype(invalid, xp.int64), task, call.prediction, target, weight)
     prediction = differentiable_map(library, task, memberships, memberships_gradient, logits, target, weight)
-    if block.invalid:  # where Python may not look
+    if masks:  # where Python may not look
         prediction = xp.where(invalid, xp.full_like(prediction, float("nan")), prediction)
     weight = block.counted
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":

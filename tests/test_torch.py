@@ -275,6 +275,61 @@ def test_square_roots_are_rounded_correctly() -> None:
     assert load_library("torch").sqrt(values).tolist() == [math.sqrt(value) for value in values.tolist()]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("axis", [None, "space"])
+def test_threads_share_plain_sums_and_gradients(threads: int, axis: str | None) -> None:
+    """Large enough for several tiles a thread; expected values come from PyTorch's own operations, in float64."""
+    z, y = logits(2, 3, 40, 50, 100).requires_grad_(), labels(2, 40, 50, 100)
+    expected_z = z.detach().double().requires_grad_()
+    p, t = expected_z.softmax(1), torch.nn.functional.one_hot(y, 3).movedim(-1, 1)
+    axes = (0, 2, 3, 4) if axis is None else (2, 3, 4)
+    expected = 1 - (2 * (p * t).sum(axes) + 1) / (p.sum(axes) + t.sum(axes) + 1)
+    expected.mean().backward()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        loss = dice_any.dice_loss(z, y, class_axis=1, axis=axis, activation="softmax", backend="reference")
+        loss.backward()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.allclose(loss.double(), expected.mean(), rtol=1e-6, atol=0)
+    assert torch.allclose(z.grad.double(), expected_z.grad, rtol=1e-4, atol=1e-12)
+    with torch.inference_mode():
+        value = dice_any.dice_loss(z.detach().clone(), y, class_axis=1, axis=axis, activation="softmax", backend="reference")
+    assert torch.allclose(value, loss, rtol=1e-6)
+
+
+def test_a_mistake_in_a_thread_is_told() -> None:
+    z, y = logits(1, 3, 800_000), labels(1, 800_000)
+    y[0, -1] = 3
+    threads = torch.get_num_threads()
+    with pytest.raises(ValueError, match="`target` must hold labels"):
+        dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="reference")
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("length", [96, 100, 512, 1000, 4097])
+def test_plain_sums_are_a_millionth_off_at_most(length: int) -> None:
+    import math
+
+    x = torch.rand(64, length, generator=torch.Generator().manual_seed(6)) ** 4
+    for layout in (x, x.T):
+        sums = dice_any.overlap(layout, layout > 0.5, exact=False, backend="reference")
+        assert sums.prediction.item() == pytest.approx(math.fsum(x.flatten().tolist()), rel=1e-6)
+
+
+def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
+    z, y = logits(2, 3, 60_000).requires_grad_(), labels(2, 60_000)
+    loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="reference")
+    first, second = (torch.autograd.grad(loss, z, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    with torch.no_grad():
+        z.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, z)
+
+
 @pytest.mark.parametrize("loss", ["dice_loss", "dice_cross_entropy_loss"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_a_training_step_keeps_no_probabilities(activation: str, loss: str) -> None:

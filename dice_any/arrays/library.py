@@ -92,6 +92,10 @@ class ArrayLibrary:
         """Tell whether Python may look and all values are in [0, 1]; False sends the caller the slower way."""
         return False
 
+    def are_labels(self, values: Array, number: int) -> bool:
+        """Tell whether Python may look and all integers are in [0, number); False sends the caller the slower way."""
+        return False
+
     def widest(self, array: Array) -> Any:
         """Return the widest real floating dtype on the array's device."""
         return self.xp.float64 if self.has_float64(array) else self.xp.float32
@@ -132,6 +136,20 @@ class ArrayLibrary:
     def count(self, mask: Array, axis: Axes) -> Array:
         """Count the true elements, as int64."""
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
+
+    def sum_wide(self, terms: Array, axis: Axes) -> Array:
+        """Sum floating terms to float64, at most a millionth off."""
+        return self.xp.sum(terms, axis=axis, dtype=self.xp.float64)
+
+    #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype, where the library is faster at
+    #: multiplying than at selecting by a mask; else None.
+    floating_equal: Callable[[Array, Array], Array] | None = None
+
+    #: ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one pass over the array; None where the library has none.
+    softmax: Callable[[Array, Any], Array] | None = None
+    log_softmax: Callable[[Array, Any], Array] | None = None
+    #: ``softmax_slope(x, slope, axis)`` takes slopes in memberships x to those in logits in one pass; None likewise.
+    softmax_slope: Callable[[Array, Array, Any], Array] | None = None
 
     #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D
     #: array; None where the library cannot.

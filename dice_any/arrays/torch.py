@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
 from .numpy import tile_limit
-from .tiles import tiled_map, tiled_sums
+from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 
-#: PyTorch runs up to so many elements on the calling thread. Soft sums take dozens of operations a tile, and where other
+#: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
-SOFT_TILE = 1 << 15
+SERIAL = 1 << 15
+#: Of plain sums, all threads' tiles together are a small share of the array, because several temporaries of their size stand
+#: beside the gradient, and threads' heaps are left with gaps; a tile is no smaller than repays the calls.
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 24, 1 << 16, 3 << 16
+#: A thread for so many elements; and more than so many would wait for Python's lock.
+ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 20, 16
+#: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
+#: times as fast as converting every number.
+STRETCH = 64
 
 
 class PyTorch(ArrayLibrary):
@@ -23,6 +34,7 @@ class PyTorch(ArrayLibrary):
 
         self._torch = torch
         self._registered: set[type] = set()
+        self._sums = _sums_function(torch)
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -42,6 +54,12 @@ class PyTorch(ArrayLibrary):
     def at_hand(self, array: Array) -> bool:
         return not self.traced(array) and array.device.type == "cpu" and not _is_fake(array)
 
+    def are_labels(self, values: Array, number: int) -> bool:
+        if not self.at_hand(values):
+            return False
+        low, high = self._torch.aminmax(values)
+        return bool(low >= 0) and bool(high < number)
+
     def has_float64(self, array: Array) -> bool:
         return bool(array.device.type != "mps")
 
@@ -49,21 +67,7 @@ class PyTorch(ArrayLibrary):
         return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
 
     def with_gradient(self, forward: Callable[..., Array], backward: Callable[..., Array]) -> Callable[..., Array]:
-        class Sums(self._torch.autograd.Function):  # type: ignore[misc,name-defined]
-            """Keeps the arguments only: the gradient is the one array of their size that a training step adds."""
-
-            @staticmethod
-            def forward(ctx: Any, *arrays: Array | None) -> Array:
-                ctx.save_for_backward(*arrays)
-                return forward(*arrays)
-
-            @staticmethod
-            @self._torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
-            def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
-                arrays = ctx.saved_tensors
-                return (backward(*arrays, cotangent), *(None for _ in arrays[1:]))
-
-        return Sums.apply  # type: ignore[no-any-return]
+        return partial(self._sums.apply, forward, backward)
 
     def detach(self, array: Array) -> Array:
         return array.detach()
@@ -81,6 +85,29 @@ class PyTorch(ArrayLibrary):
         if self.traced(mask):  # count_nonzero has no batching rule
             return torch.sum(mask, dim=axis, dtype=torch.int64)
         return torch.count_nonzero(mask, dim=axis if len(axis) < mask.ndim else None)
+
+    def sum_wide(self, terms: Array, axis: Axes) -> Array:
+        last = terms.ndim - 1
+        if terms.dtype == self._torch.float32 and last in axis and not self.traced(terms) and terms.stride(last) == 1:
+            stretch = math.gcd(terms.shape[last], STRETCH)
+            if stretch >= 16:
+                terms = terms.unflatten(last, (-1, stretch)).sum(dim=last + 1)
+        return self._torch.sum(terms, dim=axis, dtype=self._torch.float64) if axis else terms.to(self._torch.float64)
+
+    def floating_equal(self, x: Array, y: Array) -> Array:
+        # straight to floating numbers: PyTorch takes five times as long by way of booleans
+        if self.traced(x, y):
+            return (x == y).to(x.dtype)
+        return self._torch.eq(x, y, out=self._torch.empty(0, dtype=x.dtype, device=x.device))
+
+    def softmax(self, z: Array, axis: Any) -> Array:
+        return self._torch.softmax(z, axis)
+
+    def log_softmax(self, z: Array, axis: Any) -> Array:
+        return self._torch.log_softmax(z, axis)
+
+    def softmax_slope(self, x: Array, slope: Array, axis: Any) -> Array:
+        return self._torch.ops.aten._softmax_backward_data(slope, x, axis, x.dtype)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         torch = self._torch
@@ -115,24 +142,64 @@ class PyTorch(ArrayLibrary):
         first: Array = arrays[0]
         if not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        out, limit = self._torch.empty_like(first), self._tile_limit(task)
+        out, limit = self._torch.empty_like(first), self._tile_limit(task, first.numel())
         with self._torch.no_grad():
-            return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+            strides, spread = first.stride(), self._spread(task, first.numel())
+            return tiled_map(function, task, self, arrays, out=out, strides=strides, limit=limit, spread=spread)
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
 
-    def _tile_limit(self, task: Any) -> int:
-        return min(tile_limit(task), SOFT_TILE) if task.kind != "hard" else tile_limit(task)
+    def _tile_limit(self, task: Any, elements: int) -> int:
+        if task.kind == "plain":
+            return min(max(elements // (PLAIN_SHARE * self._threads(elements)), SMALLEST_TILE), LARGEST_TILE)
+        return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = self._tile_limit(task)
-        if prediction.numel() <= limit or self.differentiable(*arrays) or not self._all_at_hand(arrays):
+        if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
+        limit = self._tile_limit(task, prediction.numel())
+        if prediction.numel() <= (limit if task.kind == "hard" else SERIAL):
+            return function(task, self, *arrays)
+        strides, spread = prediction.stride(), self._spread(task, prediction.numel())
+        return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
+
+    def _threads(self, elements: int) -> int:
+        return min(self._torch.get_num_threads(), MOST_THREADS, 1 + elements // ELEMENTS_OF_A_THREAD)
+
+    def _spread(self, task: Any, elements: int) -> Spread:
+        # exact sums take so many small operations that several threads would wait for Python's lock
+        if task.kind != "plain" or self._torch.is_inference_mode_enabled():
+            return alone
+        return partial(self._share, self._threads(elements))
+
+    def _share(self, threads: int, work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
+        """Share tiles out to threads that take no help, and wait for all of them once.
+
+        PyTorch would share out every operation and wait at the end of each, for a hundred times the work where other
+        programs hold the cores.
+        """
+        torch = self._torch
+        tiles = list(tiles)
+        step = -(-len(tiles) // threads)
+
+        @torch.no_grad()  # type: ignore[untyped-decorator,unused-ignore]
+        def share(start: int) -> Any:
+            return work(tiles[start : start + step])
+
+        starts = range(0, len(tiles), step)
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # of this thread, and of those that start from now on
+        try:
+            if len(starts) == 1:
+                return [share(0)]
+            with ThreadPoolExecutor(len(starts)) as pool:
+                return list(pool.map(share, starts))
+        finally:
+            torch.set_num_threads(before)
 
     def register(self, cls: type) -> None:
         if cls in self._registered or self._torch.compiler.is_compiling():
@@ -149,6 +216,27 @@ class PyTorch(ArrayLibrary):
 
     def default_device(self) -> str:
         return "cuda" if self._torch.cuda.is_available() else "cpu"
+
+
+def _sums_function(torch: Any) -> Any:
+    """Return the function that gives sums their closed-form gradient."""
+
+    class Sums(torch.autograd.Function):  # type: ignore[misc]
+        """Keeps the arguments only: the gradient is the one array of their size that a training step adds."""
+
+        @staticmethod
+        def forward(ctx: Any, forward: Callable[..., Array], backward: Callable[..., Array], *arrays: Array | None) -> Array:
+            ctx.save_for_backward(*arrays)
+            ctx.closed_form = backward
+            return forward(*arrays)
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
+        def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
+            arrays = ctx.saved_tensors
+            return (None, None, ctx.closed_form(*arrays, cotangent), *(None for _ in arrays[1:]))
+
+    return Sums
 
 
 def _is_fake(tensor: Array) -> bool:

@@ -46,6 +46,11 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 
 def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
+    if task.entropy is None and library.softmax is not None:
+        return Activated(library.softmax(z, task.class_axis))
+    if task.entropy is not None and library.log_softmax is not None:
+        log = library.log_softmax(z, task.class_axis)
+        return Activated(xp.exp(log), log)
     shifted = z - xp.max(z, axis=task.class_axis, keepdims=True)
     shrunk = xp.exp(shifted)
     total = xp.sum(shrunk, axis=task.class_axis, keepdims=True)
@@ -57,6 +62,8 @@ def through_activation(task: Task, library: ArrayLibrary, membership: Array, gra
     if task.activation == "sigmoid":
         return gradient * (membership * (1.0 - membership))
     if task.activation == "softmax":
+        if library.softmax_slope is not None:
+            return library.softmax_slope(membership, gradient, task.class_axis)
         return membership * (gradient - library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True))
     return gradient
 

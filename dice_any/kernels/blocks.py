@@ -6,7 +6,7 @@ it lacks.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
 from .masks import keep
@@ -21,12 +21,18 @@ class Block(NamedTuple):
     target: Array
     counted: Array | None
     weight: Array | None
-    invalid: list[Array]
 
 
-def read_block(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Block:
-    """Read a block of memberships or logits, against memberships or a label map."""
-    return read_counted(task, library, prediction, target, counted_mask(task, library, target, weight), weight, None)
+def read_block(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, factors: bool = False
+) -> Block:
+    """Read a block of memberships or logits, against memberships or a label map.
+
+    With `factors` a label map may come as zeros and ones instead of masks, where the library multiplies faster than it
+    selects.
+    """
+    counted = counted_mask(task, library, target, weight)
+    return read_counted(task, library, prediction, target, counted, weight, factors=factors)
 
 
 def read_counted(
@@ -36,24 +42,45 @@ def read_counted(
     target: Array,
     counted: Array | None,
     weight: Array | None,
-    unreadable: Array | None,
+    *,
+    factors: bool,
 ) -> Block:
     xp = library.xp
     counted, weight = _align(task, library, counted), _align(task, library, weight)
-    invalid = []
     if task.labels[1]:
-        target, outside = _one_class_each(task, library, _align(task, library, target))
-        invalid.append(outside)
+        factors = factors and library.kind(prediction.dtype) == "floating"
+        dtype = widen(task, library, prediction).dtype if factors else None
+        target = _one_class_each(task, library, _align(task, library, target), dtype)
     if task.labels[0]:
-        prediction, outside = _one_class_each(task, library, xp.expand_dims(prediction, axis=task.class_axis))
-        invalid.append(outside)
-        if unreadable is not None:
-            invalid.append(xp.expand_dims(unreadable, axis=task.class_axis))
+        prediction = _one_class_each(task, library, xp.expand_dims(prediction, axis=task.class_axis))
     if counted is not None:
         # before the activation: a NaN there must harm neither the value nor the gradient
         prediction = keep(library, counted, prediction)
         target = keep(library, counted, target)
-    return Block(prediction, target, counted, weight, invalid)
+    return Block(prediction, target, counted, weight)
+
+
+def invalid_labels(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, unreadable: Array | None
+) -> list[Array]:
+    """Return where labels are out of range, aligned; nothing where all are known to be in it."""
+    xp = library.xp
+    invalid = []
+    if task.labels[1] and not library.are_labels(target, task.classes):
+        invalid.append(_align(task, library, _outside(task, library, target)))
+    if task.labels[0]:
+        masks = (
+            [_outside(task, library, prediction)]
+            if unreadable is None
+            else [_outside(task, library, prediction), unreadable]
+        )
+        invalid += [xp.expand_dims(mask, axis=task.class_axis) for mask in masks]
+    return invalid
+
+
+def _outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
+    labels = library.xp.astype(labels, library.xp.int64, copy=False)  # a small type may not hold the number of classes
+    return (labels < 0) | (labels >= task.num_classes)
 
 
 def counted_mask(task: Task, library: ArrayLibrary, target: Array, weight: Array | None) -> Array | None:
@@ -92,10 +119,14 @@ def _align(task: Task, library: ArrayLibrary, array: Array | None) -> Array | No
     return library.xp.expand_dims(array, axis=task.class_axis)
 
 
-def _one_class_each(task: Task, library: ArrayLibrary, labels: Array) -> tuple[Array, Array]:
-    """Return an aligned label map as hard memberships of every class, and where a label is out of range."""
+def _one_class_each(task: Task, library: ArrayLibrary, labels: Array, floating: Any = None) -> Array:
+    """Return an aligned label map as hard memberships of every class: masks, or numbers of the floating dtype where the
+    library prefers them.
+    """
     xp = library.xp
-    labels = xp.astype(labels, xp.int64)  # a small integer type may not hold every class number
+    equal = None if floating is None else library.floating_equal
+    # a small integer type may not hold every class number; a floating one tells more apart than there can be
+    labels = xp.astype(labels, xp.int64 if equal is None else floating)
     shape = tuple(-1 if a == task.class_axis else 1 for a in range(labels.ndim))
-    classes = xp.reshape(library.arange(task.classes, labels), shape)
-    return labels == classes, (labels < 0) | (labels >= task.num_classes)
+    classes = xp.reshape(xp.astype(library.arange(task.classes, labels), labels.dtype), shape)
+    return labels == classes if equal is None else equal(labels, classes)

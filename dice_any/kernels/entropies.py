@@ -22,13 +22,13 @@ def entropy_sums(task: Task, library: ArrayLibrary, block: Block, activated: Act
     xp = library.xp
     shape = activated.membership.shape
     target = _floating_target(task, library, block)
-    terms = target * _cost(task, library, activated.log)
+    terms = target * _gain(task, library, activated.log)
     if activated.log_complement is not None:
-        terms = terms + (1.0 - target) * _cost(task, library, activated.log_complement)
+        terms = terms + (1.0 - target) * _gain(task, library, activated.log_complement)
     shares = target if activated.log_complement is None else xp.ones_like(target)
     terms, shares = (weighed(task, library, block, values) for values in (terms, shares))
-    rows = [sum_plainly(library, xp.broadcast_to(values, shape), task.axis) for values in (terms, shares)]
-    return class_last(task, library, library.stack(rows), lead=1)
+    gain, share = (sum_plainly(library, xp.broadcast_to(values, shape), task.axis) for values in (terms, shares))
+    return class_last(task, library, library.stack([0.0 - gain, share]), lead=1)
 
 
 def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Activated, slope: Array) -> Array:
@@ -38,11 +38,11 @@ def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Ac
     where g is the slope of f in ln p.
     """
     target = _floating_target(task, library, block)
-    pull = weighed(task, library, block, slope * target * _cost_slope(task, library, activated.log))
+    pull = weighed(task, library, block, _times_cost_slope(task, library, slope, target, activated.log))
     p = activated.membership
     if activated.log_complement is None:
         return pull - p * library.xp.sum(pull, axis=task.class_axis, keepdims=True)
-    push = slope * (1.0 - target) * _cost_slope(task, library, activated.log_complement)
+    push = _times_cost_slope(task, library, slope, 1.0 - target, activated.log_complement)
     return pull * (1.0 - p) - weighed(task, library, block, push) * p
 
 
@@ -52,22 +52,22 @@ def _floating_target(task: Task, library: ArrayLibrary, block: Block) -> Array:
     return widen(task, library, block.target)
 
 
-def _cost(task: Task, library: ArrayLibrary, log: Array) -> Array:
-    """f, from ln p."""
-    return -log if task.entropy == 0 else _rest(library, log) ** task.entropy * -log
+def _gain(task: Task, library: ArrayLibrary, log: Array) -> Array:
+    """−f, from ln p."""
+    return log if task.entropy == 0 else _rest(library, log) ** task.entropy * log
 
 
-def _cost_slope(task: Task, library: ArrayLibrary, log: Array) -> Array:
-    """df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
+def _times_cost_slope(task: Task, library: ArrayLibrary, slope: Array, target: Array, log: Array) -> Array:
+    """slope·target·df/d ln p, where df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
     xp = library.xp
     if task.entropy == 0:
-        return -xp.ones_like(log)
+        return -slope * target
     rest = _rest(library, log)
     power = rest**task.entropy
     # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
     some = rest > 0
     quotient = xp.where(some, log / xp.where(some, rest, xp.ones_like(rest)), -xp.ones_like(rest))
-    return power * (task.entropy * xp.exp(log) * quotient - 1.0)
+    return slope * target * (power * (task.entropy * xp.exp(log) * quotient - 1.0))
 
 
 def _rest(library: ArrayLibrary, log: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
-from .blocks import read_block
+from .blocks import invalid_labels, read_block
 from .masks import keep
 from .memberships import widen
 from .task import Task
@@ -88,7 +88,7 @@ def _sorted_errors(
     order = xp.argsort(-library.detach(e), axis=-1, stable=True)
     slopes, size = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
     invalid = xp.zeros_like(size, dtype=xp.int64)
-    for mask in block.invalid:
+    for mask in invalid_labels(task, library, prediction, target, None):
         mask = mask if block.counted is None else mask & block.counted
         rows = _to_rows(task, library, xp.broadcast_to(mask, p.shape))
         invalid = invalid + xp.sum(xp.astype(rows, xp.int64), axis=-1, dtype=xp.int64)

@@ -125,7 +125,7 @@ def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
     """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error hardly grows."""
     xp = library.xp
     if library.has_float64(terms):
-        return xp.sum(terms, axis=axis, dtype=xp.float64)
+        return library.sum_wide(terms, axis)
     kept = [a for a in range(terms.ndim) if a not in axis]
     shape = tuple(terms.shape[a] for a in kept)
     terms = xp.reshape(xp.permute_dims(terms, (*kept, *axis)), (*shape, -1))

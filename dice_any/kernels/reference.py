@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
 from .activations import Activated, activate
-from .blocks import counted_mask, hard_labels, read_counted
+from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
 from .labels import joint_counts, label_sums, pair_by_pair, split_joint
 from .masks import mask_sums
@@ -67,12 +67,13 @@ def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Arr
     if all(task.labels):
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
-    block = read_counted(task, library, prediction, target, counted, weight, unreadable)
+    block = read_counted(task, library, prediction, target, counted, weight, factors=task.kind == "plain")
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted)
+    invalid = invalid_labels(task, library, prediction, target, unreadable)
     add = mask_sums if task.kind == "hard" else membership_sums
-    sums = add(task, library, activated.membership, block.target, block.counted, block.weight, block.invalid)
+    sums = add(task, library, activated.membership, block.target, block.counted, block.weight, invalid)
     if task.entropy is None:
         return sums
     return library.xp.concat([sums, entropy_sums(task, library, block, activated)])

@@ -41,13 +41,13 @@ def block_gradient(
 ) -> Array:
     """Return the gradient of one block, in the prediction's dtype; slopes are aligned."""
     xp = library.xp
-    block = read_block(task, library, prediction, target, weight)
+    block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
     activated = activate(task, library, block.prediction, block.counted)
     x = activated.membership
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
     gradient = _intersection_slope(task, library, x, block.target, slope_i)
-    gradient = gradient + (2.0 * slope_x * x if task.form == "squared" else slope_x)
+    gradient += 2.0 * slope_x * x if task.form == "squared" else slope_x
     gradient = weighed(task, library, block, gradient)
     gradient = through_activation(task, library, x, gradient)
     if slope_e is not None:

@@ -1,0 +1,193 @@
+"""Losses: forward and backward from float32 logits and integer labels, beside other packages, on the CPU.
+
+Each contender runs with softmax and the formula that it has by default; they differ in smoothing and in what is averaged.
+Its loss and eight of its gradients were compared with that formula, computed by NumPy in float64. "reference" is this
+package on PyTorch's operations alone, "numba" its kernel. The memory holds the gradient, which nobody can do without. kornia
+takes images only and is handed the same numbers, reshaped.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import dice_any
+
+from .case import Case, Contender, Job
+
+Tensor = Any
+Loss = Callable[[Tensor, Tensor], Tensor]
+#: what float32 sums may lose, and float32 softmax, in a gradient that is a difference
+TOLERANCE = 1e-3
+PEERS = ("kornia", "monai", "nnunetv2", "segmentation_models_pytorch")
+
+
+class Formula(NamedTuple):
+    """Offset + the mean over groups of 1 − (2I + a)/(X + Y + b), and the mean cross-entropy where it is added."""
+
+    smooth: tuple[float, float]
+    #: the sums of one ratio: of each "sample and class", of each "class", or of each "sample"
+    group: str
+    offset: float = 0.0
+    background: bool = True
+    entropy: bool = False
+
+
+class Peer(NamedTuple):
+    """A contender: what makes its loss, and the formula of that loss."""
+
+    load: Callable[[], Loss]
+    formula: Formula
+
+
+def cases(quick: bool) -> list[Case]:
+    """Return the cases."""
+    volume, image = ((24,) * 3, (64, 64)) if quick else ((96,) * 3, (512, 512))
+    shapes = {
+        "2 volumes, 4 classes": (2, 4, *volume),
+        "1 volume, 32 classes": (1, 32, *volume),
+        "8 images, 21 classes": (8, 21, *image),
+    }
+    return [
+        Case(f"{name}, {inputs}", partial(_job, contenders, shape), ("torch",), peers=PEERS)
+        for name, contenders in (("Dice", DICE), ("Dice + cross-entropy", DICE_ENTROPY))
+        for inputs, shape in shapes.items()
+    ]
+
+
+# -- contenders; each package is imported when its loss is made --------------------------------------------------------
+
+
+def _monai(name: str) -> Loss:
+    loss = getattr(import_module("monai.losses"), name)(softmax=True, to_onehot_y=True)
+    return lambda z, y: loss(z, y[:, None])
+
+
+def _kornia() -> Loss:
+    loss = import_module("kornia.losses").dice_loss
+    return lambda z, y: loss(z.flatten(2, -2), y.flatten(1, -2))
+
+
+def _smp() -> Loss:
+    name = "segmentation_models_pytorch"
+    if name not in sys.modules:  # its `__init__` imports what losses do not need, torchvision among it
+        spec = find_spec(name)
+        if spec is None:
+            raise ImportError(name)
+        package = types.ModuleType(name)
+        package.__path__, package.__spec__ = list(spec.submodule_search_locations or ()), spec
+        sys.modules[name] = package
+    return import_module(f"{name}.losses").DiceLoss("multiclass")  # type: ignore[no-any-return]
+
+
+def _nnunet() -> Loss:
+    import torch
+
+    loss = import_module("nnunetv2.training.loss.dice").MemoryEfficientSoftDiceLoss
+    return loss(apply_nonlin=lambda z: torch.softmax(z, 1), ddp=False)  # type: ignore[no-any-return]
+
+
+def _nnunet_entropy() -> Loss:
+    dice = import_module("nnunetv2.training.loss.dice").MemoryEfficientSoftDiceLoss
+    arguments = {"smooth": 1e-5, "do_bg": False, "batch_dice": False, "ddp": False}  # those of its trainer
+    loss = import_module("nnunetv2.training.loss.compound_losses").DC_and_CE_loss(arguments, {}, dice_class=dice)
+    return lambda z, y: loss(z, y[:, None])
+
+
+def _ours(function: Callable[..., Tensor], backend: str) -> Loss:
+    known = {plugin.name for plugin in dice_any.backends() if plugin.module in ("torch", "*") and plugin.problem is None}
+    if backend not in known:
+        raise ImportError(backend)
+    return partial(function, class_axis=1, activation="softmax", backend=backend)
+
+
+PER_CLASS = Formula((1.0, 1.0), "class")
+DICE = {
+    "MONAI DiceLoss": Peer(partial(_monai, "DiceLoss"), Formula((1e-5, 1e-5), "sample and class")),
+    "kornia dice_loss": Peer(_kornia, Formula((0.0, 1e-8), "sample")),
+    "smp DiceLoss": Peer(_smp, Formula((0.0, 0.0), "class")),
+    "nnU-Net dice": Peer(_nnunet, Formula((1.0, 1.0), "sample and class", offset=-1.0)),
+    "dice_loss, reference": Peer(partial(_ours, dice_any.dice_loss, "reference"), PER_CLASS),
+    "dice_loss, numba": Peer(partial(_ours, dice_any.dice_loss, "numba"), PER_CLASS),
+}
+TRAINER = Formula((1e-5, 1e-5), "sample and class", offset=-1.0, background=False, entropy=True)
+DICE_ENTROPY = {
+    "MONAI DiceCELoss": Peer(partial(_monai, "DiceCELoss"), Formula((1e-5, 1e-5), "sample and class", entropy=True)),
+    "nnU-Net DC_and_CE_loss": Peer(_nnunet_entropy, TRAINER),
+    "ours, reference": Peer(partial(_ours, dice_any.dice_cross_entropy_loss, "reference"), PER_CLASS._replace(entropy=True)),
+    "ours, numba": Peer(partial(_ours, dice_any.dice_cross_entropy_loss, "numba"), PER_CLASS._replace(entropy=True)),
+}
+
+
+# -- the job -----------------------------------------------------------------------------------------------------------
+
+
+def _job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
+    import torch
+
+    random = np.random.default_rng(0)
+    z = random.standard_normal(shape, dtype=np.float32)
+    y = random.integers(0, shape[1], (shape[0], *shape[2:]))
+    logits, labels = torch.from_numpy(z).requires_grad_(), torch.from_numpy(y)
+    picked = random.integers(0, z.size, 8)
+    places = torch.from_numpy(picked)
+    contenders, missing = {}, []
+    for name, peer in peers.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # importing other packages warns on their own account
+                loss = peer.load()
+        except ImportError:
+            missing.append(name)
+            continue
+        expected = partial(_expected, peer.formula, z, y, picked)
+        contenders[name] = Contender(partial(_step, loss, logits, labels, places), TOLERANCE, expected=expected)
+    note = f"Not installed: {', '.join(missing)}." if missing else ""
+    return Job(f"{' × '.join(map(str, shape))} logits", contenders, note=note)
+
+
+def _step(loss: Loss, logits: Tensor, labels: Tensor, places: Tensor) -> Iterable[Tensor]:
+    logits.grad = None
+    value = loss(logits, labels)
+    value.backward()
+    return value.detach(), logits.grad.view(-1)[places]
+
+
+def _expected(formula: Formula, z: np.ndarray, y: np.ndarray, picked: np.ndarray) -> list[float]:
+    """Return the loss and the picked gradients in float64, one sample at a time."""
+    samples, classes = z.shape[:2]
+    z, y = z.reshape(samples, classes, -1), y.reshape(samples, -1)
+    both, prediction, target = np.zeros((3, samples, classes))
+    entropy = 0.0
+    for n in range(samples):
+        p = _softmax(z[n].astype(np.float64))
+        right = p[y[n], np.arange(y.shape[1])]
+        both[n] = np.bincount(y[n], right, minlength=classes)
+        prediction[n], target[n] = p.sum(axis=1), np.bincount(y[n], minlength=classes)
+        entropy -= np.log(right).sum() / y.size
+    axis = {"sample and class": (), "class": (0,), "sample": (1,)}[formula.group]
+    chosen = slice(0 if formula.background else 1, None)
+    i, x, t = (sums[:, chosen].sum(axis=axis, keepdims=True) for sums in (both, prediction, target))
+    top, bottom = 2 * i + formula.smooth[0], x + t + formula.smooth[1]
+    value = formula.offset + (1 - top / bottom).mean() + formula.entropy * entropy
+    slope_i, slope_x = np.zeros((2, samples, classes))
+    slope_i[:, chosen], slope_x[:, chosen] = -2 / bottom / top.size, top / bottom**2 / top.size
+    n, c, k = np.unravel_index(picked, z.shape)
+    p = np.stack([_softmax(z[a, :, b].astype(np.float64)) for a, b in zip(n, k, strict=True)])
+    hot = np.eye(classes)[y[n, k]]
+    slope = slope_i[n] * hot + slope_x[n]
+    gradient = p * (slope - (slope * p).sum(axis=1, keepdims=True)) + formula.entropy * (p - hot) / y.size
+    return [value, *gradient[np.arange(len(picked)), c]]
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=0))
+    return e / e.sum(axis=0)
