@@ -93,6 +93,8 @@ class CuPy:
         self._cupy = cupy
 
     def flat(self, array: Array, written: bool = False) -> Flat:
+        if any(s % array.itemsize for s in array.strides):  # a field of records
+            array = self.contiguous(array)
         steps = tuple(s // array.itemsize for s in array.strides)
         start, length = extent(array.shape, steps)
         address = array.data.ptr - start * array.itemsize
@@ -122,6 +124,7 @@ class Simulated:
     """NumPy's arrays, which stand for a GPU's where Numba simulates one."""
 
     def flat(self, array: Array, written: bool = False) -> Flat:
+        array = array.view(BITS.get(array.dtype.name, array.dtype))
         steps = tuple(s // array.itemsize for s in array.strides)
         start, length = extent(array.shape, steps)
         lowest = array[tuple(slice(None, None, -1 if s < 0 else 1) for s in steps)]
