@@ -42,8 +42,6 @@ class _Stretch:
 
 def extent(shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[int, int]:
     """Return the place of the first element in the stretch that an array lies in, and the length of the stretch."""
-    if 0 in shape:
-        return 0, 0
     reach = [(n - 1) * step for n, step in zip(shape, steps, strict=True)]
     start = -sum(r for r in reach if r < 0)
     return start, start + 1 + sum(r for r in reach if r > 0)

@@ -38,16 +38,15 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
         work = _Work(memory, task, [prediction, target, weight], THREADS * EACH)
         kind = "float64" if task.kind == "plain" else "int64"
         out = memory.zeros((math.prod(task.lead), work.cells, work.classes), kind, prediction)
-        if work.tiles:
-            partials = memory.empty((work.cells * work.classes * len(places) * work.parts,), kind, prediction)
-            stretch = memory.flat(partials, written=True).stretch
-            kernel = _built(loops.build_sums, case)
-            kernel[_blocks(work.tiles), THREADS, stream](*work.arguments, float(task.entropy or 0), stretch)
-            numbers = work.cells * work.classes * len(places)
-            kernel = _built(loops.build_fold, getattr(loops.np, kind), THREADS)
-            kernel[_blocks(numbers), THREADS, stream](
-                memory.flat(partials).stretch, work.sizes, places, memory.flat(out.reshape(-1), written=True).stretch
-            )
+        partials = memory.empty((work.cells * work.classes * len(places) * work.parts,), kind, prediction)
+        stretch = memory.flat(partials, written=True).stretch
+        kernel = _built(loops.build_sums, case)
+        kernel[_blocks(work.tiles), THREADS, stream](*work.arguments, float(task.entropy or 0), stretch)
+        numbers = work.cells * work.classes * len(places)
+        kernel = _built(loops.build_fold, getattr(loops.np, kind), THREADS)
+        kernel[_blocks(numbers), THREADS, stream](
+            memory.flat(partials).stretch, work.sizes, places, memory.flat(out.reshape(-1), written=True).stretch
+        )
     tail = (task.classes,) if task.by_class else ()
     return out.reshape((*task.lead, *work.kept, *tail))
 
@@ -58,11 +57,10 @@ def gradient(memory: Any, task: Task, prediction: Array, target: Array, weight: 
     with memory.on(prediction) as stream:
         out = memory.empty_like(prediction)
         work = _Work(memory, task, [prediction, target, weight, out], THREADS)
-        if work.tiles:
-            slopes = memory.flat(memory.contiguous(cotangent).reshape(-1)).stretch
-            kernel = _built(loops.build_gradient, case)
-            blocks = _blocks(-(-work.cells * work.elements // THREADS))
-            kernel[blocks, THREADS, stream](*work.arguments, float(task.entropy or 0), slopes, work.flats[3].stretch)
+        slopes = memory.flat(memory.contiguous(cotangent).reshape(-1)).stretch
+        kernel = _built(loops.build_gradient, case)
+        blocks = _blocks(-(-work.cells * work.elements // THREADS))
+        kernel[blocks, THREADS, stream](*work.arguments, float(task.entropy or 0), slopes, work.flats[3].stretch)
     return out
 
 
@@ -88,13 +86,12 @@ def _count(
     each = EACH * max(1, -(-bins // (THREADS * EACH))) if in_block else EACH
     work = _Work(memory, task, [prediction, target, weight], THREADS * each)
     out = memory.zeros((*work.kept, side, side) if pairs else (5, *work.kept, classes), "int64", prediction)
-    if work.tiles:
-        stretch = memory.flat(out.reshape(-1), written=True).stretch
-        scores = task.activation == "argmax"
-        kernel = _built(loops.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
-        kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](*work.arguments, stretch)
-        if not pairs:
-            loops.spread[_blocks(-(-2 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
+    stretch = memory.flat(out.reshape(-1), written=True).stretch
+    scores = task.activation == "argmax"
+    kernel = _built(loops.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
+    kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](*work.arguments, stretch)
+    if not pairs:
+        loops.spread[_blocks(-(-2 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
     return out
 
 
@@ -146,7 +143,7 @@ class _Work:
         layout: Plan = plan(task, shape, views)
         self.cells, self.elements = layout.cells, layout.elements
         self.parts = -(-self.elements // tile)
-        self.tiles = self.cells * self.parts if self.classes else 0
+        self.tiles = self.cells * self.parts
         self.sizes = (self.cells, self.parts, self.elements, self.classes)
         self.arguments = (
             *(flat.stretch for flat in self.flats[:3]),
