@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from ...arrays.library import Array
@@ -43,7 +44,7 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
         kernel = _built(loops.build_sums, case)
         kernel[_blocks(work.tiles), THREADS, stream](*work.arguments, float(task.entropy or 0), stretch)
         numbers = work.cells * work.classes * len(places)
-        kernel = _built(loops.build_fold, getattr(loops.np, kind), THREADS)
+        kernel = _built(loops.build_fold, getattr(np, kind), THREADS)
         kernel[_blocks(numbers), THREADS, stream](
             memory.flat(partials).stretch, work.sizes, places, memory.flat(out.reshape(-1), written=True).stretch
         )
@@ -139,7 +140,7 @@ class _Work:
         lacks = (None, lacking, lacking, None)
         # in the place of an array that is not there, the prediction, which nothing then reads
         self.flats: list[Flat] = [memory.flat(arrays[0] if a is None else a, written=k == 3) for k, a in enumerate(arrays)]
-        views = [_view(task, array, *rest) for array, *rest in zip(arrays, self.flats, lacks, strict=False)]
+        views = [_view(task, *given) for given in zip(arrays, self.flats, lacks, strict=False)]
         layout: Plan = plan(task, shape, views)
         self.cells, self.elements = layout.cells, layout.elements
         self.parts = -(-self.elements // tile)
