@@ -32,6 +32,8 @@ def test_it_is_for_arrays_on_a_gpu_only() -> None:
     assert KERNEL.accepts(replace(task, device="cpu")) == "it computes on NVIDIA GPUs; the arrays are on cpu"
     assert "too few" in KERNEL.worthwhile(task)
     assert KERNEL.worthwhile(replace(task, shapes=((2, 3, 2**20), (2, 2**20), None))) is True
+    many = replace(task, shapes=((2**20, 3, 4), (2**20, 4), None), axis=(2,))
+    assert KERNEL.worthwhile(many) == "4 elements a sum are too few for a block of threads"
 
 
 #: a part of the reason -> a task

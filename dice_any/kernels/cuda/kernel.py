@@ -12,6 +12,8 @@ from ..task import Task
 
 #: So many elements are worth what the first call of a process pays: seconds, for the compiler.
 ENOUGH = 2**20
+#: So many of each sum keep a block of threads busy.
+ENOUGH_EACH = 2**10
 #: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes less memory.
 MOST_PAIRS = 2**24
 INTEGERS = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"}
@@ -50,8 +52,11 @@ class Kernel:
 
     def worthwhile(self, task: Task) -> bool | str:
         """Accept what is large enough to pay for the first call of a process."""
-        size = elements(task.shapes[0] or ())
-        return True if size >= ENOUGH else f"{size} elements are too few to wait for a compiler"
+        shape = task.shapes[0] or ()
+        size, each = elements(shape), elements(tuple(shape[a] for a in task.axis))
+        if size < ENOUGH:
+            return f"{size} elements are too few to wait for a compiler"
+        return True if each >= ENOUGH_EACH else f"{each} elements a sum are too few for a block of threads"
 
     def accepts(self, task: Task) -> bool | str:
         """Look at what is covered."""
