@@ -24,6 +24,7 @@ BACKENDS = {
     "dask": (["dask"], ["dask"]),
     "strict": (["strict"], ["strict"]),
     "numba": (["torch", "numba"], ["numba", "numba-torch"]),
+    "cuda-simulator": (["torch", "cuda"], ["cuda-numpy"]),
     "others": (["others"], ["sparse", "ndonnx", "cubed"]),
 }
 TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
@@ -46,6 +47,12 @@ def tests(session: nox.Session, backend: str) -> None:
     groups, names = BACKENDS[backend]
     install(session, "test", *groups)
     options = [f"--backend={name}" for name in names]
+    if backend == "cuda-simulator":  # Numba runs the threads of a GPU as Python's
+        env = {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": "tests"}
+        plugin = ("-p", "cuda_simulator")
+        session.run("pytest", *plugin, "--pyargs", "dice_any.testing", *options, *session.posargs, env=env)
+        session.run("pytest", *plugin, "tests/test_cuda_simulated.py", *session.posargs, env=env)
+        return
     session.run("pytest", "--pyargs", "dice_any.testing", *options, *session.posargs)
     session.run("pytest", "tests", *options, *session.posargs)
 
@@ -95,9 +102,17 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """Run the conformance kit on CuPy and PyTorch-CUDA; needs an NVIDIA GPU."""
-    install(session, "test", "torch", "cupy")
-    session.run("pytest", "--pyargs", "dice_any.testing", "--backend=cupy", "--backend=torch-cuda", *session.posargs)
+    """Run the conformance kit on CuPy and PyTorch-CUDA, by the reference and by the CUDA kernel; needs an NVIDIA GPU."""
+    install(session, "test", "gpu")
+    backends = [f"--backend={name}" for name in ("cupy", "torch-cuda", "cuda", "cuda-torch")]
+    session.run("pytest", "--pyargs", "dice_any.testing", *backends, *session.posargs)
+
+
+@nox.session
+def compiled(session: nox.Session) -> None:
+    """Compile the CUDA kernel for a GPU that need not be there."""
+    install(session, "test", "cuda-compiler")
+    session.run("pytest", "tests/test_cuda_compiled.py", *session.posargs)
 
 
 @nox.session

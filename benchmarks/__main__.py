@@ -35,7 +35,7 @@ def main() -> None:
             tables[-1].show(console)
             promises += len(tables[-1].verdicts)
             missed += [f"{name}, {case.name}: {promise}" for promise, met in tables[-1].verdicts if not met]
-        if folder is not None:
+        if folder is not None and any(table.rows for table in tables):
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds)
             draw(tables, title, folder / f"{name}.png")
@@ -50,8 +50,8 @@ def main() -> None:
 
 def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
     """Check one case, time it and weigh it."""
-    if absent := case.missing():
-        return Table(case.name, note=f"Not run: {', '.join(absent)} not installed.")
+    if reason := case.left_out():
+        return Table(case.name, note=f"Not run: {reason}.")
     job = case.prepare()
     errors = check(job)
     seconds = interleave({name: contender.run for name, contender in job.contenders.items()}, rounds)

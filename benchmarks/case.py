@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: modules of this package with a function `cases(quick)`; the first line of the module's text is its title
-SUITES = ("hard", "exact", "losses", "kernels")
+SUITES = ("hard", "exact", "losses", "kernels", "gpu")
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,13 @@ class Case:
     libraries: tuple[str, ...] = ("numpy",)
     weigh: bool = True  # memory of a call on tiny arrays would be noise
     peers: tuple[str, ...] = ()  # packages that take part where they are installed
+    #: what else may stand in the way, such as that there is no GPU
+    obstacle: Callable[[], str | None] = lambda: None
 
-    def missing(self) -> list[str]:
-        """Return the libraries that are not installed."""
-        return [library for library in self.libraries if find_spec(library) is None]
+    def left_out(self) -> str | None:
+        """Say why it cannot be run; None if it can."""
+        missing = [library for library in self.libraries if find_spec(library) is None]
+        return f"{', '.join(missing)} not installed" if missing else self.obstacle()
 
 
 def suite(name: str) -> Any:

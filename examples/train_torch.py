@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from tissue import NUM_CLASSES
 from torch import nn
-from training import Report, Slices, read_plan, load_split
+from training import Report, Slices, load_split, read_plan
 
 from dice_any import Overlap, overlap
 from dice_any.torch import DeepSupervision, DiceLoss

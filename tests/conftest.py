@@ -1,10 +1,13 @@
 """What runs in an environment of its own: `tests/bare` without any array library, and the packages that presets follow.
 
-See the sessions `bare` and `parity`, which installs MONAI and the other packages together.
+See the sessions `bare`, `parity`, which installs MONAI and the other packages together, and `tests(cuda-simulator)`.
 """
 
+import os
 from importlib.util import find_spec
 
 collect_ignore = ["bare"]
+if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
+    collect_ignore.append("test_cuda_simulated.py")
 if find_spec("monai") is None:
     collect_ignore_glob = ["parity/test_peer_*.py"]

@@ -294,3 +294,10 @@ def test_tensors_without_memory_go_to_the_reference() -> None:
         z, y = torch.zeros((1, 2, 2**20)), torch.zeros((1, 2**20), dtype=torch.int64)
         loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax")
     assert loss.shape == ()
+
+
+def test_a_softmax_that_some_classes_take_no_part_in_is_declined() -> None:
+    """A weight of 0 for one class of an element takes that class out of its softmax."""
+    z, t = np.zeros((2, 3, 40), dtype=np.float32), np.full((2, 3, 40), 0.5, dtype=np.float32)
+    with pytest.raises(ValueError, match="declines: a softmax over classes with weights of their own"):
+        dice_any.overlap(z, t, class_axis=1, activation="softmax", weight=t, exact=False, backend="numba")

@@ -38,19 +38,25 @@ class Kernel(Protocol):
     # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before `accepts`
 
 
-class _Numba:
+class _BuiltIn:
     """The kernels that come with the package are listed here, as entry points would list them."""
 
-    def __init__(self, module: str) -> None:
-        self.module = module
+    def __init__(self, name: str, module: str) -> None:
+        self.name, self.module = name, module
 
     def load(self) -> Any:
-        from .numba import load  # light: Numba itself is imported when an array is worth it
-
+        # light: Numba itself is imported when an array is worth it
+        if self.name == "cuda":
+            from .cuda import load
+        else:
+            from .numba import load
         return load(self.module)
 
 
-BUILTIN = [Plugin(module, "numba", "dice_any", _Numba(module)) for module in ("numpy", "torch")]
+BUILTIN = [
+    Plugin(module, name, "dice_any", _BuiltIn(name, module))
+    for module, name in (("numpy", "numba"), ("torch", "numba"), ("cupy", "cuda"), ("torch", "cuda"))
+]
 
 _loaded: dict[str, Any] = {}
 _switch: list[bool] = []

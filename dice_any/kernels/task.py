@@ -85,3 +85,10 @@ class Task:
     def can_be_invalid(self) -> bool:
         """Whether values could be invalid: all but masks without numbers as weights."""
         return any(self.labels) or self.kind != "hard" or self.dtypes[2] not in (None, "bool") or bool(self.activation)
+
+    @property
+    def weighs_classes_apart(self) -> bool:
+        """Whether the classes of an element have weights of their own, so that some of them may take no part."""
+        shape = self.shapes[2]
+        apart = self.class_axis is not None and not self.labels[1] and shape is not None
+        return apart and shape[self.class_axis] > 1  # type: ignore[index]

@@ -14,7 +14,7 @@ from ..arrays import load_library
 from ..arrays.library import Array, ArrayLibrary
 from ..kernels import load_kernel
 from ..plugins import ARRAYS, plugins
-from .capabilities import BACKENDS, kernel
+from .capabilities import BACKENDS, host, kernel
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,9 @@ def adapter(name: str) -> Adapter:
         return Adapter(name, library, _from_lists(library))
     plugin = kernel(name)
     if plugin is not None:
-        names = [name for name, module in BACKENDS.items() if module == plugin.module]
-        host = adapter(names[0] if names else plugin.module)
         load_kernel(plugin)
-        return Adapter(name, host.library, host.make, {"backend": plugin.name})
+        arrays = adapter(host(plugin))
+        return Adapter(name, arrays.library, arrays.make, {"backend": plugin.name})
     raise LookupError(f"no array library or kernel of that name; known are {', '.join(sorted(MAKERS))} and plugins")
 
 

@@ -39,6 +39,9 @@ BACKENDS = {
     "cubed": "cubed",
 }
 
+#: (kernel, module) -> the backend whose arrays the kernel is for, where that is not the module's first
+HOSTS = {("cuda", "torch"): "torch-cuda"}
+
 _EAGER = "computes at once"
 _NO_AUTODIFF = "has no automatic differentiation"
 _NO_COMPILER = "has no compiler"
@@ -66,6 +69,12 @@ def kernel(name: str) -> Plugin | None:
     return own or next((plugin for plugin in found if f"{plugin.name}-{plugin.module}" == name), None)
 
 
+def host(plugin: Plugin) -> str:
+    """Return the backend whose arrays a kernel is for."""
+    names = [name for name, module in BACKENDS.items() if module == plugin.module]
+    return HOSTS.get((plugin.name, plugin.module), names[0] if names else plugin.module)
+
+
 def limit(backend: str, feature: str) -> str | None:
     """Return why a backend cannot do something; None if it can.
 
@@ -75,7 +84,7 @@ def limit(backend: str, feature: str) -> str | None:
         raise KeyError(f"unknown feature {feature!r}")
     if backend not in BACKENDS:
         plugin = kernel(backend)
-        backend = plugin.module if plugin else backend
+        backend = host(plugin) if plugin else backend
         if backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS)):
             limits: dict[str, str] = getattr(load_library(backend), "limits", {})
             return limits.get(feature)

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...arrays.library import Array
 from .. import scalars
+from ..plan import Plan, View, ignored, plan
 from ..task import ENTROPY, INTERSECTION, PREDICTION, Task
 from . import hard, soft, team
 from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
-from .plan import Plan, View, plan
 from .soft import Case
 
 ACTIVATIONS = {None: soft.NONE, "sigmoid": soft.SIGMOID, "softmax": soft.SOFTMAX}
@@ -156,7 +156,7 @@ class _Work:
         length = max(chunk // (self.classes if by_class else 1) // block, 1) * block
         self.parts = math.ceil(self.plan.elements / length)
         self.chunks = self.plan.cells * self.parts
-        self.sizes = (self.chunks, self.parts, length, self.plan.elements, self.classes, block, *_ignored(task))
+        self.sizes = (self.chunks, self.parts, length, self.plan.elements, self.classes, block, *ignored(task))
 
     def zeros(self, rows: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Return the sums of each chunk."""
@@ -199,16 +199,6 @@ class _Work:
             steps.insert(lacking, 0)
         class_axis = self.task.class_axis
         return View(address, CODES.index(name), tuple(steps), 0 if class_axis is None else steps[class_axis])
-
-
-def _ignored(task: Task) -> tuple[int, int]:
-    """Return whether there is a label to ignore that the target can hold, and which, as int64."""
-    if task.ignore_label is None or task.dtypes[1] is None:
-        return 0, 0
-    limits = np.iinfo(task.dtypes[1])
-    if not limits.min <= task.ignore_label <= limits.max:
-        return 0, 0
-    return 1, (task.ignore_label + 2**63) % 2**64 - 2**63
 
 
 def _loop(build: Any, *case: Any) -> Any:

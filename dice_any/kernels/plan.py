@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..task import Task
+from .task import Task
 
 
 class View(NamedTuple):
@@ -68,3 +68,13 @@ def _join(shape: tuple[int, ...], axes: list[int], views: list[View]) -> tuple[n
         np.array([length for length, _ in joined], dtype=np.int64),
         np.array([strides for _, strides in joined], dtype=np.int64).T.copy(),
     )
+
+
+def ignored(task: Task) -> tuple[int, int]:
+    """Return whether there is a label to ignore that the target can hold, and which, as int64."""
+    if task.ignore_label is None or task.dtypes[1] is None:
+        return 0, 0
+    limits = np.iinfo(task.dtypes[1])
+    if not limits.min <= task.ignore_label <= limits.max:
+        return 0, 0
+    return 1, (task.ignore_label + 2**63) % 2**64 - 2**63

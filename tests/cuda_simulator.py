@@ -1,0 +1,74 @@
+"""The CUDA kernel on NumPy's arrays, run by Numba's simulator of a GPU: a plugin for pytest, and what `test_cuda` uses.
+
+    NUMBA_ENABLE_CUDASIM=1 PYTHONPATH=tests pytest -p cuda_simulator --pyargs dice_any.testing --backend cuda-numpy
+
+The simulator runs each thread of a GPU as one of Python's, so arrays and blocks are small here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import SimpleNamespace
+
+from dice_any import kernels
+from dice_any.arrays.library import elements
+from dice_any.kernels.cuda.kernel import Kernel
+from dice_any.plugins import Plugin
+
+ENABLED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+MOST_ELEMENTS = 600
+
+
+class Simulated(Kernel):
+    """For what a simulator can compute while one waits."""
+
+    def accepts(self, task):
+        size = max(elements(shape) for shape in task.shapes if shape is not None)
+        if size * (task.num_classes or 1) > 4 * MOST_ELEMENTS or size > MOST_ELEMENTS:
+            return f"{size} elements are too many for the simulator"
+        return super().accepts(task)
+
+
+class Allocations(dict):
+    """The shared arrays of a simulated block, of which two threads that ask at once would otherwise get one each."""
+
+    lock = threading.Lock()
+
+    def get(self, line):
+        self.lock.acquire()
+        found = super().get(line)
+        if found is not None:
+            self.lock.release()
+        return found
+
+    def __setitem__(self, line, array):
+        super().__setitem__(line, array)
+        self.lock.release()
+
+
+KERNEL = Simulated("numpy")
+
+if ENABLED:
+    from numba.cuda.simulator import kernelapi
+
+    from dice_any.kernels.cuda import loops, run
+
+    class Shared(kernelapi.FakeCUDAShared):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self._allocations = Allocations()
+
+    kernelapi.FakeCUDAShared = Shared
+
+    # several blocks of several threads, several elements a thread, and odd numbers of each
+    run.THREADS, run.EACH, run.FEWEST_BLOCKS, run.MOST_BLOCKS, loops.GROUPS = 6, 5, 1, 3, 2
+    # the simulator's main thread does nothing but look whether the others are done: it should not do so for long
+    sys.setswitchinterval(1e-5)
+    kernels.BUILTIN.append(Plugin("numpy", "cuda", "the tests", SimpleNamespace(load=lambda: KERNEL)))
+
+
+def pytest_configure(config):
+    # arithmetic modulo 2⁶⁴ is meant; NumPy's numbers, of which simulated threads are made, warn of it
+    config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")
