@@ -50,6 +50,13 @@ def test_jitted_label_maps_count_beyond_int32_sums() -> None:
     assert score.tolist() == dice_any.dice_score(Y, Y[:, ::-1], num_classes=3).tolist()
 
 
+def test_a_jitted_exact_sum_writes_no_terms_to_memory() -> None:
+    x = jnp.zeros(2**16)
+    for arguments in ({}, {"form": "squared"}, {"weight": x}):
+        compiled = jax.jit(lambda x, y: dice_any.overlap(x, y, **arguments)).lower(x, x).compile()  # noqa: B023
+        assert compiled.memory_analysis().temp_size_in_bytes < x.nbytes / 10
+
+
 def test_gradient_against_finite_differences() -> None:
     with jax.enable_x64(True):
         z, y = jnp.asarray(X.astype(np.float64)), jnp.asarray(Y)
