@@ -17,9 +17,9 @@ from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 SERIAL = 1 << 15
 #: Of plain sums, all threads' tiles together are a small share of the array, because several temporaries of their size stand
 #: beside the gradient, and threads' heaps are left with gaps; a tile is no smaller than repays the calls.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 24, 1 << 16, 3 << 16
-#: A thread for so many elements; and more than so many would wait for Python's lock.
-ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 20, 16
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 64, 1 << 17, 3 << 16
+#: For the same reason a third thread takes so many elements for each; and more than so many would wait for Python's lock.
+ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 23, 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
@@ -168,7 +168,7 @@ class PyTorch(ArrayLibrary):
         return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
 
     def _threads(self, elements: int) -> int:
-        return min(self._torch.get_num_threads(), MOST_THREADS, 1 + elements // ELEMENTS_OF_A_THREAD)
+        return min(self._torch.get_num_threads(), MOST_THREADS, max(elements // ELEMENTS_OF_A_THREAD, 2))
 
     def _spread(self, task: Any, elements: int) -> Spread:
         # exact sums take so many small operations that several threads would wait for Python's lock
