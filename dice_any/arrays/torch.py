@@ -168,7 +168,8 @@ class PyTorch(ArrayLibrary):
         return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
 
     def _threads(self, elements: int) -> int:
-        return min(self._torch.get_num_threads(), MOST_THREADS, max(elements // ELEMENTS_OF_A_THREAD, 2))
+        available: int = self._torch.get_num_threads()
+        return min(available, MOST_THREADS, max(elements // ELEMENTS_OF_A_THREAD, 2))
 
     def _spread(self, task: Any, elements: int) -> Spread:
         # exact sums take so many small operations that several threads would wait for Python's lock
