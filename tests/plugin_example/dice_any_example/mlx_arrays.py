@@ -24,8 +24,22 @@ def exp(array):
     return mx.power(math.e, array) if array.dtype == mx.float64 else mx.exp(array)
 
 
+def argsort(array, axis=-1, descending=False, stable=True):
+    return mx.argsort(-array if descending else array, axis=axis)  # MLX keeps equal elements in their order
+
+
 #: `mlx.core`, and the little of the Array API standard in which it differs
-namespace = SimpleNamespace(**{**vars(mx), "bool": mx.bool_, "astype": astype, "sum": total, "exp": exp})
+namespace = SimpleNamespace(
+    **{
+        **vars(mx),
+        "bool": mx.bool_,
+        "astype": astype,
+        "sum": total,
+        "exp": exp,
+        "argsort": argsort,
+        "cumulative_sum": mx.cumsum,
+    }
+)
 
 
 class MLX(ArrayLibrary):
