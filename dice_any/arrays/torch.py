@@ -17,7 +17,7 @@ from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
 SERIAL = 1 << 15
 #: Of plain sums, all threads' tiles together are a small share of the array, because several temporaries of their size stand
 #: beside the gradient, and threads' heaps are left with gaps; a tile is no smaller than repays the calls.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 64, 1 << 17, 3 << 16
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 64, 1 << 16, 3 << 16
 #: For the same reason a third thread takes so many elements for each; and more than so many would wait for Python's lock.
 ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 23, 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
