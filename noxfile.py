@@ -30,6 +30,8 @@ BACKENDS = {
 TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
 if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
+#: library that the training example is written for -> dependency groups
+TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -143,6 +145,15 @@ def demo(session: nox.Session) -> None:
     """Segment the MNI152 brain and compare it with the atlas on every installed backend."""
     install(session, "torch", "demo")
     session.run("python", "examples/brain_tissue.py", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("library", list(TRAINED), ids=list(TRAINED))
+def train(session: nox.Session, library: str) -> None:
+    """Train a small U-Net on the MNI152 brain and fail if it does not learn; with `-- --quick` in seconds."""
+    install(session, "examples", *TRAINED[library])
+    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they wait for
+    session.run("python", f"examples/train_{library}.py", *session.posargs, env={"OMP_WAIT_POLICY": "passive"})
 
 
 @nox.session

@@ -1,9 +1,9 @@
-"""Train a small U-Net to tell the tissues of a brain apart, in PyTorch, with Dice as loss and as score.
+"""Train a small U-Net to tell the tissues of a brain apart, in PyTorch, with Dice in the loss and as the score.
 
 It learns from axial slices of the MNI152 template, which nilearn carries in its wheel, and is judged by a slab of slices
 that it never saw::
 
-    python examples/train_torch.py            # two minutes on two cores
+    python examples/train_torch.py            # a minute or two on two cores
     python examples/train_torch.py --quick    # does it learn at all?
 
 The exit status is 1 if it did not.
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from tissue import NUM_CLASSES
 from torch import nn
-from training import Report, Slices, load_split, read_plan
+from training import BATCH, CLASS_WEIGHT, Report, Slices, load_split, read_plan
 
 from dice_any import Overlap, overlap
-from dice_any.torch import DeepSupervision, DiceLoss
+from dice_any.torch import DeepSupervision, DiceCrossEntropyLoss
 
 WIDTHS = (8, 16, 32)  # channels at full, half and quarter resolution
 
@@ -43,6 +43,8 @@ class UNet(nn.Module):
         self.widen = nn.ModuleList([nn.ConvTranspose2d(coarse, middle, 2, 2), nn.ConvTranspose2d(middle, fine, 2, 2)])
         self.up = nn.ModuleList([block(2 * middle, middle), block(2 * fine, fine)])
         self.heads = nn.ModuleList(nn.Conv2d(width, NUM_CLASSES, 1) for width in (coarse, middle, fine))
+        for weights in (p for p in self.parameters() if p.ndim == 4):
+            nn.init.kaiming_normal_(weights, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the logits at each resolution, the finest first."""
@@ -58,7 +60,7 @@ class UNet(nn.Module):
 def evaluate(network: UNet, slices: Slices) -> tuple[Overlap, np.ndarray]:
     """Return the overlap of all slices, summed over batches, and the predicted labels."""
     counts, predictions = [], []
-    for images, labels in slices.batches(8):
+    for images, labels in slices.batches(BATCH):
         logits = network(torch.from_numpy(images)[:, None])[0]
         counts.append(overlap(logits, torch.from_numpy(labels), class_axis=1, activation="argmax"))
         predictions.append(logits.argmax(dim=1).numpy())
@@ -73,18 +75,21 @@ def main() -> int:
     order = np.random.default_rng(0)
 
     network = UNet()
-    criterion = DeepSupervision(DiceLoss(class_axis=1, activation="softmax", classes="foreground"))
+    loss_of = DiceCrossEntropyLoss(class_axis=1, activation="softmax", classes="foreground", class_weight=CLASS_WEIGHT)
+    criterion = DeepSupervision(loss_of)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, plan.epochs * split.training.steps(BATCH))
     with Report("PyTorch", plan) as report:
         counts, prediction = evaluate(network, split.held_out)
         report.add(counts)
         for _ in range(plan.epochs):
             losses = []
-            for images, labels in split.training.batches(8, order):
+            for images, labels in split.training.batches(BATCH, order):
                 loss = criterion(network(torch.from_numpy(images)[:, None]), torch.from_numpy(labels))
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
+                schedule.step()
                 losses.append(loss.item())
             counts, prediction = evaluate(network, split.held_out)
             report.add(counts, losses)
