@@ -277,8 +277,8 @@ def test_square_roots_are_rounded_correctly() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("axis", [None, "space"])
-def test_threads_share_plain_sums_and_gradients(threads: int, axis: str | None) -> None:
-    """Large enough for several tiles a thread; expected values come from PyTorch's own operations, in float64."""
+def test_plain_sums_and_gradients_of_many_tiles(threads: int, axis: str | None) -> None:
+    """Large enough for several tiles; expected values come from PyTorch's own operations, in float64."""
     z, y = logits(2, 3, 40, 50, 100).requires_grad_(), labels(2, 40, 50, 100)
     expected_z = z.detach().double().requires_grad_()
     p, t = expected_z.softmax(1), torch.nn.functional.one_hot(y, 3).movedim(-1, 1)
@@ -300,7 +300,7 @@ def test_threads_share_plain_sums_and_gradients(threads: int, axis: str | None) 
     assert torch.allclose(value, loss, rtol=1e-6)
 
 
-def test_a_mistake_in_a_thread_is_told() -> None:
+def test_a_mistake_in_a_tile_is_told() -> None:
     z, y = logits(1, 3, 800_000), labels(1, 800_000)
     y[0, -1] = 3
     threads = torch.get_num_threads()

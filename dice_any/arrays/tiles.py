@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
-
-Tile = tuple[slice, ...]
-#: ``spread(work, tiles)`` shares the tiles out in order, calls ``work(some of them)`` for each share, and lists the results
-Spread = Callable[[Callable[[Iterable[Tile]], Any], Iterable[Tile]], list[Any]]
-
-
-def alone(work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
-    """Do all of the work here."""
-    return [work(tiles)]
 
 
 def tiled_sums(
@@ -29,7 +20,6 @@ def tiled_sums(
     limit: int,
     lead: tuple[int, ...],
     tail: tuple[int, ...],
-    spread: Spread = alone,
 ) -> Array:
     """Add `function` over the tiles of `arrays`; equal to one call on the whole, because integer sums have no order.
 
@@ -40,22 +30,17 @@ def tiled_sums(
     shape = library.shape(arrays[0])
     class_axis, axis = task.class_axis, task.axis
     kept = [a for a in range(len(shape)) if a != class_axis and a not in axis]
-
-    def add(some: Iterable[Tile]) -> Array:
-        out = None
-        for tile in some:
-            part = function(task, library, *(_cut(a, tile, shape, class_axis) for a in arrays))
-            if not kept:
-                out = part if out is None else out + part
-                continue
-            if out is None:
-                full = (*lead, *(shape[a] for a in kept), *tail)
-                out = library.xp.zeros(full, dtype=part.dtype, device=library.device(part))
-            out[(*(slice(None),) * len(lead), *(tile[a] for a in kept))] += part
-        return out
-
-    first, *others = spread(add, tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)))
-    return sum(others, start=first)
+    out = None
+    for tile in tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)):
+        part = function(task, library, *(_cut(a, tile, shape, class_axis) for a in arrays))
+        if not kept:
+            out = part if out is None else out + part
+            continue
+        if out is None:
+            full = (*lead, *(shape[a] for a in kept), *tail)
+            out = library.xp.zeros(full, dtype=part.dtype, device=library.device(part))
+        out[(*(slice(None),) * len(lead), *(tile[a] for a in kept))] += part
+    return out
 
 
 def tiled_map(
@@ -67,17 +52,12 @@ def tiled_map(
     out: Array,
     strides: tuple[int, ...],
     limit: int,
-    spread: Spread = alone,
 ) -> Array:
     """Fill `out`, which is like the first of `arrays`, with `function` of each tile."""
     _keep_freed_memory()
     shape, class_axis = library.shape(arrays[0]), task.class_axis
-
-    def fill(some: Iterable[Tile]) -> None:
-        for tile in some:
-            out[tile] = function(task, library, *(_cut(a, tile, shape, class_axis) for a in arrays))
-
-    spread(fill, tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)))
+    for tile in tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)):
+        out[tile] = function(task, library, *(_cut(a, tile, shape, class_axis) for a in arrays))
     return out
 
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
 from .numpy import tile_limit
-from .tiles import Spread, Tile, alone, tiled_map, tiled_sums
+from .tiles import tiled_map, tiled_sums
 
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Of plain sums, all threads' tiles together are a small share of the array, because several temporaries of their size stand
-#: beside the gradient, and threads' heaps are left with gaps; a tile is no smaller than repays the calls.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 64, 1 << 16, 3 << 16
-#: For the same reason a third thread takes so many elements for each; and more than so many would wait for Python's lock.
-ELEMENTS_OF_A_THREAD, MOST_THREADS = 1 << 23, 16
+#: Plain sums take fewer operations: they are worth all threads. Several temporaries of a tile's size stand beside the gradient
+#: a tile is a small share of the array; no smaller than repays its calls, and no larger than the caches like.
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 27, 1 << 18, 1 << 20
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
@@ -144,15 +141,14 @@ class PyTorch(ArrayLibrary):
             return function(task, self, *arrays)
         out, limit = self._torch.empty_like(first), self._tile_limit(task, first.numel())
         with self._torch.no_grad():
-            strides, spread = first.stride(), self._spread(task, first.numel())
-            return tiled_map(function, task, self, arrays, out=out, strides=strides, limit=limit, spread=spread)
+            return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
 
     def _tile_limit(self, task: Any, elements: int) -> int:
         if task.kind == "plain":
-            return min(max(elements // (PLAIN_SHARE * self._threads(elements)), SMALLEST_TILE), LARGEST_TILE)
+            return min(max(elements // PLAIN_SHARE, SMALLEST_TILE), LARGEST_TILE)
         return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
@@ -162,45 +158,9 @@ class PyTorch(ArrayLibrary):
         if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
         limit = self._tile_limit(task, prediction.numel())
-        if prediction.numel() <= (limit if task.kind == "hard" else SERIAL):
+        if prediction.numel() <= limit:
             return function(task, self, *arrays)
-        strides, spread = prediction.stride(), self._spread(task, prediction.numel())
-        return tiled_sums(function, task, self, arrays, strides=strides, limit=limit, lead=lead, tail=tail, spread=spread)
-
-    def _threads(self, elements: int) -> int:
-        available: int = self._torch.get_num_threads()
-        return min(available, MOST_THREADS, max(elements // ELEMENTS_OF_A_THREAD, 2))
-
-    def _spread(self, task: Any, elements: int) -> Spread:
-        # exact sums take so many small operations that several threads would wait for Python's lock
-        if task.kind != "plain" or self._torch.is_inference_mode_enabled():
-            return alone
-        return partial(self._share, self._threads(elements))
-
-    def _share(self, threads: int, work: Callable[[Iterable[Tile]], Any], tiles: Iterable[Tile]) -> list[Any]:
-        """Share tiles out to threads that take no help, and wait for all of them once.
-
-        PyTorch would share out every operation and wait at the end of each, for a hundred times the work where other
-        programs hold the cores.
-        """
-        torch = self._torch
-        tiles = list(tiles)
-        step = -(-len(tiles) // threads)
-
-        @torch.no_grad()  # type: ignore[untyped-decorator,unused-ignore]
-        def share(start: int) -> Any:
-            return work(tiles[start : start + step])
-
-        starts = range(0, len(tiles), step)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)  # of this thread, and of those that start from now on
-        try:
-            if len(starts) == 1:
-                return [share(0)]
-            with ThreadPoolExecutor(len(starts)) as pool:
-                return list(pool.map(share, starts))
-        finally:
-            torch.set_num_threads(before)
+        return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
 
     def register(self, cls: type) -> None:
         if cls in self._registered or self._torch.compiler.is_compiling():
