@@ -14,9 +14,9 @@ from .tiles import tiled_map, tiled_sums
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Plain sums take fewer operations: they are worth all threads. Several temporaries of a tile's size stand beside the gradient
-#: a tile is a small share of the array; no smaller than repays its calls, and no larger than the caches like.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 27, 1 << 18, 1 << 20
+#: Plain sums take fewer operations: they are worth all threads. Several temporaries of a tile's size stand beside the
+#: gradient, so that a tile is a small share of the array; no smaller than repays its calls, no larger than caches like.
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 48, 1 << 18, 1 << 20
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
