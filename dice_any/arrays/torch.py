@@ -16,7 +16,7 @@ from .tiles import tiled_map, tiled_sums
 SERIAL = 1 << 15
 #: Plain sums take fewer operations: they are worth all threads. Several temporaries of a tile's size stand beside the
 #: gradient, so that a tile is a small share of the array; no smaller than repays its calls, no larger than caches like.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 48, 1 << 18, 1 << 20
+PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 96, 1 << 18, 1 << 20
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 64
