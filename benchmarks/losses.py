@@ -2,8 +2,8 @@
 
 Each contender runs with softmax and the formula that it has by default; they differ in smoothing and in what is averaged.
 Its loss and eight of its gradients were compared with that formula, computed by NumPy in float64. "reference" is this
-package on PyTorch's operations alone, "kernel" its loops in Numba. The memory holds the gradient, which nobody can do without. kornia
-takes images only and is handed the same numbers, reshaped.
+package on PyTorch's operations alone, "kernel" its loops in Numba. The memory holds the gradient, which nobody can do
+without. kornia takes images only and is handed the same numbers, reshaped.
 """
 
 from __future__ import annotations
