@@ -31,7 +31,10 @@ def _by_type(name: str, number: int = 1) -> Any:
     choose.__annotations__.clear()  # Numba compares signatures with those of the lambdas
 
     def stub(*arguments: Any) -> Any:
-        raise NotImplementedError("this is for compiled code")
+        # only a name that Numba finds; it puts one of the two functions in its place
+        raise TypeError(
+            f"`{name}` must be called in code that Numba compiles; got a call of Python's. Use the NumPy function."
+        )
 
     overload(stub, jit_options=OPTIONS)(choose)
     return stub
