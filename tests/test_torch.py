@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -330,9 +331,34 @@ def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
         torch.autograd.grad(loss, z)
 
 
+LAYOUTS = {
+    "channels last": lambda z: z.contiguous(memory_format=torch.channels_last),
+    "every other pixel": lambda z: z.repeat_interleave(2, dim=3)[..., ::2],
+    "the same for all samples": lambda z: z[:1].expand_as(z),
+    "transposed": lambda z: z.transpose(2, 3).contiguous().transpose(2, 3),
+}
+
+
+@pytest.mark.parametrize("loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss, dice_any.matthews_loss])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_memory_layouts_have_one_gradient(layout: str, activation: str, loss: Any) -> None:
+    torch.manual_seed(0)
+    strange = LAYOUTS[layout](torch.randn(3, 4, 40, 50)).requires_grad_()
+    plain = strange.detach().contiguous().requires_grad_()
+    y = torch.randint(-1, 4, (3, 40, 50))
+    values = [
+        loss(z, y, class_axis=1, activation=activation, ignore_label=-1, backend="reference") for z in (strange, plain)
+    ]
+    gradients = torch.autograd.grad(values[0], strange)[0], torch.autograd.grad(values[1], plain)[0]
+    torch.testing.assert_close(values[0], values[1], rtol=1e-6, atol=0)
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last) == (layout == "channels last")
+
+
 @pytest.mark.parametrize("loss", ["dice_loss", "dice_cross_entropy_loss"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-def test_a_training_step_keeps_no_probabilities(activation: str, loss: str) -> None:
+def test_a_training_step_takes_the_memory_of_the_gradient(activation: str, loss: str) -> None:
     """Beyond the logits, forward and backward need the gradient and a few tiles: at most 1.3 times the logits."""
     import subprocess
     import sys

@@ -145,11 +145,11 @@ class ArrayLibrary:
     #: multiplying than at selecting by a mask; else None.
     floating_equal: Callable[[Array, Array], Array] | None = None
 
-    #: ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one pass over the array; None where the library has none.
+    #: ``sigmoid(z)``, ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one pass over the array; None where the library
+    #: has none.
+    sigmoid: Callable[[Array], Array] | None = None
     softmax: Callable[[Array, Any], Array] | None = None
     log_softmax: Callable[[Array, Any], Array] | None = None
-    #: ``softmax_slope(x, slope, axis)`` takes slopes in memberships x to those in logits in one pass; None likewise.
-    softmax_slope: Callable[[Array, Array, Any], Array] | None = None
 
     #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D
     #: array; None where the library cannot.
@@ -197,6 +197,16 @@ class ArrayLibrary:
         All arrays have the axes of the first, or all but the class axis; a length of 1 is broadcast.
         """
         return function(task, self, *arrays)
+
+    def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        """Do as `map` does with a first array that nobody needs any more: the result may take its memory."""
+        return self.map(function, task, *arrays)
+
+    def can_keep(self, array: Array) -> bool:
+        """Tell whether operations on the whole of an array are the fastest and copy nothing, so that a loss may keep what
+        its way forward has computed for its way back.
+        """
+        return False
 
     def run_whole(
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -61,13 +62,15 @@ def tiled_map(
     return out
 
 
+@cache
 def _keep_freed_memory() -> None:
     """Have the allocator reuse the memory of one tile for the next.
 
     glibc gives blocks over 128 KB back to the kernel when they are freed, and faulting them in again costs more than
     the arithmetic. It stops doing so for sizes up to that of the largest block freed so far; this one is never touched.
+    Once in a process: later it would be memory that has to be cleared.
     """
-    bytes(1 << 22)
+    bytes(1 << 24)
 
 
 def tiles(shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()) -> Iterator[tuple[slice, ...]]:

@@ -14,12 +14,14 @@ from .tiles import tiled_map, tiled_sums
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
 #: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Plain sums take fewer operations: they are worth all threads. Several temporaries of a tile's size stand beside the
-#: gradient, so that a tile is a small share of the array; no smaller than repays its calls, no larger than caches like.
-PLAIN_SHARE, SMALLEST_TILE, LARGEST_TILE = 96, 1 << 18, 1 << 20
+#: Plain sums take fewer operations: they are worth all threads, and a tile is no smaller than repays waiting for them, no
+#: larger than caches like. Temporaries of a tile's size stand beside the gradient, so that a tile is a small share of the
+#: array: two or three of them, or a dozen in an entropy or in half precision.
+SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
+SHARE, SMALL_SHARE = 16, 96
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
-STRETCH = 64
+STRETCH = 256
 
 
 class PyTorch(ArrayLibrary):
@@ -55,7 +57,7 @@ class PyTorch(ArrayLibrary):
         if not self.at_hand(values):
             return False
         low, high = self._torch.aminmax(values)
-        return bool(low >= 0) and bool(high < number)
+        return bool(low.item() >= 0 and high.item() < number)
 
     def has_float64(self, array: Array) -> bool:
         return bool(array.device.type != "mps")
@@ -73,7 +75,7 @@ class PyTorch(ArrayLibrary):
         if not self.at_hand(values):
             return False
         low, high = self._torch.aminmax(values)
-        return bool(low >= 0) and bool(high <= 1)  # neither holds if there is a NaN
+        return bool(low.item() >= 0 and high.item() <= 1)  # neither holds if there is a NaN
 
     def count(self, mask: Array, axis: Axes) -> Array:
         torch = self._torch
@@ -84,12 +86,16 @@ class PyTorch(ArrayLibrary):
         return torch.count_nonzero(mask, dim=axis if len(axis) < mask.ndim else None)
 
     def sum_wide(self, terms: Array, axis: Axes) -> Array:
-        last = terms.ndim - 1
-        if terms.dtype == self._torch.float32 and last in axis and not self.traced(terms) and terms.stride(last) == 1:
-            stretch = math.gcd(terms.shape[last], STRETCH)
+        if not axis:
+            return terms.to(self._torch.float64)
+        if terms.dtype == self._torch.float32 and not self.traced(terms):
+            first = _first_of_run(terms, axis)
+            run = math.prod(terms.shape[first:])
+            stretch = math.gcd(run, STRETCH)
             if stretch >= 16:
-                terms = terms.unflatten(last, (-1, stretch)).sum(dim=last + 1)
-        return self._torch.sum(terms, dim=axis, dtype=self._torch.float64) if axis else terms.to(self._torch.float64)
+                terms = terms.view(*terms.shape[:first], run // stretch, stretch).sum(dim=first + 1)
+                axis = (*(a for a in axis if a < first), first)
+        return self._torch.sum(terms, dim=axis, dtype=self._torch.float64)
 
     def floating_equal(self, x: Array, y: Array) -> Array:
         # straight to floating numbers: PyTorch takes five times as long by way of booleans
@@ -97,14 +103,14 @@ class PyTorch(ArrayLibrary):
             return (x == y).to(x.dtype)
         return self._torch.eq(x, y, out=self._torch.empty(0, dtype=x.dtype, device=x.device))
 
+    def sigmoid(self, z: Array) -> Array:
+        return self._torch.sigmoid(z)
+
     def softmax(self, z: Array, axis: Any) -> Array:
-        return self._torch.softmax(z, axis)
+        return _along(self._torch.softmax, z, axis)
 
     def log_softmax(self, z: Array, axis: Any) -> Array:
-        return self._torch.log_softmax(z, axis)
-
-    def softmax_slope(self, x: Array, slope: Array, axis: Any) -> Array:
-        return self._torch.ops.aten._softmax_backward_data(slope, x, axis, x.dtype)
+        return _along(self._torch.log_softmax, z, axis)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         torch = self._torch
@@ -136,19 +142,32 @@ class PyTorch(ArrayLibrary):
         return array.tolist()
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        first: Array = arrays[0]
         if not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        out, limit = self._torch.empty_like(first), self._tile_limit(task, first.numel())
+        first: Array = arrays[0]
+        return self._fill(self._torch.empty_like(first), function, task, arrays)
+
+    def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        if not self._all_at_hand(arrays):
+            return function(task, self, *arrays)
+        return self._fill(arrays[0], function, task, arrays)
+
+    def _fill(self, out: Array, function: BlockFunction, task: Any, arrays: tuple[Array | None, ...]) -> Array:
+        first: Array = arrays[0]
+        limit = self._tile_limit(task, first.numel())
         with self._torch.no_grad():
             return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+
+    def can_keep(self, array: Array) -> bool:
+        return self.at_hand(array) and bool(array.permute(_by_stride(array)).is_contiguous())
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
 
     def _tile_limit(self, task: Any, elements: int) -> int:
         if task.kind == "plain":
-            return min(max(elements // PLAIN_SHARE, SMALLEST_TILE), LARGEST_TILE)
+            light = task.entropy is None and task.dtypes[0] in ("float32", "float64")
+            return min(max(elements // (SHARE if light else SMALL_SHARE), SMALLEST_TILE), LARGEST_TILE)
         return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
@@ -198,6 +217,30 @@ def _sums_function(torch: Any) -> Any:
             return (None, None, ctx.closed_form(*arrays, cotangent), *(None for _ in arrays[1:]))
 
     return Sums
+
+
+def _first_of_run(tensor: Array, axis: Axes) -> int:
+    """Return the first of the last axes that lie in memory as one axis and are all in `axis`; their number if none does."""
+    first: int = tensor.ndim
+    step = 1
+    while first - 1 in axis and tensor.stride(first - 1) == step:
+        first -= 1
+        step *= tensor.shape[first]
+    return first
+
+
+def _by_stride(tensor: Array) -> list[int]:
+    """Return the axes in the order of memory, slowest first."""
+    return sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+
+
+def _along(function: Callable[[Array, int], Array], tensor: Array, axis: int) -> Array:
+    """Call a function that copies whatever is not contiguous on the axes in the order of memory."""
+    if tensor.is_contiguous():
+        return function(tensor, axis)
+    order = _by_stride(tensor)
+    inverse = sorted(range(tensor.ndim), key=order.__getitem__)
+    return function(tensor.permute(order), order.index(axis)).permute(inverse)
 
 
 def _is_fake(tensor: Array) -> bool:

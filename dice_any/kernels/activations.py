@@ -23,17 +23,36 @@ class Activated(NamedTuple):
     log_complement: Array | None = None
 
 
-def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None) -> Activated:
-    """Turn logits into memberships; without an activation they are that already."""
-    if task.activation is None:
+def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None, *, kept: bool = False) -> Activated:
+    """Turn logits, or what `keepable` made of them, into memberships; without an activation they are that already."""
+    if task.activation is None or (kept and task.entropy is None):
         return Activated(widen(task, library, logits))
-    function = _sigmoid if task.activation == "sigmoid" else _softmax
-    membership, *logs = function(task, library, widen(task, library, logits))
+    if kept:
+        membership, *logs = Activated(library.xp.exp(logits), logits)
+    else:
+        function = _sigmoid if task.activation == "sigmoid" else _softmax
+        membership, *logs = function(task, library, widen(task, library, logits))
     return Activated(membership if counted is None else keep(library, counted, membership), *logs)
+
+
+def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
+    """Return what saves the way back the work of the activation: memberships, or their logarithms beside an entropy.
+
+    None where it would take more memory than the gradient, whose place it can have, or more time than it saves.
+    """
+    narrow = logits.dtype not in (library.xp.float32, library.xp.float64)  # memberships would be wider than the gradient
+    if task.kind != "plain" or narrow or not library.can_keep(logits):
+        return None
+    if task.activation == "sigmoid" and task.entropy is None and library.sigmoid is not None:
+        return library.sigmoid(logits)
+    function = library.softmax if task.entropy is None else library.log_softmax
+    return None if task.activation != "softmax" or function is None else function(logits, task.class_axis)
 
 
 def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
+    if task.kind == "plain" and task.entropy is None and library.sigmoid is not None:
+        return Activated(library.sigmoid(z))
     positive, zero = z >= 0, xp.zeros_like(z)
     # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0 would be taken for 0
     shrunk = xp.exp(xp.where(positive, -z, z))
@@ -59,12 +78,13 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 
 def through_activation(task: Task, library: ArrayLibrary, membership: Array, gradient: Array) -> Array:
     """Take a gradient in the memberships back to the logits."""
+    # in place, where arrays can be written: each temporary less is one tile less
     if task.activation == "sigmoid":
-        return gradient * (membership * (1.0 - membership))
+        gradient *= membership
+        gradient *= 1.0 - membership
     if task.activation == "softmax":
-        if library.softmax_slope is not None:
-            return library.softmax_slope(membership, gradient, task.class_axis)
-        return membership * (gradient - library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True))
+        gradient -= library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True)
+        gradient *= membership
     return gradient
 
 

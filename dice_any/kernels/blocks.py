@@ -21,6 +21,8 @@ class Block(NamedTuple):
     target: Array
     counted: Array | None
     weight: Array | None
+    #: whether the target was made here, in floating numbers, and serves for one result: it may be written over
+    own_target: bool = False
 
 
 def read_block(
@@ -47,8 +49,9 @@ def read_counted(
 ) -> Block:
     xp = library.xp
     counted, weight = _align(task, library, counted), _align(task, library, weight)
+    factors = factors and task.labels[1] and library.kind(prediction.dtype) == "floating"
+    factors = factors and library.floating_equal is not None
     if task.labels[1]:
-        factors = factors and library.kind(prediction.dtype) == "floating"
         dtype = widen(task, library, prediction).dtype if factors else None
         target = _one_class_each(task, library, _align(task, library, target), dtype)
     if task.labels[0]:
@@ -57,7 +60,7 @@ def read_counted(
         # before the activation: a NaN there must harm neither the value nor the gradient
         prediction = keep(library, counted, prediction)
         target = keep(library, counted, target)
-    return Block(prediction, target, counted, weight)
+    return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
 
 
 def invalid_labels(

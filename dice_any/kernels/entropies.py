@@ -41,7 +41,8 @@ def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Ac
     pull = weighed(task, library, block, _times_cost_slope(task, library, slope, target, activated.log))
     p = activated.membership
     if activated.log_complement is None:
-        return pull - p * library.xp.sum(pull, axis=task.class_axis, keepdims=True)
+        pull -= p * library.xp.sum(pull, axis=task.class_axis, keepdims=True)
+        return pull
     push = _times_cost_slope(task, library, slope, 1.0 - target, activated.log_complement)
     return pull * (1.0 - p) - weighed(task, library, block, push) * p
 

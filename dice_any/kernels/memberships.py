@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
 from .masks import class_last, count_elements, keep
@@ -16,27 +20,31 @@ def membership_sums(
     counted: Array | None,
     weight: Array | None,
     invalid: list[Array],
+    *,
+    own: bool = False,
 ) -> Array:
-    """Sum aligned memberships, exactly or plainly."""
+    """Sum aligned memberships, exactly or plainly; `own` says that nobody else needs `y`."""
     xp = library.xp
     shape = x.shape
     if task.kind == "exact":
         x, y, invalid = _valid_only(library, x, y, invalid)
-    terms = list(_terms(task, library, x, y))
+    terms = _terms(task, library, x, y, own)
     weighted = weight is not None and library.kind(weight.dtype) != "bool"  # all that a mask says is in `counted`
     if weighted:
         weight, bad = _valid_weight(task, library, keep(library, counted, weight))
         invalid = [*invalid, bad]
-        terms = [_weighed(library, term, weight) for term in terms]
-        terms.append(xp.broadcast_to(weight, shape))
+        terms = chain(map(partial(_weighed, library, weight), terms), [xp.broadcast_to(weight, shape)])
     masks = [mask if counted is None else mask & counted for mask in invalid]  # what is not counted cannot be invalid
     masks = [xp.broadcast_to(mask, shape) for mask in masks]
-    sums, invalid_counts = _add(task, library, terms, masks, weighted)
+    if task.kind == "exact":
+        sums, invalid_counts = _add_exactly(task, library, list(terms), masks, weighted)
+    else:
+        sums, invalid_counts = _add_plainly(task, library, terms, masks)
     none = xp.zeros_like(sums[0, 0, ...] if task.kind == "exact" else sums[0, ...], dtype=xp.int64)
     counts = [sum(invalid_counts, start=none)]
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
-    sums = xp.concat([sums, _as_sums(task, library, counts)])
+    sums = xp.concat([sums[2:3, ...], sums[:2, ...], sums[3:, ...], _as_sums(task, library, counts)])  # as rows are told
     return class_last(task, library, sums, lead=len(task.lead))
 
 
@@ -61,30 +69,38 @@ def _valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Arr
     return (xp.where(bad, xp.zeros_like(weight), weight) if task.kind == "exact" else weight), bad
 
 
-def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Return the elementwise terms of intersection, prediction and target; a mask stands for its zeros and ones."""
+def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> Iterator[Array]:
+    """Yield the elementwise terms of prediction, target and intersection; a mask stands for its zeros and ones.
+
+    The last may have been written over `y` if that is our own: a tile that is in the cache already.
+    """
     xp = library.xp
     soft_x, soft_y = (library.kind(v.dtype) == "floating" for v in (x, y))
     if soft_x:
         x = widen(task, library, x)
     if soft_y:
         y = widen(task, library, y)
+    squared = task.form == "squared"
+    yield x * x if squared and soft_x else x
+    yield y * y if squared and soft_y else y
     if soft_x and soft_y:
-        both = xp.minimum(x, y) if task.form == "minimum" else x * y
+        if task.form == "minimum":
+            yield xp.minimum(x, y)
+        elif own:
+            y *= x
+            yield y
+        else:
+            yield x * y
     elif (soft_x or soft_y) and task.form == "minimum" and task.kind == "plain":  # its gradient at a tie is half
-        both = xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
+        yield xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
     elif soft_x or soft_y:  # a product with zeros and ones, in every form the same
         mask, soft = (y, x) if soft_x else (x, y)
-        both = xp.where(mask, soft, xp.zeros_like(soft))
+        yield xp.where(mask, soft, xp.zeros_like(soft))
     else:
-        both = x & y
-    if task.form == "squared":
-        x = x * x if soft_x else x
-        y = y * y if soft_y else y
-    return both, x, y
+        yield x & y
 
 
-def _weighed(library: ArrayLibrary, term: Array, weight: Array) -> Array:
+def _weighed(library: ArrayLibrary, weight: Array, term: Array) -> Array:
     """Multiply a term by the weight; a mask stands for zeros and ones."""
     xp = library.xp
     if library.kind(term.dtype) != "bool":
@@ -93,21 +109,27 @@ def _weighed(library: ArrayLibrary, term: Array, weight: Array) -> Array:
     return xp.where(term, weight, xp.zeros_like(weight))
 
 
-def _add(
+def _add_plainly(task: Task, library: ArrayLibrary, terms: Iterable[Array], masks: list[Array]) -> tuple[Array, list[Array]]:
+    """Sum each term over the elements, (terms, *kept), before the next is made; count the masks."""
+    sums = [
+        sum_plainly(library, term, task.axis)
+        if library.kind(term.dtype) == "floating"
+        else library.xp.astype(library.count(term, task.axis), library.widest(term))
+        for term in terms
+    ]
+    return library.stack(sums), [library.count(mask, task.axis) for mask in masks]
+
+
+def _add_exactly(
     task: Task, library: ArrayLibrary, terms: list[Array], masks: list[Array], weighted: bool
 ) -> tuple[Array, list[Array]]:
-    """Sum each term over the elements, (terms, [limbs,] *kept), and count the masks; masks among the terms are counted."""
+    """Sum each term over the elements, (terms, limbs, *kept), and count the masks; those among the terms are counted."""
     soft = [i for i, term in enumerate(terms) if library.kind(term.dtype) == "floating"]
     hard = [i for i in range(len(terms)) if i not in soft]
-    floats, masks = [terms[i] for i in soft], [*(terms[i] for i in hard), *masks]
-    if soft and task.kind == "exact":
-        sums, counts = sum_exactly(library, floats, masks, task.axis, weighted=weighted)
-    else:
-        sums = library.stack([sum_plainly(library, term, task.axis) for term in floats]) if soft else None
-        counts = [library.count(mask, task.axis) for mask in masks]
+    masks = [*(terms[i] for i in hard), *masks]
+    sums, counts = sum_exactly(library, [terms[i] for i in soft], masks, task.axis, weighted=weighted)
     if hard:
-        counted = _as_sums(task, library, counts[: len(hard)])
-        both = counted if sums is None else library.xp.concat([sums, counted])
+        both = library.xp.concat([sums, whole_numbers(library, counts[: len(hard)])])
         places = [*soft, *hard]
         sums = library.stack([both[places.index(i), ...] for i in range(len(terms))])
     return sums, counts[len(hard) :]

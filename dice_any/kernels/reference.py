@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..arrays import library_of
-from ..arrays.library import Array, ArrayLibrary
-from .activations import Activated, activate
+from ..arrays.library import Array, ArrayLibrary, BlockFunction
+from .activations import Activated, activate, keepable
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
 from .labels import joint_counts, label_sums, pair_by_pair, split_joint
@@ -24,8 +26,12 @@ def accepts(task: Task) -> bool | str:
 
 def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
     """Return the sums of whole arrays, laid out as `Task` says."""
+    return _sums(block_sums, task, prediction, target, weight)
+
+
+def _sums(function: BlockFunction, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
     tail = (task.classes,) if task.by_class else ()
-    return library_of(prediction).run(block_sums, task, prediction, target, weight, lead=task.lead, tail=tail)
+    return library_of(prediction).run(function, task, prediction, target, weight, lead=task.lead, tail=tail)
 
 
 def overlap_vjp(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
@@ -34,9 +40,40 @@ def overlap_vjp(task: Task, prediction: Array, target: Array, weight: Array | No
     Only the sums of intersection, prediction and entropy depend on the prediction.
     """
     library = library_of(prediction)
+    return library.map(block_gradient, task, prediction, target, weight, *_aligned_slopes(task, library, cotangent))
+
+
+def _aligned_slopes(task: Task, library: ArrayLibrary, cotangent: Array) -> list[Array]:
     rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
-    slopes = (align(task, library, cotangent[row, ...]) for row in rows)
-    return library.map(block_gradient, task, prediction, target, weight, *slopes)
+    return [align(task, library, cotangent[row, ...]) for row in rows]
+
+
+class RoundTrip:
+    """The sums and their gradient, where the way forward keeps memberships that the way back turns into the gradient.
+
+    Both together take the memory of the gradient only. A second way back finds nothing kept and computes all anew.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._kept: Array | None = None
+
+    def overlap(self, prediction: Array, target: Array, weight: Array | None) -> Array:
+        """Return the sums."""
+        task = self._task
+        self._kept = keepable(task, library_of(prediction), prediction)
+        if self._kept is None:
+            return overlap(task, prediction, target, weight)
+        return _sums(partial(block_sums, kept=True), task, self._kept, target, weight)
+
+    def overlap_vjp(self, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+        """Return the prediction's gradient."""
+        task, kept, self._kept = self._task, self._kept, None
+        if kept is None:
+            return overlap_vjp(task, prediction, target, weight, cotangent)
+        library = library_of(kept)
+        slopes = _aligned_slopes(task, library, cotangent)
+        return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
 
 
 def confusion_matrix(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
@@ -58,8 +95,10 @@ def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     return pair_sums(overlap, task, X, Y)
 
 
-def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the sums of one block."""
+def block_sums(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, kept: bool = False
+) -> Array:
+    """Return the sums of one block; `kept` says that the prediction is what `keepable` returned."""
     counted = counted_mask(task, library, target, weight)  # in the target's own axes
     unreadable = None  # scores that argmax cannot compare
     if task.activation == "argmax":
@@ -70,9 +109,9 @@ def block_sums(task: Task, library: ArrayLibrary, prediction: Array, target: Arr
     block = read_counted(task, library, prediction, target, counted, weight, factors=task.kind == "plain")
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
-        activated = activate(task, library, block.prediction, block.counted)
+        activated = activate(task, library, block.prediction, block.counted, kept=kept)
     invalid = invalid_labels(task, library, prediction, target, unreadable)
-    add = mask_sums if task.kind == "hard" else membership_sums
+    add = mask_sums if task.kind == "hard" else partial(membership_sums, own=block.own_target)
     sums = add(task, library, activated.membership, block.target, block.counted, block.weight, invalid)
     if task.entropy is None:
         return sums

@@ -2,14 +2,14 @@
 
     dL/dx = w·(dL/dI·dI/dx + dL/dX·dX/dx),   then through the activation
 
-Nothing is kept from the way forward: a block computes its memberships again, which costs less than reading them back.
+A block computes its memberships again, unless the way forward has kept them where the gradient will stand.
 """
 
 from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
-from .blocks import read_block, weighed
+from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import widen
 from .task import Task
@@ -38,26 +38,32 @@ def block_gradient(
     slope_i: Array,
     slope_x: Array,
     slope_e: Array | None = None,
+    *,
+    kept: bool = False,
 ) -> Array:
-    """Return the gradient of one block, in the prediction's dtype; slopes are aligned."""
+    """Return the gradient of one block, in the prediction's dtype; slopes are aligned.
+
+    `kept` says that the prediction is what `keepable` returned.
+    """
     xp = library.xp
     block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
-    activated = activate(task, library, block.prediction, block.counted)
+    activated = activate(task, library, block.prediction, block.counted, kept=kept)
     x = activated.membership
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
-    gradient = _intersection_slope(task, library, x, block.target, slope_i)
+    gradient = _intersection_slope(task, library, x, block, slope_i)
     gradient += 2.0 * slope_x * x if task.form == "squared" else slope_x
     gradient = weighed(task, library, block, gradient)
     gradient = through_activation(task, library, x, gradient)
     if slope_e is not None:
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
-        gradient = gradient + entropy_slope(task, library, block, activated, slope_e)
+        gradient += entropy_slope(task, library, block, activated, slope_e)
     return xp.astype(gradient, prediction.dtype, copy=False)
 
 
-def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, y: Array, slope: Array) -> Array:
+def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, block: Block, slope: Array) -> Array:
     xp = library.xp
+    y = block.target
     if library.kind(y.dtype) == "bool":
         zero = xp.zeros_like(x)
         gradient = xp.where(y, zero + slope, zero)
@@ -67,4 +73,7 @@ def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, y: Array, s
     y = widen(task, library, y)
     if task.form == "minimum":
         return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
+    if block.own_target:
+        y *= slope
+        return y
     return slope * y
