@@ -35,14 +35,14 @@ class ScoreArguments(JointArguments, total=False):
 def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -> Overlap:
     """Return the overlap that a score or a loss was given, or compute that of a score."""
     if not isinstance(prediction, Overlap):
-        sums, task, _ = summed(prediction, target, **arguments)
-        library = library_of(prediction)
+        sums = summed(prediction, target, **arguments)
+        library, task = library_of(prediction), sums.task
         # plain sums check nothing themselves; a score must
         if task is not None and task.kind == "plain" and library.at_hand(prediction):
             problem = find_invalid(library, task, prediction, target, arguments.get("weight"))
             if problem:
                 raise ValueError(problem)
-        return sums
+        return sums.overlap
     if target is not None:
         raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
     if arguments:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .arrays.library import Array, ArrayLibrary, Axes
-from .counts import Summed, prediction_gradient, summed
+from .counts import Summed, summed
 from .fields import Fields, differentiable_map, read_task, write_out
 from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
@@ -23,7 +23,6 @@ class _Overlaps(NamedTuple):
     """Of the predicted skeleton with the target, and of the prediction with the target's skeleton."""
 
     fields: Fields
-    skeletons: tuple[Array, Array]
     precision: Summed
     sensitivity: Summed
 
@@ -57,7 +56,8 @@ def centerline_loss(
         drawn = {"axes": axes, "iterations": int(iterations)}
         fields = write_out(call, target, library, task)
         asked = {name: call.arguments.get(name) for name in ("exact", "backend")}
-        both = _overlaps(fields, drawn, {**fields.arguments, **asked, "exact": bool(asked["exact"])})
+        asked |= {"exact": bool(asked["exact"]), "with_gradient": call.wants_gradient}
+        both = _overlaps(fields, drawn, {**fields.arguments, **asked})
         *rows, _ = both.precision.overlap.as_float64()
         settings = read_settings(library, rows[0], both.precision.overlap.by_class, **call.choices)
         ratios = _ratios(library, both, settings)
@@ -66,7 +66,7 @@ def centerline_loss(
         value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
         if not call.wants_gradient:
             return value
-        gradient = _gradient(library, both, ratios, settings, drawn, asked["backend"])
+        gradient = _gradient(library, both, ratios, settings, drawn)
         return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
 
 
@@ -80,7 +80,6 @@ def _overlaps(fields: Fields, drawn: dict[str, Any], arguments: dict[str, Any]) 
     true = library.map_whole(forward, task, target)
     return _Overlaps(
         fields,
-        (predicted, true),
         summed(predicted, fields.target, **arguments),
         summed(fields.prediction, true, **arguments),
     )
@@ -105,9 +104,8 @@ def _gradient(
     ratios: _Ratios,
     settings: Settings,
     drawn: dict[str, Any],
-    backend: str | None,
 ) -> Array:
-    fields, (predicted, true) = both.fields, both.skeletons
+    fields = both.fields
     outer = -loss_slopes(library, ratios.chosen, settings)
     precision = outer * harmonic_mean_slope(library, ratios.precision, ratios.sensitivity)
     sensitivity = outer * harmonic_mean_slope(library, ratios.sensitivity, ratios.precision)
@@ -120,14 +118,8 @@ def _gradient(
         for slope in (precision, -precision * ratios.precision, sensitivity)
     )
     zero = library.xp.zeros_like(inside)
-    arguments = {"weight": fields.weight, "backend": backend}
-
-    def pull(sums: Summed, prediction: Array, target: Array, slope_i: Array, slope_x: Array) -> Array:
-        cotangent = library.xp.stack([slope_i, slope_x, zero, zero, zero])
-        return prediction_gradient(sums.task, prediction, target, cotangent, arguments)
-
-    of_skeleton = pull(both.precision, predicted, fields.target, inside, size)
-    of_prediction = pull(both.sensitivity, fields.prediction, true, reached, zero)
+    of_skeleton = both.precision.gradient(library.xp.stack([inside, size, zero, zero, zero]))
+    of_prediction = both.sensitivity.gradient(library.xp.stack([reached, zero, zero, zero, zero]))
     through = library.map_whole(partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton)
     return fields.gradient(of_prediction + through)
 

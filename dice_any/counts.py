@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from .arrays import library_of, load_library
 from .arrays.library import Array, ArrayLibrary
-from .kernels import Task, optional_part, reference, select
+from .kernels import RoundTrip, Task, optional_part, reference, select
 from .kernels.limbs import UNIT
 from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID, TOTAL
 from .reading import LIMIT, Axis, read, read_ids, read_rows
@@ -133,22 +133,42 @@ class Summed(NamedTuple):
     overlap: Overlap
     task: Task | None  # None if nothing was asked, as the overlap was given
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
+    vjp: Callable[[Array], Array] | None = None
+
+    def gradient(self, cotangent: Array) -> Array:
+        """Return the prediction's gradient from the derivatives in the sums, where it was asked for."""
+        if self.vjp is None:
+            raise TypeError("an overlap that was given, or summed without its gradient, has no prediction to pull at")
+        return self.vjp(cotangent)
 
 
 def summed(
-    prediction: Array, target: Array, /, *, backend: str | None = None, weight: Array | None = None, **arguments: Any
+    prediction: Array,
+    target: Array,
+    /,
+    *,
+    backend: str | None = None,
+    weight: Array | None = None,
+    with_gradient: bool = False,
+    **arguments: Any,
 ) -> Summed:
-    """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted."""
+    """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted.
+
+    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation follows the sums then.
+    """
     library, task = read(prediction, target, weight=weight, **arguments)
     traced = library.traced(prediction, target, weight)
+    if task.kind != "plain" or with_gradient:
+        prediction, target = library.detach(prediction), library.detach(target)
+    vjp = None
     with library.precision():
-        if task.kind == "plain" and not traced and library.differentiable(prediction, target):
+        if with_gradient:
+            trip = _round_trip(select(task, backend, traced), task, backend)
+            sums, vjp = trip.overlap(prediction, target, weight), partial(trip.overlap_vjp, prediction, target, weight)
+        elif task.kind == "plain" and not traced and library.differentiable(prediction, target):
             sums = _differentiable_sums(library, task, backend, prediction, target, weight)
         else:
-            kernel = select(task, backend, traced)
-            if task.kind != "plain":
-                prediction, target = library.detach(prediction), library.detach(target)
-            sums = kernel.overlap(task, prediction, target, weight)
+            sums = select(task, backend, traced).overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
         entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
         sums = sums if entropy is None else sums[:ENTROPY, ...]
@@ -157,7 +177,7 @@ def summed(
             if weight is not None:
                 result = _limit_weight(answer, result)
             raise_invalid(answer, result._sums[INVALID, ...], task, prediction, target, weight)
-    return Summed(result, task, entropy)
+    return Summed(result, task, entropy, vjp)
 
 
 def raise_invalid(
@@ -169,35 +189,20 @@ def raise_invalid(
         raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
 
 
-def prediction_gradient(
-    task: Task | None, prediction: Array, target: Array | None, cotangent: Array, arguments: dict[str, Any]
-) -> Array:
-    """Return the gradient of the prediction from the derivatives in the sums of `summed`."""
-    if task is None:
-        raise TypeError("an overlap that was given has no prediction to pull at")
-    weight, backend = arguments.get("weight"), arguments.get("backend")
-    kernel = select(task, backend, library_of(prediction).traced(prediction, target, weight))
-    vjp = optional_part(kernel, "overlap_vjp", backend, reference.overlap_vjp)
-    gradient: Array = vjp(task, prediction, target, weight, cotangent)
-    return gradient
-
-
 def _differentiable_sums(
     library: ArrayLibrary, task: Task, backend: str | None, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
     """Return plain sums whose gradient is the closed form, where an automatic differentiation follows the arrays."""
     if library.differentiable(target):  # the closed form is that of the prediction
         return reference.overlap(task, prediction, target, weight)
-    kernel = select(task, backend)
-    if not hasattr(kernel, "overlap_vjp"):
-        optional_part(kernel, "overlap_vjp", backend, None)
-        kernel = reference
-    if kernel is reference:
-        both = reference.RoundTrip(task)
-        return library.with_gradient(both.overlap, both.overlap_vjp)(prediction, target, weight)
-    return library.with_gradient(partial(kernel.overlap, task), partial(kernel.overlap_vjp, task))(
-        prediction, target, weight
-    )
+    trip = _round_trip(select(task, backend), task, backend)
+    return library.with_gradient(trip.overlap, trip.overlap_vjp)(prediction, target, weight)
+
+
+def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:
+    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name must have both."""
+    optional_part(kernel, "overlap_vjp", backend, None)
+    return RoundTrip(kernel if hasattr(kernel, "overlap_vjp") else reference, task)
 
 
 def _limit_weight(library: ArrayLibrary, result: Overlap) -> Overlap:

@@ -8,7 +8,7 @@ from typing import Any
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import counted, refuse_squared
-from .counts import Summed, prediction_gradient, summed
+from .counts import Summed, summed
 from .gradients import Wanted
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings
 from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
@@ -40,8 +40,7 @@ def overlap_loss(
         value = library.xp.astype(_value(objective, sums, settings), getattr(library.xp, loss_dtype(call.prediction)))
         if not call.wants_gradient:
             return value
-        cotangent = library.xp.stack(_slopes(objective, sums, settings))
-        return value, prediction_gradient(sums.task, call.prediction, target, cotangent, call.arguments)
+        return value, sums.gradient(library.xp.stack(_slopes(objective, sums, settings)))
 
 
 def _sums(objective: Objective, call: LossCall, target: Array | None) -> Summed:
@@ -50,7 +49,7 @@ def _sums(objective: Objective, call: LossCall, target: Array | None) -> Summed:
     gamma = None if objective.entropy is None else objective.entropy.gamma
     exact = call.arguments.get("exact")
     plain_unless_asked = {**call.arguments, "exact": False if exact is None else exact}
-    return summed(call.prediction, target, entropy=gamma, **plain_unless_asked)
+    return summed(call.prediction, target, entropy=gamma, with_gradient=call.wants_gradient, **plain_unless_asked)
 
 
 def _value(objective: Objective, sums: Summed, settings: Settings) -> Array:

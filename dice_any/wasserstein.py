@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .arrays import UnknownLibraryError, library_of
 from .arrays.library import Array, ArrayLibrary
-from .counts import prediction_gradient, summed
+from .counts import summed
 from .fields import differentiable_map, read_task, widened
 from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
@@ -44,7 +44,8 @@ def wasserstein_loss(
         backward = partial(class_distances_gradient, matrix=matrix)
         far = differentiable_map(library, task, forward, backward, logits, target, weight)
         kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
-        sums = summed(far, target, exact=bool(call.arguments.get("exact")), **kept)
+        exact = bool(call.arguments.get("exact"))
+        sums = summed(far, target, exact=exact, with_gradient=call.wants_gradient, **kept)
         call.choices.setdefault("class_weight", [0.0] + [1.0] * (task.classes - 1))
         settings = read_settings(library, sums.overlap.as_float64()[0], True, **call.choices)
         parts = _parts(library, sums.overlap, settings)
@@ -55,8 +56,7 @@ def wasserstein_loss(
         slope = _slope(library, parts, settings, task.classes)
         zero = library.xp.zeros_like(slope)
         cotangent = library.xp.stack([slope, zero, zero, zero, zero])
-        pull = prediction_gradient(sums.task, far, target, cotangent, call.arguments)
-        gradient = library.map(backward, task, logits, target, weight, pull)
+        gradient = library.map(backward, task, logits, target, weight, sums.gradient(cotangent))
         return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
 
 

@@ -13,9 +13,20 @@ from typing import Any, Protocol
 from ..arrays.library import Array
 from ..plugins import KERNELS, Plugin, plugins
 from . import reference
+from .round_trip import RoundTrip
 from .task import Task
 
-__all__ = ["Kernel", "Task", "kernel_plugins", "load_kernel", "optional_part", "registered", "select", "switched_off"]
+__all__ = [
+    "Kernel",
+    "RoundTrip",
+    "Task",
+    "kernel_plugins",
+    "load_kernel",
+    "optional_part",
+    "registered",
+    "select",
+    "switched_off",
+]
 
 #: The environment variable that turns all kernels off when it names the reference.
 SWITCH = "DICE_ANY_KERNEL"
@@ -34,6 +45,7 @@ class Kernel(Protocol):
 
     # and perhaps
     # overlap_vjp(task, prediction, target, weight, cotangent): the prediction's gradient
+    # overlap_keeping and overlap_vjp_over: the sums and the gradient of one training step, see `RoundTrip`
     # confusion_matrix(task, prediction, target, weight), pairwise(task, X, Y)
     # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before `accepts`
 

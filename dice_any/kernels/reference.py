@@ -48,32 +48,19 @@ def _aligned_slopes(task: Task, library: ArrayLibrary, cotangent: Array) -> list
     return [align(task, library, cotangent[row, ...]) for row in rows]
 
 
-class RoundTrip:
-    """The sums and their gradient, where the way forward keeps memberships that the way back turns into the gradient.
+def overlap_keeping(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array | None]:
+    """Return the sums, and what `overlap_vjp_over` makes the gradient of; None where nothing is worth keeping."""
+    kept = keepable(task, library_of(prediction), prediction)
+    if kept is None:
+        return overlap(task, prediction, target, weight), None
+    return _sums(partial(block_sums, kept=True), task, kept, target, weight), kept
 
-    Both together take the memory of the gradient only. A second way back finds nothing kept and computes all anew.
-    """
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._kept: Array | None = None
-
-    def overlap(self, prediction: Array, target: Array, weight: Array | None) -> Array:
-        """Return the sums."""
-        task = self._task
-        self._kept = keepable(task, library_of(prediction), prediction)
-        if self._kept is None:
-            return overlap(task, prediction, target, weight)
-        return _sums(partial(block_sums, kept=True), task, self._kept, target, weight)
-
-    def overlap_vjp(self, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
-        """Return the prediction's gradient."""
-        task, kept, self._kept = self._task, self._kept, None
-        if kept is None:
-            return overlap_vjp(task, prediction, target, weight, cotangent)
-        library = library_of(kept)
-        slopes = _aligned_slopes(task, library, cotangent)
-        return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
+def overlap_vjp_over(task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    """Do as `overlap_vjp` does, over what `overlap_keeping` kept."""
+    library = library_of(kept)
+    slopes = _aligned_slopes(task, library, cotangent)
+    return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
 
 
 def confusion_matrix(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
