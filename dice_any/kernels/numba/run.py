@@ -17,8 +17,9 @@ from .soft import Case
 
 ACTIVATIONS = {None: soft.NONE, "sigmoid": soft.SIGMOID, "softmax": soft.SOFTMAX}
 REALS = {"float32": np.float32, "float64": np.float64}
-#: Numbers of a block, so that the scratch of one thread stays in its cache.
-LONGEST_BLOCK, SHORTEST_BLOCK = 2048, 64
+#: Numbers of a block, so that the scratch of one thread stays in its cache; elements of one by softmax, which goes over
+#: its block many times: the nearest cache.
+LONGEST_BLOCK, SHORTEST_BLOCK, SOFTMAX_BLOCK = 2048, 64, 192
 BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
 #: Numbers of a chunk: enough to be worth claiming.
 CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
@@ -63,6 +64,8 @@ def _empty_like(task: Task, prediction: Array) -> Array:
 
 
 def _block(task: Task) -> int:
+    if task.activation == "softmax":
+        return SOFTMAX_BLOCK
     classes = task.classes if task.class_axis is not None else 1
     return min(max(BLOCK_NUMBERS // classes // 64 * 64, SHORTEST_BLOCK), LONGEST_BLOCK)
 

@@ -129,13 +129,19 @@ def count_bad_weights(weights: Any) -> Any:
 
 
 @njit(**INLINE)
-def softmax(shrunk: Any, top: Any, total: Any, n: Any, classes: Any, address: Any, step: Any, real: Any) -> None:
-    """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over the classes."""
+def softmax(
+    shrunk: Any, top: Any, total: Any, own: Any, marks: Any, n: Any, classes: Any, address: Any, step: Any,
+    real: Any, want_own: Any,
+) -> None:  # fmt: skip
+    """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over the classes.
+
+    If wanted, `own` becomes the logarithm of the membership in each element's own class.
+    """
     top, total = top[:n], total[:n]
     z = row(address, n, real)
     for i in range(n):
         top[i] = z[i]
-        total[i] = ZERO
+        total[i] = own[i] = ZERO
     for c in range(1, classes):
         z = row(address + c * step, n, real)
         for i in range(n):
@@ -143,22 +149,15 @@ def softmax(shrunk: Any, top: Any, total: Any, n: Any, classes: Any, address: An
     for c in range(classes):
         z, out = row(address + c * step, n, real), shrunk[c, :n]
         for i in range(n):
-            out[i] = exp(z[i] - top[i])
+            below = z[i] - top[i]
+            out[i] = exp(below)
+            if want_own:
+                own[i] += below if marks[i] == c else ZERO  # added, as what is kept would be a branch
         for i in range(n):
             total[i] += out[i]
-
-
-@njit(**INLINE)
-def log_own(own: Any, marks: Any, top: Any, total: Any, n: Any, classes: Any, address: Any, step: Any, real: Any) -> None:
-    """Fill `own` with the logarithm of the membership in each element's own class."""
-    for i in range(n):
-        own[i] = ZERO
-    for c in range(classes):
-        z = row(address + c * step, n, real)
+    if want_own:
         for i in range(n):
-            own[i] += z[i] if marks[i] == c else ZERO  # added, as what is kept would be a branch
-    for i in range(n):
-        own[i] = (own[i] - top[i]) - log(total[i])
+            own[i] -= log(total[i])
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------
@@ -166,17 +165,17 @@ def log_own(own: Any, marks: Any, top: Any, total: Any, n: Any, classes: Any, ad
 
 @njit(**REORDERED)
 def add_plain(
-    sums: Any, x: Any, share: Any, y: Any, marks: Any, w: Any, c: Any,
-    activation: Any, labels: Any, form: Any, weighted: Any,
+    sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any,
+    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any,
 ) -> None:  # fmt: skip
-    """Add the terms of one class of one block."""
+    """Add the terms of one class of one block, and the costs of the elements that have its label."""
     for start in range(0, x.size, RUN):
         n = min(RUN, x.size - start)
-        xs, ys, ms, ws, shares = (
+        xs, ys, ms, ws, shares, cs = (
             x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
-            share[start : start + n],
+            share[start : start + n], costs[start : start + n],
         )  # fmt: skip
-        sum_i, sum_x, sum_y, sum_n = ZERO, ZERO, ZERO, ZERO
+        sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
         for i in range(n):
             v = xs[i]
             if activation == SIGMOID:
@@ -192,27 +191,32 @@ def add_plain(
                 sum_x += size(v, form) * weight
                 sum_y += size(t, form) * weight
                 sum_n += weight
+                if costly:
+                    sum_e += cs[i] * weight if t != ZERO else ZERO
             else:
                 sum_i += both(v, t, form)
                 sum_x += size(v, form)
                 sum_y += size(t, form)
+                if costly:
+                    sum_e += cs[i] if t != ZERO else ZERO
         sums[I] += sum_i
         sums[X] += sum_x
         sums[Y] += sum_y
         sums[N] += sum_n if weighted else n
+        if costly:
+            sums[E] += sum_e
+            sums[EN] += sum_y
 
 
 @njit(**REORDERED)
-def add_costs(sums: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, weighted: Any) -> None:
+def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
     """Add costs by softmax, each weighed by the target's membership."""
     for start in range(0, costs.size, RUN):
         n = min(RUN, costs.size - start)
-        costs_, ys, ms, ws = (
-            costs[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n]
-        )  # fmt: skip
+        costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
         sum_e, sum_n = ZERO, ZERO
         for i in range(n):
-            t = np.float32(ms[i] == c) if labels else ys[i]
+            t = ys[i]
             if weighted:
                 t = t * ws[i] if ws[i] != ZERO else ZERO
             sum_e += costs_[i] * t if t != ZERO else ZERO
@@ -295,6 +299,7 @@ def build_sums(case: Case, exact: bool) -> Any:
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
     has_ys = not labels
+    own_cost = bool(entropy and labels and activation == SOFTMAX)
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def sum_chunks(
@@ -354,11 +359,10 @@ def build_sums(case: Case, exact: bool) -> Any:
                 w_row = ws.ctypes.data
 
                 if activation == SOFTMAX:
-                    softmax(shrunk, top, total, n, classes, x_row, x_step, real)
+                    softmax(shrunk, top, total, own_log, marks, n, classes, x_row, x_step, real, own_cost)
                     for i in range(n):
                         share[i] = ONE / total[i]
-                    if entropy and labels:
-                        log_own(own_log[:n], marks, top, total, n, classes, x_row, x_step, real)
+                    if own_cost:
                         for i in range(n):
                             own_log[i] = cost(own_log[i], gamma)
                 for c in range(classes):
@@ -375,16 +379,15 @@ def build_sums(case: Case, exact: bool) -> Any:
                             add_exact(out[chunk, c], x, y, marks, c, labels, form)
                         out[chunk, c, BAD, 0] += outside
                         continue
-                    add_plain(out[chunk, c], x, share, y, marks, w, c, activation, labels, form, weighted)
+                    add_plain(out[chunk, c], x, share, own_log, y, marks, w, c, activation, labels, form, weighted, own_cost)
                     out[chunk, c, BAD] += outside
                     if weighted:
                         out[chunk, c, BAD] += count_bad_weights(w)
-                    if entropy and activation == SOFTMAX:
-                        if not labels:
-                            for i in range(n):
-                                own_log[i] = cost((z[i] - top[i]) - log(total[i]), gamma)
-                        add_costs(out[chunk, c], own_log[:n], y, marks, w, c, labels, weighted)
-                    elif entropy:
+                    if entropy and activation == SOFTMAX and not labels:
+                        for i in range(n):
+                            own_log[i] = cost((z[i] - top[i]) - log(total[i]), gamma)
+                        add_costs(out[chunk, c], own_log[:n], y, w, weighted)
+                    elif entropy and not own_cost:
                         add_sigmoid_costs(out[chunk, c], z, y, marks, w, c, gamma, labels, weighted)
                 first += n
 
@@ -400,6 +403,7 @@ def build_gradient(case: Case) -> Any:
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
 
+    own_cost = bool(entropy and labels and activation == SOFTMAX)
     # without an activation the slopes are those of the reference to the bit: a product and a sum are two roundings
     fused = {"contract"} if activation != NONE else False
 
@@ -466,14 +470,13 @@ def build_gradient(case: Case) -> Any:
                 g_row = g_at + offset(first, summed, steps[3])
 
                 if activation == SOFTMAX:
-                    softmax(shrunk, top, total, n, classes, x_row, x_step, real)
+                    softmax(shrunk, top, total, pull, marks, n, classes, x_row, x_step, real, own_cost and entropy == FOCAL)
                     for i in range(n):
                         share[i] = ONE / total[i]
                         mean[i] = ZERO
-                    if entropy and labels:
-                        log_own(pull[:n], marks, top, total, n, classes, x_row, x_step, real)
+                    if own_cost:
                         for i in range(n):
-                            pull[i] = cost_slope(pull[i], gamma)
+                            pull[i] = cost_slope(pull[i], gamma) if entropy == FOCAL else -ONE
                     for c in range(classes):
                         slope_i, slope_x, slope_e = (
                             real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
@@ -488,16 +491,13 @@ def build_gradient(case: Case) -> Any:
                             v = p[i] * share[i]
                             p[i] = v
                             g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
-                            if weighted:
-                                g *= w[i]
-                            mean[i] += v * g
-                        if entropy:
+                            g *= v
+                            if own_cost:
+                                g += slope_e * pull[i] if marks[i] == c else ZERO
+                            mean[i] += g * w[i] if weighted else g
+                        if entropy and not labels:
                             for i in range(n):
-                                if labels:
-                                    part = slope_e * pull[i] if marks[i] == c else ZERO
-                                else:
-                                    t = y[i]
-                                    part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * t
+                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
                                 mean[i] += part * w[i] if weighted else part
                 for c in range(classes):
                     slope_i, slope_x, slope_e = (
@@ -519,18 +519,18 @@ def build_gradient(case: Case) -> Any:
                             g *= w[i]
                         if activation == SOFTMAX:
                             g = v * (g - mean[i])
+                            if own_cost:
+                                part = slope_e * pull[i] if marks[i] == c else ZERO
+                                g += part * w[i] if weighted else part
                         elif activation == SIGMOID:
                             g *= v * (ONE - v)
                         if weighted:
                             g = g if w[i] != ZERO else ZERO
                         out[i] = g
-                    if entropy:
+                    if entropy and not own_cost:
                         for i in range(n):
                             if activation == SOFTMAX:
-                                if labels:
-                                    part = slope_e * pull[i] if marks[i] == c else ZERO
-                                else:
-                                    part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
+                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
                             else:
                                 v = sigmoid(z[i])
                                 if labels:  # of the set or of its complement
