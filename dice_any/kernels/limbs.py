@@ -39,19 +39,18 @@ def sum_exactly(
 def _limbs(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
     """Return the limbs of each term: two, and its whole part if it is weighted.
 
-    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹): scaling by a power of two and taking the
-    fractional part are exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by
-    XLA.)
+    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), which are the high and the low half of the integer
+    floor(v·2⁶²): scaling by a power of two is exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter
+    (v + C) − C is deleted by XLA.)
     """
     xp = library.xp
     parts = []
     if weighted:
-        parts.append(xp.floor(terms))
-        terms = terms - parts[0]
-    scaled = terms * float(UNIT)
-    high = xp.floor(scaled)
-    parts += [high, xp.floor((scaled - high) * float(UNIT))]
-    return [xp.astype(part, xp.int64) for part in parts]
+        whole = xp.floor(terms)
+        terms = terms - whole
+        parts.append(xp.astype(whole, xp.int64))
+    number = xp.astype(terms * float(UNIT) ** 2, xp.int64)
+    return [*parts, number >> 31, number & (UNIT - 1)]
 
 
 def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:
