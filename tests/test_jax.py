@@ -50,6 +50,35 @@ def test_jitted_label_maps_count_beyond_int32_sums() -> None:
     assert score.tolist() == dice_any.dice_score(Y, Y[:, ::-1], num_classes=3).tolist()
 
 
+@pytest.mark.parametrize("name", ["dice_loss", "dice_cross_entropy_loss"])
+def test_a_gradient_keeps_its_arguments_only(name: str) -> None:
+    z, y = jnp.asarray(X, dtype=jnp.float32), jnp.asarray(Y)
+    loss = partial(getattr(dice_any, name), class_axis=1, activation="softmax")
+    _, back = jax.vjp(lambda z: loss(z, y), z)
+    kept = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(back) if leaf.size >= z.size]
+    assert kept == [z.unsafe_buffer_pointer()]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((2, 3, 8192), "space"),
+        ((4099,), None),
+        ((3, 5, 7, 64), None),
+        ((2, 100, 3), (0, 2)),
+        ((6, 4, 4), (1, 2)),
+        ((65536,), None),
+    ],
+)
+def test_rows_change_no_sum(shape: tuple[int, ...], axis) -> None:
+    """However an array is cut into rows, its exact sums are those of NumPy, jitted and eager."""
+    x, y = (recipe.memberships(seed, shape) for seed in (5, 7))
+    expected = dice_any.overlap(x, y, axis=axis).to_dict()
+    summed = partial(dice_any.overlap, axis=axis)
+    assert summed(jnp.asarray(x), jnp.asarray(y)).to_dict() == expected
+    assert jax.jit(summed)(jnp.asarray(x), jnp.asarray(y)).to_dict() == expected
+
+
 def test_a_jitted_exact_sum_writes_no_terms_to_memory() -> None:
     x = jnp.zeros(2**16)
     for arguments in ({}, {"form": "squared"}, {"weight": x}):

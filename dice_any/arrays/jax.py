@@ -20,6 +20,7 @@ class Jax(ArrayLibrary):
         import jax
 
         self._jax = jax
+        self._nn: Any = jax.nn
         self._registered: set[type] = set()
         self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
 
@@ -47,6 +48,12 @@ class Jax(ArrayLibrary):
         # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
         # back of a gather starts from would not be float64
         return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
+
+    def softmax(self, z: Array, axis: Any) -> Array:
+        return self._nn.softmax(z, axis=axis)
+
+    def log_softmax(self, z: Array, axis: Any) -> Array:
+        return self._nn.log_softmax(z, axis=axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         # one reduction of them all: XLA then reads what they are made of once, and writes none of it to memory
@@ -80,10 +87,11 @@ class Jax(ArrayLibrary):
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
-            # The caller's compiler decides, and knows how arrays are sharded. Only memberships are kept for a gradient's
-            # way back if they must be: they are computed again.
+            # The caller's compiler decides, and knows how arrays are sharded. A gradient's way back keeps the arguments only
+            # and computes all again; where both ways are compiled as one, XLA may do otherwise: to hold it to this took the
+            # step half as long again.
             whole = partial(function, task, self)
-            return self._jax.checkpoint(whole)(*arrays) if task.kind == "plain" else whole(*arrays)
+            return self._jax.checkpoint(whole, prevent_cse=False)(*arrays) if task.kind == "plain" else whole(*arrays)
         return self._compiled(function, task, *arrays)
 
     def register(self, cls: type) -> None:
