@@ -74,7 +74,7 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case("NumPy", partial(_job, _numpy, size, ratio=5.0, memory=16e6)),
         Case("PyTorch, CPU", partial(_job, _torch, size, ratio=6.0, memory=16e6), ("torch",)),
-        Case("JAX, CPU, jitted", partial(_job, partial(_jax, jitted=True), size), ("jax",)),
+        Case("JAX, CPU, jitted", partial(_job, partial(_jax, jitted=True), size, ratio=2.0), ("jax",)),
         Case("JAX, CPU, eager", partial(_job, partial(_jax, jitted=False), size), ("jax",)),
         Case("Dask, 8 chunks, threads", partial(_job, _dask, size), ("dask",)),
         Case("array-api-strict", partial(_job, _strict, smaller), ("array_api_strict",)),

@@ -2,8 +2,9 @@
 
 Each contender runs with softmax and the formula that it has by default; they differ in smoothing and in what is averaged.
 Its loss and eight of its gradients were compared with that formula, computed by NumPy in float64. "reference" is this
-package on PyTorch's operations alone, "kernel" its loops in Numba. The memory holds the gradient, which nobody can do
-without. kornia takes images only and is handed the same numbers, reshaped.
+package on PyTorch's operations alone, "kernel" its loops in Numba; in JAX it is compared with its formula written out.
+The memory holds the gradient, which nobody can do without. kornia takes images only and is handed the same numbers,
+reshaped.
 """
 
 from __future__ import annotations
@@ -56,11 +57,21 @@ def cases(quick: bool) -> list[Case]:
         "1 volume, 32 classes": (1, 32, *volume),
         "8 images, 21 classes": (8, 21, *image),
     }
-    return [
+    torch = [
         Case(f"{name}, {inputs}", partial(_job, contenders, shape), ("torch",), peers=PEERS)
         for name, contenders in (("Dice", DICE), ("Dice + cross-entropy", DICE_ENTROPY))
         for inputs, shape in shapes.items()
     ]
+    jax = [
+        Case(
+            f"{name}, 2 volumes, 4 classes, JAX jitted",
+            partial(_jax_job, entropy, (2, 4, *volume)),
+            ("jax",),
+            peers=("optax",),
+        )
+        for name, entropy in (("Dice", False), ("Dice + cross-entropy", True))
+    ]
+    return torch + jax
 
 
 # -- contenders; each package is imported when its loss is made --------------------------------------------------------
@@ -134,12 +145,8 @@ DICE_ENTROPY = {
 def _job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
     import torch
 
-    random = np.random.default_rng(0)
-    z = random.standard_normal(shape, dtype=np.float32)
-    y = random.integers(0, shape[1], (shape[0], *shape[2:]))
-    logits, labels = torch.from_numpy(z).requires_grad_(), torch.from_numpy(y)
-    picked = random.integers(0, z.size, 8)
-    places = torch.from_numpy(picked)
+    z, y, picked = _inputs(shape)
+    logits, labels, places = torch.from_numpy(z).requires_grad_(), torch.from_numpy(y), torch.from_numpy(picked)
     contenders, missing = {}, []
     for name, peer in peers.items():
         try:
@@ -157,6 +164,59 @@ def _job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
         )
     note = f"Not installed: {', '.join(missing)}." if missing else ""
     return Job(f"{' × '.join(map(str, shape))} logits", contenders, note=note)
+
+
+def _inputs(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return logits, labels and the numbers of the gradients that are checked."""
+    random = np.random.default_rng(0)
+    z = random.standard_normal(shape, dtype=np.float32)
+    return z, random.integers(0, shape[1], (shape[0], *shape[2:])), random.integers(0, z.size, 8)
+
+
+def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
+    """Return what XLA makes of the formula written out, of optax's loss, and of ours."""
+    import jax
+
+    jnp, nn = jax.numpy, jax.nn
+    z, y, picked = _inputs(shape)
+    logits, labels = jnp.asarray(z), jnp.asarray(y, dtype=jnp.int32)
+    space = tuple(a for a in range(z.ndim) if a != 1)
+
+    def written_out(z: Tensor, y: Tensor) -> Tensor:
+        p, t = nn.softmax(z, axis=1), nn.one_hot(y, shape[1], axis=1)
+        both, prediction, target = (v.sum(axis=space) for v in (p * t, p, t))
+        dice = 1.0 - ((2 * both + 1) / (prediction + target + 1)).mean()
+        return dice - (nn.log_softmax(z, axis=1) * t).sum(axis=1).mean() if entropy else dice
+
+    ours = dice_any.dice_cross_entropy_loss if entropy else dice_any.dice_loss
+    losses: dict[str, tuple[Loss, Formula]] = {
+        "written out": (written_out, WITH_ENTROPY if entropy else PER_CLASS),
+        ours.__name__: (partial(ours, class_axis=1, activation="softmax"), WITH_ENTROPY if entropy else PER_CLASS),
+    }
+    if not entropy and find_spec("optax") is not None:
+        optax_loss = import_module("optax.losses").dice_loss
+
+        def optax(z: Tensor, y: Tensor) -> Tensor:
+            return optax_loss(jnp.moveaxis(z, 1, -1), nn.one_hot(y, shape[1])).mean()
+
+        losses["optax dice_loss"] = (optax, Formula((2.0, 2.0), "sample and class"))
+
+    def step(compiled: Callable[..., tuple[Tensor, Tensor]]) -> Iterable[Tensor]:
+        value, gradient = jax.block_until_ready(compiled(logits, labels))
+        return value, np.asarray(gradient).reshape(-1)[picked]  # a view: arrays lie in the memory of the CPU
+
+    return Job(
+        f"{' × '.join(map(str, shape))} logits",
+        {
+            name: Contender(
+                partial(step, jax.jit(jax.value_and_grad(loss))),
+                TOLERANCE,
+                ratio=2.0 if loss.__class__ is partial else None,
+                expected=partial(_expected, formula, z, y, picked),
+            )
+            for name, (loss, formula) in losses.items()
+        },
+    )
 
 
 #: those that the targets speak of
