@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -50,10 +50,16 @@ class Jax(ArrayLibrary):
         return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
 
     def softmax(self, z: Array, axis: Any) -> Array:
-        return self._nn.softmax(z, axis=axis)
+        return self._along_last(self._nn.softmax, z, axis)
 
     def log_softmax(self, z: Array, axis: Any) -> Array:
-        return self._nn.log_softmax(z, axis=axis)
+        return self._along_last(self._nn.log_softmax, z, axis)
+
+    def _along_last(self, function: Callable[..., Array], z: Array, axis: int) -> Array:
+        if self._jax.default_backend() != "cpu":
+            return function(z, axis=axis)
+        # XLA's CPU reduces along the last axis in half the time, the way there and back included
+        return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         # one reduction of them all: XLA then reads what they are made of once, and writes none of it to memory
