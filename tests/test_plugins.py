@@ -43,6 +43,23 @@ class WrongKernel(Kernel):
         return sums
 
 
+class KeepingKernel(Kernel):
+    """Keeps the prediction for the way back, unless it is a scalar's."""
+
+    name = "keeping"
+
+    def overlap_keeping(self, task, prediction, target, weight):
+        return self.overlap(task, prediction, target, weight), prediction.copy() if prediction.size > 1 else None
+
+    def overlap_vjp_over(self, task, kept, target, weight, cotangent):
+        kept[...] = reference.overlap_vjp(task, kept, target, weight, cotangent)
+        return kept
+
+    def overlap_vjp(self, task, prediction, target, weight, cotangent):
+        assert prediction.size == 1
+        return reference.overlap_vjp(task, prediction, target, weight, cotangent)
+
+
 class Shelf(ArrayLibrary):
     """An array library of this test."""
 
@@ -50,7 +67,7 @@ class Shelf(ArrayLibrary):
         super().__init__("shelf", np)
 
 
-counting, wrong, nameless = Kernel(), WrongKernel(), object()
+counting, wrong, keeping, nameless = Kernel(), WrongKernel(), KeepingKernel(), object()
 
 
 @pytest.fixture
@@ -170,6 +187,16 @@ def test_a_forced_kernel_without_the_part_says_so(install) -> None:
     dice_any.pairwise_overlap(rows, rows)  # not forced: the reference steps in
     with pytest.raises(ValueError, match="'counting' has no pairwise"):
         dice_any.pairwise_overlap(rows, rows, backend="counting")
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_kernel_may_make_the_gradient_of_what_it_kept(install, size: int) -> None:
+    install(("dice_any.kernels.numpy", "keeping", "keeping"))
+    with_gradient = dice_any.value_and_grad(dice_any.dice_loss)
+    value, gradient = with_gradient(X[:size], Y[:size], backend="keeping")
+    expected = with_gradient(X[:size], Y[:size], backend="reference")
+    assert value == expected[0]
+    np.testing.assert_array_equal(gradient, expected[1])
 
 
 def test_a_kernel_under_another_name_is_broken(install) -> None:
