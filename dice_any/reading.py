@@ -57,10 +57,10 @@ def read(
         raise ValueError(f"`activation` must be None or one of {_choices(ACTIVATIONS)}; got {activation!r}.")
     library = read_library("prediction", prediction)
     _same_place(library, "target", target, prediction)
-    shape, target_shape = (read_shape(library, n, a) for n, a in (("prediction", prediction), ("target", target)))
+    shape, target_shape = read_shape(library, "prediction", prediction), read_shape(library, "target", target)
     if class_axis is not None:
         class_axis = _axis("class_axis", class_axis, len(shape))
-    kinds = tuple(_kind(library, n, a) for n, a in (("prediction", prediction), ("target", target)))
+    kinds = _kind(library, "prediction", prediction), _kind(library, "target", target)
     _check_activation(activation, kinds[0], shape, class_axis)
     labels = (activation == "argmax" or kinds[0] == "integer", kinds[1] == "integer")
     num_classes = _read_classes(library, prediction, target, kinds, shape, target_shape, class_axis, num_classes)
@@ -79,12 +79,16 @@ def read(
                 f"got a {kinds[1]} target. Pass `weight=mask` to leave elements out."
             )
     weight_kind = "bool" if weight is None else _read_weight(library, weight, target, target_shape)
-    hard = all(kind != "floating" for kind in (*kinds[1:], weight_kind)) and (kinds[0] != "floating" or labels[0])
+    hard = "floating" not in (kinds[1], weight_kind) and (kinds[0] != "floating" or labels[0])
     return library, Task(
         library=library.name,
         device=str(library.device(prediction) or ""),
         shapes=(shape, target_shape, None if weight is None else library.shape(weight)),
-        dtypes=tuple(None if a is None else library.dtype_name(a.dtype) for a in (prediction, target, weight)),
+        dtypes=(
+            library.dtype_name(prediction.dtype),
+            library.dtype_name(target.dtype),
+            None if weight is None else library.dtype_name(weight.dtype),
+        ),
         axis=axes,
         class_axis=class_axis,
         num_classes=num_classes,
@@ -143,7 +147,7 @@ def _same_place(library: ArrayLibrary, name: str, array: Array, prediction: Arra
 def read_shape(library: ArrayLibrary, name: str, array: Array) -> tuple[int, ...]:
     """Return the shape of an array that has known lengths and at least one element."""
     shape = library.shape(array)
-    if any(n is None for n in shape):
+    if None in shape:
         raise ValueError(f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call.")
     if 0 in shape:
         raise ValueError(
