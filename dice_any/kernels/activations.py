@@ -45,8 +45,10 @@ def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
         return None
     if task.activation == "sigmoid" and task.entropy is None and library.sigmoid is not None:
         return library.sigmoid(logits)
+    if task.activation != "softmax" or task.weighs_classes_apart:  # what is not counted changes the other classes' share
+        return None
     function = library.softmax if task.entropy is None else library.log_softmax
-    return None if task.activation != "softmax" or function is None else function(logits, task.class_axis)
+    return None if function is None else function(logits, task.class_axis)
 
 
 def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
