@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -189,11 +192,16 @@ def test_invalid_values_inside_jit_give_nan() -> None:
         dice_any.dice_score(x, jnp.asarray(Y), class_axis=1)
 
 
-def test_psum_over_devices_is_the_whole_batch() -> None:
-    """Overlaps are pytrees: `psum` adds them leaf by leaf, exactly; in a process of its own, to have two devices."""
-    import subprocess
-    import sys
+def _on_two_devices(code: str) -> str:
+    """Run code in a process of its own that has two devices, and return what it prints."""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
+
+def test_psum_over_devices_is_the_whole_batch() -> None:
+    """Overlaps are pytrees: `psum` adds them leaf by leaf, exactly."""
     code = """
 import jax, jax.numpy as jnp, numpy as np, dice_any
 from functools import partial
@@ -209,8 +217,25 @@ def score(x, y):
 
 print(np.asarray(score(jnp.asarray(x), jnp.asarray(y))).tolist() == dice_any.dice_score(x, y, class_axis=1).tolist())
 """
-    import os
+    assert _on_two_devices(code) == "True\n"
 
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert run.stdout == "True\n", run.stderr
+
+def test_of_a_sharded_array_only_sums_travel() -> None:
+    """One exact sum of each limb and device, whichever axis is spread, and the bits of NumPy."""
+    code = """
+import re
+import jax, numpy as np, dice_any
+from jax.sharding import NamedSharding, PartitionSpec as P
+from dice_any.testing import recipe
+mesh = jax.make_mesh((2,), ("spread",), axis_types=(jax.sharding.AxisType.Auto,))
+first, last = P("spread"), P(None, "spread")
+for shape, spread in (((192,), first), ((2048,), first), ((100, 256), last), ((6, 70), first)):
+    x, y = (recipe.memberships(seed, shape) for seed in (1, 3))
+    arrays = [jax.device_put(a, NamedSharding(mesh, spread)) for a in (x, y)]
+    compiled = jax.jit(dice_any.dice_score).lower(*arrays).compile()
+    moves = "all-gather|all-reduce|collective-permute|all-to-all"
+    travels = re.findall(rf"= \\w+\\[([0-9,]*)\\]\\S* (?:{moves})", compiled.as_text())
+    most = max(int(np.prod([int(n) for n in lengths.split(",") if n])) for lengths in travels)
+    print(most <= 2, float(compiled(*arrays)) == float(dice_any.dice_score(x, y)))
+"""
+    assert _on_two_devices(code) == "True True\n" * 4

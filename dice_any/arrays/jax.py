@@ -63,16 +63,24 @@ class Jax(ArrayLibrary):
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         # one reduction of them all: XLA then reads what they are made of once, and writes none of it to memory
-        zeros = tuple(self.xp.int64(0) for _ in arrays)
-        reduce = partial(self._jax.lax.reduce, init_values=zeros, computation=_add_each)
-        row = _row(arrays[0].shape, axis)
-        rest = tuple(a for a in axis if a not in row)
-        if len(axis) == 1 and row:  # the one axis becomes rows
-            last, length = axis[0], math.gcd(arrays[0].shape[axis[0]], LONGEST_ROW)
-            row, rest = ((last + 1,), axis) if length >= SHORTEST_ROW else ((), axis)
-            arrays = [self.xp.reshape(array, (*array.shape[:last], -1, length)) for array in arrays] if row else arrays
-        sums = reduce(tuple(arrays), dimensions=row) if row and rest else tuple(arrays)
-        return list(reduce(sums, dimensions=rest or axis))
+        reduce = partial(self._jax.lax.reduce, init_values=(self.xp.int64(0),) * len(arrays), computation=_add_each)
+        # where an array is spread over devices, rows may be too, and their sums would travel instead of those of devices
+        if self._jax.default_backend() == "cpu" and self._jax.device_count() == 1:
+            arrays, row = self._rows(arrays, axis)
+            if row:
+                arrays, axis = reduce(tuple(arrays), dimensions=row), tuple(a for a in axis if a not in row)
+        return list(reduce(tuple(arrays), dimensions=axis))
+
+    def _rows(self, arrays: Sequence[Array], axis: Axes) -> tuple[Sequence[Array], Axes]:
+        """Return arrays of the same sums over `axis`, and the last axes that are rows to be summed first; () for none."""
+        shape = arrays[0].shape
+        row = _row(shape, axis)
+        if row != axis:
+            return arrays, row
+        last, length = len(shape) - 1, math.gcd(shape[-1], LONGEST_ROW)
+        if len(axis) > 1 or length < SHORTEST_ROW:
+            return arrays, ()
+        return [self.xp.reshape(array, (*shape[:last], -1, length)) for array in arrays], (last + 1,)
 
     def count(self, mask: Array, axis: Axes) -> Array:
         return self.xp.sum(mask, axis=axis, dtype=self.xp.int64)
