@@ -8,10 +8,11 @@ from typing import Any, Literal
 from . import formulas
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
-from .counts import find_invalid, summed
 from .formulas import Formula, Sums, divide, halving_sum
 from .reading import OverlapArguments
+from .summing import summed
 from .sums import Overlap
+from .values import find_invalid
 
 NAN = float("nan")
 Average = Literal["macro", "micro", "weighted"] | None

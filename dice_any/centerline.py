@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .arrays.library import Array, ArrayLibrary, Axes
-from .counts import Summed, summed
 from .fields import Fields, differentiable_map, read_task, write_out
 from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
@@ -15,6 +14,7 @@ from .kernels.skeletons import skeleton, skeleton_gradient
 from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
 from .reading import read_axes, read_integer
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
+from .summing import Summed, summed
 
 WHY = "a skeleton is drawn from neighbours"
 

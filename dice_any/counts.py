@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection
+from typing import Any, Literal
 
 from .arrays import library_of, load_library
-from .arrays.library import Array, ArrayLibrary
-from .kernels import RoundTrip, Task, optional_part, reference, select
-from .kernels.limbs import UNIT
-from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID, TOTAL
-from .reading import LIMIT, Axis, read, read_ids, read_rows
+from .arrays.library import Array
+from .kernels import optional_part, reference, select
+from .kernels.task import INVALID
+from .reading import Axis, read, read_ids, read_rows
+from .summing import summed
 from .sums import Overlap
+from .values import TOO_MUCH_WEIGHT, find_invalid, raise_invalid
 
 __all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
 
@@ -125,154 +125,6 @@ def overlap(
         exact=exact,
         backend=backend,
     ).overlap
-
-
-class Summed(NamedTuple):
-    """What a kernel was asked for, and what it answered."""
-
-    overlap: Overlap
-    task: Task | None  # None if nothing was asked, as the overlap was given
-    entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
-    vjp: Callable[[Array], Array] | None = None
-
-    def gradient(self, cotangent: Array) -> Array:
-        """Return the prediction's gradient from the derivatives in the sums, where it was asked for."""
-        if self.vjp is None:
-            raise TypeError("an overlap that was given, or summed without its gradient, has no prediction to pull at")
-        return self.vjp(cotangent)
-
-
-def summed(
-    prediction: Array,
-    target: Array,
-    /,
-    *,
-    backend: str | None = None,
-    weight: Array | None = None,
-    with_gradient: bool = False,
-    **arguments: Any,
-) -> Summed:
-    """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted.
-
-    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation follows the sums then.
-    """
-    library, task = read(prediction, target, weight=weight, **arguments)
-    traced = library.traced(prediction, target, weight)
-    if task.kind != "plain" or with_gradient:
-        prediction, target = library.detach(prediction), library.detach(target)
-    vjp = None
-    with library.precision():
-        if with_gradient:
-            trip = _round_trip(select(task, backend, traced), task, backend)
-            sums, vjp = trip.overlap(prediction, target, weight), partial(trip.overlap_vjp, prediction, target, weight)
-        elif task.kind == "plain" and not traced and library.differentiable(prediction, target):
-            sums = _differentiable_sums(library, task, backend, prediction, target, weight)
-        else:
-            sums = select(task, backend, traced).overlap(task, prediction, target, weight)
-        answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
-        entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
-        sums = sums if entropy is None else sums[:ENTROPY, ...]
-        result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
-        if task.can_be_invalid:
-            if weight is not None:
-                result = _limit_weight(answer, result)
-            raise_invalid(answer, result._sums[INVALID, ...], task, prediction, target, weight)
-    return Summed(result, task, entropy, vjp)
-
-
-def raise_invalid(
-    answer: ArrayLibrary, invalid: Array, task: Task, prediction: Array, target: Array, weight: Array | None
-) -> None:
-    """Raise an error about invalid elements where Python may look at how many there were."""
-    if answer.at_hand(invalid) and answer.xp.any(invalid > 0):
-        library = library_of(prediction)
-        raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
-
-
-def _differentiable_sums(
-    library: ArrayLibrary, task: Task, backend: str | None, prediction: Array, target: Array, weight: Array | None
-) -> Array:
-    """Return plain sums whose gradient is the closed form, where an automatic differentiation follows the arrays."""
-    if library.differentiable(target):  # the closed form is that of the prediction
-        return reference.overlap(task, prediction, target, weight)
-    trip = _round_trip(select(task, backend), task, backend)
-    return library.with_gradient(trip.overlap, trip.overlap_vjp)(prediction, target, weight)
-
-
-def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:
-    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name must have both."""
-    optional_part(kernel, "overlap_vjp", backend, None)
-    return RoundTrip(kernel if hasattr(kernel, "overlap_vjp") else reference, task)
-
-
-def _limit_weight(library: ArrayLibrary, result: Overlap) -> Overlap:
-    """Make an overlap of too much weight invalid: integer sums beyond the limit could have wrapped."""
-    if result.kind == "plain":
-        return result
-    xp = library.xp
-    sums = result._sums
-    whole = sums[:, 0, ...] if result.kind == "exact" else sums
-    too_much = xp.astype((whole[TOTAL, ...] >= LIMIT) | (whole[TOTAL, ...] < 0), xp.int64)
-    rows = [sums[row, ...] for row in range(INVALID)]
-    invalid = whole[INVALID, ...] + too_much
-    if result.kind == "exact":
-        invalid = library.stack([invalid, xp.zeros_like(invalid), xp.zeros_like(invalid)])
-    return result._with(library.stack([*rows, invalid]))
-
-
-def find_invalid(library: ArrayLibrary, task: Task, prediction: Array, target: Array, weight: Array | None) -> str | None:
-    """Say which argument holds invalid values, how many, and what to do; None if none does. Looks at everything again."""
-    xp = library.xp
-
-    def number(mask: Array) -> int:
-        return int(xp.sum(xp.astype(mask, xp.int64), dtype=xp.int64))
-
-    if weight is not None and library.kind(weight.dtype) != "bool":
-        bad = number(~((weight >= 0) & (weight < UNIT)))
-        if bad:
-            return f"`weight` must be non-negative and below 2**31; got {bad} other values. Clip or scale it."
-    counted = xp.ones_like(target, dtype=xp.bool)
-    if weight is not None:
-        counted = counted & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
-    if task.labels[1]:
-        labels = xp.astype(target, xp.int64)
-        if task.ignore_label is not None:
-            counted = counted & (labels != task.ignore_label)
-        bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
-        if bad:
-            return (
-                f"`target` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
-                "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
-            )
-    aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
-    if library.kind(prediction.dtype) == "integer":
-        labels = xp.astype(prediction, xp.int64)
-        bad = number(counted & ((labels < 0) | (labels >= task.num_classes)))
-        if bad:
-            return (
-                f"`prediction` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
-                "Raise `num_classes`, or relabel."
-            )
-    for name, values, activated in (("prediction", prediction, task.activation), ("target", target, None)):
-        if library.kind(values.dtype) != "floating":
-            continue
-        if activated:
-            bad = number(aligned & ~xp.isfinite(values))
-            if bad:
-                return (
-                    f"`{name}` must hold finite logits or scores; got {bad} NaN or infinite. Find where the NaN comes from."
-                )
-            continue
-        bad = number(aligned & ~((values >= 0) & (values <= 1)))
-        if bad:
-            return (
-                f"`{name}` must hold memberships in [0, 1]; got {bad} values outside or NaN. "
-                "For logits pass `activation='sigmoid'` or `'softmax'`; for 0/255 masks compare: `mask > 0`."
-            )
-    return None
-
-
-TOO_MUCH_WEIGHT = "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
 
 
 def confusion_matrix(

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .arrays.library import Array, ArrayLibrary
-from .counts import raise_invalid
 from .kernels import Task
 from .kernels.activations import memberships, memberships_gradient
 from .kernels.blocks import invalid_labels, read_block
 from .loss_arguments import LossCall, refuse_overlap
 from .reading import read
+from .values import raise_invalid
 
 
 class Fields(NamedTuple):

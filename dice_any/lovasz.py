@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .arrays.library import Array, ArrayLibrary
-from .counts import raise_invalid, summed
 from .fields import Fields, read_task, widened, write_out
 from .gradients import Wanted
 from .kernels import Task
@@ -16,6 +15,8 @@ from .kernels.vjp import align
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings, refuse_argument
 from .reading import read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
+from .summing import summed
+from .values import raise_invalid
 
 WHY = "it ranks elements by their errors"
 

@@ -8,11 +8,11 @@ from typing import Any
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import counted, refuse_squared
-from .counts import Summed, summed
 from .gradients import Wanted
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings
 from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
 from .reductions import Settings
+from .summing import Summed, summed
 from .sums import Overlap
 
 

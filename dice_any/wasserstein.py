@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from .arrays import UnknownLibraryError, library_of
 from .arrays.library import Array, ArrayLibrary
-from .counts import summed
 from .fields import differentiable_map, read_task, widened
 from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
 from .kernels.distances import Matrix, class_distances, class_distances_gradient
 from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
+from .summing import summed
 from .sums import Overlap
 
 WHY = "it weighs one class against another"
