@@ -11,11 +11,13 @@ from ...arrays.library import Array
 from .. import scalars
 from ..plan import Plan, View, ignored, plan
 from ..task import ENTROPY, INTERSECTION, PREDICTION, Task
-from . import hard, soft, team
+from . import blocks, hard, team
+from .blocks import Case
+from .gradient import build_gradient
 from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
-from .soft import Case
+from .sums import build_sums
 
-ACTIVATIONS = {None: soft.NONE, "sigmoid": soft.SIGMOID, "softmax": soft.SOFTMAX}
+ACTIVATIONS = {None: blocks.NONE, "sigmoid": blocks.SIGMOID, "softmax": blocks.SOFTMAX}
 REALS = {"float32": np.float32, "float64": np.float64}
 #: Numbers of a block, so that the scratch of one thread stays in its cache; elements of one by softmax, which goes over
 #: its block many times: the nearest cache.
@@ -36,7 +38,7 @@ def sums(task: Task, prediction: Array, target: Array, weight: Array | None) -> 
     work = _Work(task, [prediction, target, weight], _block(task), CHUNK_NUMBERS)
     out = work.zeros((5, 3) if exact else (7,), np.int64 if exact else np.float64)
     case = _case(task)
-    work.run(_loop(soft.build_sums, case, exact), _loaders(case.real, case.labels), float(task.entropy or 0), out)
+    work.run(_loop(build_sums, case, exact), _loaders(case.real, case.labels), float(task.entropy or 0), out)
     return work.answer(out, task.lead)
 
 
@@ -50,7 +52,7 @@ def gradient(task: Task, prediction: Array, target: Array, weight: Array | None,
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
-    work.run(_loop(soft.build_gradient, case), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
+    work.run(_loop(build_gradient, case), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
     return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
 
 
@@ -78,7 +80,7 @@ def _case(task: Task) -> Case:
         labels=task.labels[1],
         form=scalars.FORMS[task.form],
         weighted=task.dtypes[2] is not None or task.ignore_label is not None,
-        entropy=0 if task.entropy is None else soft.CROSS if task.entropy == 0 else soft.FOCAL,
+        entropy=0 if task.entropy is None else blocks.CROSS if task.entropy == 0 else blocks.FOCAL,
     )
 
 

@@ -1,0 +1,151 @@
+"""A block of memberships or logits: what is compiled for it, where its rows are, and its softmax.
+
+What a task fixes (`Case`) is compiled in: what it does not need leaves no instruction. The rest, layout, types of labels and
+weights, lengths, is decided once for each block.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .arithmetic import exp, log
+from .memory import INLINE, NO_ARRAY, lies_straight, load_labels, load_real, offset, row
+
+NONE, SIGMOID, SOFTMAX = range(3)
+CROSS, FOCAL = 1, 2
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+
+
+class Case(NamedTuple):
+    """What is compiled in: plain values, from which Numba makes the key of its cache on disk."""
+
+    real: str
+    activation: int
+    labels: bool
+    form: int
+    weighted: bool
+    #: 0: none; 1: cross-entropy; 2: focal
+    entropy: int
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+@njit(**INLINE)
+def load_rows(
+    loaders: Any,
+    scratch: Any,
+    classes: Any,
+    n: Any,
+    code: Any,
+    own: Any,
+    address: Any,
+    step: Any,
+    first: Any,
+    shape: Any,
+    strides: Any,
+) -> Any:
+    """Return where the rows of a block are and how far apart: in place if they can be used there, else in `scratch`."""
+    if code == own and lies_straight(first, n, shape, strides, scratch.itemsize):
+        return address + offset(first, shape, strides), step
+    for c in range(classes):
+        load_real(loaders, scratch[c], n, code, address + c * step, first, shape, strides)
+    return scratch.ctypes.data, scratch.shape[1] * scratch.itemsize
+
+
+@njit(**INLINE)
+def load_weights(
+    loaders: Any,
+    scratch: Any,
+    marks: Any,
+    classes: Any,
+    n: Any,
+    code: Any,
+    address: Any,
+    step: Any,
+    first: Any,
+    shape: Any,
+    strides: Any,
+) -> Any:
+    """Fill `scratch` with weights, 0 for what is ignored; return the step from class to class."""
+    rows = classes if step != 0 else 1
+    for c in range(rows):
+        weights = scratch[c, :n]
+        if code == NO_ARRAY:
+            weights[:] = ONE
+        else:
+            load_real(loaders, weights, n, code, address + c * step, first, shape, strides)
+        ignored = np.int32(classes + 1)
+        for i in range(n):
+            weights[i] = ZERO if marks[i] == ignored else weights[i] + ZERO  # without the sum, it would be a branch
+        if rows == 1:
+            for i in range(n):
+                marks[i] = max(marks[i], ignored if weights[i] == ZERO else np.int32(0))
+    return scratch.shape[1] * scratch.itemsize if rows > 1 else 0
+
+
+@njit(**INLINE)
+def find_cell(place: Any, cell: Any, kept: Any, kept_steps: Any) -> Any:
+    """Return the addresses of a cell's first elements in prediction, target and weight."""
+    return (
+        place[0, 0] + offset(cell, kept, kept_steps[0]),
+        place[1, 0] + offset(cell, kept, kept_steps[1]),
+        place[2, 0] + offset(cell, kept, kept_steps[2]),
+    )
+
+
+@njit(**INLINE)
+def read_block(
+    loaders: Any, xs: Any, ys: Any, ws: Any, marks: Any, n: Any, classes: Any, own: Any, place: Any, at: Any,
+    first: Any, summed: Any, steps: Any, ignoring: Any, ignored: Any, labels: Any, weighted: Any,
+) -> Any:  # fmt: skip
+    """Fill `marks` with a block's labels; return where the rows of prediction, target and weight are, and how far apart."""
+    x_row, x_step = load_rows(loaders, xs, classes, n, place[0, 1], own, at[0], place[0, 2], first, summed, steps[0])
+    y_row, y_step, w_step = ys.ctypes.data, 0, 0
+    if labels:
+        load_labels(loaders, marks, n, place[1, 1], at[1], first, summed, steps[1], classes, ignoring, ignored)
+    else:
+        y_row, y_step = load_rows(loaders, ys, classes, n, place[1, 1], own, at[1], place[1, 2], first, summed, steps[1])
+    if weighted:
+        if not labels:
+            marks[:n] = 0
+        w_step = load_weights(loaders, ws, marks, classes, n, place[2, 1], at[2], place[2, 2], first, summed, steps[2])
+    return x_row, x_step, y_row, y_step, ws.ctypes.data, w_step
+
+
+# -- activation --------------------------------------------------------------------------------------------------------
+
+
+@njit(**INLINE)
+def softmax(
+    shrunk: Any, top: Any, total: Any, own: Any, marks: Any, n: Any, classes: Any, address: Any, step: Any,
+    real: Any, want_own: Any,
+) -> None:  # fmt: skip
+    """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over the classes.
+
+    If wanted, `own` becomes the logarithm of the membership in each element's own class.
+    """
+    top, total = top[:n], total[:n]
+    z = row(address, n, real)
+    for i in range(n):
+        top[i] = z[i]
+        total[i] = own[i] = ZERO
+    for c in range(1, classes):
+        z = row(address + c * step, n, real)
+        for i in range(n):
+            top[i] = z[i] if z[i] > top[i] else top[i]
+    for c in range(classes):
+        z, out = row(address + c * step, n, real), shrunk[c, :n]
+        for i in range(n):
+            below = z[i] - top[i]
+            out[i] = exp(below)
+            if want_own:
+                own[i] += below if marks[i] == c else ZERO  # added, as what is kept would be a branch
+        for i in range(n):
+            total[i] += out[i]
+    if want_own:
+        for i in range(n):
+            own[i] -= log(total[i])

@@ -1,0 +1,148 @@
+"""The gradient of memberships and logits: each block is computed again, and its gradient written once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .arithmetic import both_slope, cost_slope, log, log_sigmoid, sigmoid, size_slope
+from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .memory import STAMP, claim, lies_straight, offset, row, scatter
+
+
+def build_gradient(case: Case) -> Any:
+    """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and E."""
+    stamp = STAMP
+    real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
+    activation, labels, form, weighted, entropy = case[1:]
+
+    own_cost = bool(entropy and labels and activation == SOFTMAX)
+    # without an activation the slopes are those of the reference to the bit: a product and a sum are two roundings
+    fused = {"contract"} if activation != NONE else False
+
+    @njit(cache=True, nogil=True, error_model="numpy", fastmath=fused)
+    def fill_chunks(
+        loaders: Any,
+        ticket: Any,
+        sizes: Any,
+        power: Any,
+        place: Any,
+        kept: Any,
+        kept_steps: Any,
+        summed: Any,
+        steps: Any,
+        slopes: Any,
+    ) -> None:
+        _stamp = stamp
+        chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
+        gamma = real(power) if entropy == FOCAL else ZERO
+        xs = np.empty((classes, block), real)
+        ys = np.empty((1 if labels else classes, block), real)
+        ws = np.ones((classes if weighted and place[2, 2] != 0 else 1, block), real)
+        shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
+        top, total, share, pull, mean = (
+            np.empty(block, real), np.empty(block, real), np.empty(block, real), np.zeros(block, real),
+            np.empty(block, real),
+        )  # fmt: skip
+        marks = np.zeros(block, np.int32)
+        gradient = np.empty(block, real)
+        while True:
+            chunk = claim(ticket)
+            if chunk >= chunks:
+                return
+            cell = chunk // parts
+            first = (chunk - cell * parts) * length
+            last = min(first + length, elements)
+            at = find_cell(place, cell, kept, kept_steps)
+            g_at = place[3, 0] + offset(cell, kept, kept_steps[3])
+            while first < last:
+                n = min(block, last - first)
+                x_row, x_step, y_row, y_step, w_row, w_step = read_block(
+                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps, ignoring, ignored,
+                    labels, weighted,
+                )  # fmt: skip
+                in_place = place[3, 1] == own and lies_straight(first, n, summed, steps[3], gradient.itemsize)
+                g_row = g_at + offset(first, summed, steps[3])
+
+                if activation == SOFTMAX:
+                    softmax(shrunk, top, total, pull, marks, n, classes, x_row, x_step, real, own_cost and entropy == FOCAL)
+                    for i in range(n):
+                        share[i] = ONE / total[i]
+                        mean[i] = ZERO
+                    if own_cost:
+                        for i in range(n):
+                            pull[i] = cost_slope(pull[i], gamma) if entropy == FOCAL else -ONE
+                    for c in range(classes):
+                        slope_i, slope_x, slope_e = (
+                            real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
+                        )  # fmt: skip
+                        z, y, w = (
+                            row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
+                            row(w_row + c * w_step, n, real),
+                        )  # fmt: skip
+                        p = shrunk[c, :n]
+                        for i in range(n):
+                            t = np.float32(marks[i] == c) if labels else y[i]
+                            v = p[i] * share[i]
+                            p[i] = v
+                            g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                            g *= v
+                            if own_cost:
+                                g += slope_e * pull[i] if marks[i] == c else ZERO
+                            mean[i] += g * w[i] if weighted else g
+                        if entropy and not labels:
+                            for i in range(n):
+                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
+                                mean[i] += part * w[i] if weighted else part
+                for c in range(classes):
+                    slope_i, slope_x, slope_e = (
+                        real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
+                    )  # fmt: skip
+                    z, y, w = (
+                        row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
+                        row(w_row + c * w_step, n, real),
+                    )  # fmt: skip
+                    out = row(g_row + c * place[3, 2], n, real) if in_place else gradient[:n]
+                    p = shrunk[c, :n] if activation == SOFTMAX else z
+                    for i in range(n):
+                        t = np.float32(marks[i] == c) if labels else y[i]
+                        v = p[i]
+                        if activation == SIGMOID:
+                            v = sigmoid(v)
+                        g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                        if weighted:
+                            g *= w[i]
+                        if activation == SOFTMAX:
+                            g = v * (g - mean[i])
+                            if own_cost:
+                                part = slope_e * pull[i] if marks[i] == c else ZERO
+                                g += part * w[i] if weighted else part
+                        elif activation == SIGMOID:
+                            g *= v * (ONE - v)
+                        if weighted:
+                            g = g if w[i] != ZERO else ZERO
+                        out[i] = g
+                    if entropy and not own_cost:
+                        for i in range(n):
+                            if activation == SOFTMAX:
+                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
+                            else:
+                                v = sigmoid(z[i])
+                                if labels:  # of the set or of its complement
+                                    hit = marks[i] == c
+                                    slope = cost_slope(log_sigmoid(z[i] if hit else -z[i]), gamma)
+                                    part = slope_e * slope * ((ONE - v) if hit else -v)
+                                else:
+                                    t = y[i]
+                                    up, down = cost_slope(log_sigmoid(z[i]), gamma), cost_slope(log_sigmoid(-z[i]), gamma)
+                                    part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
+                            if weighted:
+                                part = part * w[i] if w[i] != ZERO else ZERO
+                            out[i] += part
+                    if not in_place:
+                        scatter(out, place[3, 1], g_at + c * place[3, 2], first, summed, steps[3])
+                first += n
+
+    return fill_chunks

@@ -1,0 +1,251 @@
+"""The sums of memberships and logits, one pass over the arrays.
+
+A block of elements is loaded, activated and summed class by class before the next one, so that nothing larger than a block
+is ever stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .arithmetic import both, cost, high_limb, is_membership, is_weight, log, log_sigmoid, low_sum, quantise, sigmoid, size
+from .blocks import FOCAL, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .memory import INLINE, STAMP, claim, row
+
+#: Elements that are added in the arrays' own precision before float64 takes over.
+RUN = 256
+#: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
+I, X, Y, N, BAD, E, EN = range(7)  # noqa: E741
+REORDERED = {**INLINE, "fastmath": {"reassoc", "contract"}}
+
+
+@njit(**INLINE)
+def count_marks(marks: Any, mark: Any) -> Any:
+    found = 0
+    for i in range(marks.size):
+        found += marks[i] == mark
+    return found
+
+
+@njit(**INLINE)
+def count_bad_weights(weights: Any) -> Any:
+    found = 0
+    for i in range(weights.size):
+        found += not is_weight(weights[i])
+    return found
+
+
+@njit(**REORDERED)
+def add_plain(
+    sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any,
+    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any,
+) -> None:  # fmt: skip
+    """Add the terms of one class of one block, and the costs of the elements that have its label."""
+    for start in range(0, x.size, RUN):
+        n = min(RUN, x.size - start)
+        xs, ys, ms, ws, shares, cs = (
+            x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
+            share[start : start + n], costs[start : start + n],
+        )  # fmt: skip
+        sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
+        for i in range(n):
+            v = xs[i]
+            if activation == SIGMOID:
+                v = sigmoid(v)
+            elif activation == SOFTMAX:
+                v = v * shares[i]
+            t = np.float32(ms[i] == c) if labels else ys[i]
+            if weighted:
+                weight = ws[i]
+                counted = weight != ZERO
+                v, t = (v if counted else ZERO), (t if counted else ZERO)
+                sum_i += both(v, t, form) * weight
+                sum_x += size(v, form) * weight
+                sum_y += size(t, form) * weight
+                sum_n += weight
+                if costly:
+                    sum_e += cs[i] * weight if t != ZERO else ZERO
+            else:
+                sum_i += both(v, t, form)
+                sum_x += size(v, form)
+                sum_y += size(t, form)
+                if costly:
+                    sum_e += cs[i] if t != ZERO else ZERO
+        sums[I] += sum_i
+        sums[X] += sum_x
+        sums[Y] += sum_y
+        sums[N] += sum_n if weighted else n
+        if costly:
+            sums[E] += sum_e
+            sums[EN] += sum_y
+
+
+@njit(**REORDERED)
+def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
+    """Add costs by softmax, each weighed by the target's membership."""
+    for start in range(0, costs.size, RUN):
+        n = min(RUN, costs.size - start)
+        costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
+        sum_e, sum_n = ZERO, ZERO
+        for i in range(n):
+            t = ys[i]
+            if weighted:
+                t = t * ws[i] if ws[i] != ZERO else ZERO
+            sum_e += costs_[i] * t if t != ZERO else ZERO
+            sum_n += t
+        sums[E] += sum_e
+        sums[EN] += sum_n
+
+
+@njit(**REORDERED)
+def add_sigmoid_costs(sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, power: Any, labels: Any, weighted: Any) -> None:
+    """Add costs by sigmoid, of the set and of its complement."""
+    for start in range(0, z.size, RUN):
+        n = min(RUN, z.size - start)
+        zs, ys, ms, ws = (z[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n])
+        sum_e, sum_n = ZERO, ZERO
+        for i in range(n):
+            if labels:
+                term = cost(log_sigmoid(zs[i] if ms[i] == c else -zs[i]), power)
+            else:
+                t = ys[i]
+                term = t * cost(log_sigmoid(zs[i]), power) + (ONE - t) * cost(log_sigmoid(-zs[i]), power)
+            weight = ws[i] if weighted else ONE
+            sum_e += (term * weight if weight != ZERO else ZERO) if weighted else term
+            sum_n += weight
+        sums[E] += sum_e
+        sums[EN] += sum_n
+
+
+@njit(**INLINE)
+def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any) -> None:
+    """Add the terms of one class of one block in integers: sums of (row, limb)."""
+    qs, hs = (np.uint64(0), np.uint64(0), np.uint64(0)), (np.uint64(0), np.uint64(0), np.uint64(0))
+    q_i, q_x, q_y = qs
+    h_i, h_x, h_y = hs
+    bad = 0
+    for i in range(x.size):
+        v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
+        good_v, good_t = is_membership(v), is_membership(t)
+        bad += (not good_v) + (not good_t)
+        v, t = (v if good_v else 0.0), (t if good_t else 0.0)
+        term_i, term_x, term_y = quantise(both(v, t, form)), quantise(size(v, form)), quantise(size(t, form))
+        q_i, h_i = q_i + np.uint64(term_i), h_i + np.uint64(high_limb(term_i))
+        q_x, h_x = q_x + np.uint64(term_x), h_x + np.uint64(high_limb(term_x))
+        q_y, h_y = q_y + np.uint64(term_y), h_y + np.uint64(high_limb(term_y))
+    for part, q, h in ((I, q_i, h_i), (X, q_x, h_x), (Y, q_y, h_y)):
+        sums[part, 1] += np.int64(h)
+        sums[part, 2] += np.int64(low_sum(q, h))
+    sums[N, 0] += x.size
+    sums[BAD, 0] += bad
+
+
+@njit(**INLINE)
+def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any) -> None:
+    """The same with weights, whose products have a whole part too."""
+    bad = 0
+    for part in range(4):
+        whole, q, h = np.uint64(0), np.uint64(0), np.uint64(0)
+        for i in range(x.size):
+            v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
+            weight = np.float64(w[i])
+            good_v, good_t, good = is_membership(v), is_membership(t), is_weight(weight)
+            if part == N:  # once
+                counted = weight != 0.0
+                bad += (counted & (not good_v)) + (counted & (not good_t)) + (not good)
+            v, t, weight = (v if good_v else 0.0), (t if good_t else 0.0), (weight if good else 0.0)
+            term = both(v, t, form) if part == I else size(v if part == X else t, form)
+            term = weight if part == N else term * weight
+            floor = np.int64(term)
+            number = quantise(term - np.float64(floor))
+            whole, q, h = whole + np.uint64(floor), q + np.uint64(number), h + np.uint64(high_limb(number))
+        sums[part, 0] += np.int64(whole)
+        sums[part, 1] += np.int64(h)
+        sums[part, 2] += np.int64(low_sum(q, h))
+    sums[BAD, 0] += bad
+
+
+def build_sums(case: Case, exact: bool) -> Any:
+    """Return the compiled loop that sums."""
+    stamp = STAMP
+    real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
+    activation, labels, form, weighted, entropy = case[1:]
+    has_ys = not labels
+    own_cost = bool(entropy and labels and activation == SOFTMAX)
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def sum_chunks(
+        loaders: Any,
+        ticket: Any,
+        sizes: Any,
+        power: Any,
+        place: Any,
+        kept: Any,
+        kept_steps: Any,
+        summed: Any,
+        steps: Any,
+        out: Any,
+    ) -> None:
+        _stamp = stamp
+        chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
+        gamma = real(power) if entropy == FOCAL else ZERO
+        xs = np.empty((classes, block), real)
+        ys = np.empty((classes if has_ys else 1, block), real)
+        ws = np.empty((classes if weighted and place[2, 2] != 0 else 1, block), real)
+        shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
+        top, total, share, own_log = (np.empty(block, real), np.empty(block, real), np.empty(block, real),
+                                      np.zeros(block, real))  # fmt: skip
+        marks = np.zeros(block, np.int32)
+        while True:
+            chunk = claim(ticket)
+            if chunk >= chunks:
+                return
+            cell = chunk // parts
+            first = (chunk - cell * parts) * length
+            last = min(first + length, elements)
+            at = find_cell(place, cell, kept, kept_steps)
+            while first < last:
+                n = min(block, last - first)
+                x_row, x_step, y_row, y_step, w_row, w_step = read_block(
+                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps, ignoring, ignored,
+                    labels, weighted,
+                )  # fmt: skip
+                outside = count_marks(marks[:n], classes) if labels else 0
+
+                if activation == SOFTMAX:
+                    softmax(shrunk, top, total, own_log, marks, n, classes, x_row, x_step, real, own_cost)
+                    for i in range(n):
+                        share[i] = ONE / total[i]
+                    if own_cost:
+                        for i in range(n):
+                            own_log[i] = cost(own_log[i], gamma)
+                for c in range(classes):
+                    z, y, w = (
+                        row(x_row + c * x_step, n, real),
+                        row(y_row + c * y_step, n, real),
+                        row(w_row + c * w_step, n, real),
+                    )
+                    x = shrunk[c, :n] if activation == SOFTMAX else z
+                    if exact:
+                        if weighted:
+                            add_exact_weighed(out[chunk, c], x, y, marks, w, c, labels, form)
+                        else:
+                            add_exact(out[chunk, c], x, y, marks, c, labels, form)
+                        out[chunk, c, BAD, 0] += outside
+                        continue
+                    add_plain(out[chunk, c], x, share, own_log, y, marks, w, c, activation, labels, form, weighted, own_cost)
+                    out[chunk, c, BAD] += outside
+                    if weighted:
+                        out[chunk, c, BAD] += count_bad_weights(w)
+                    if entropy and activation == SOFTMAX and not labels:
+                        for i in range(n):
+                            own_log[i] = cost((z[i] - top[i]) - log(total[i]), gamma)
+                        add_costs(out[chunk, c], own_log[:n], y, w, weighted)
+                    elif entropy and not own_cost:
+                        add_sigmoid_costs(out[chunk, c], z, y, marks, w, c, gamma, labels, weighted)
+                first += n
+
+    return sum_chunks
