@@ -53,7 +53,7 @@ KERNEL = Simulated("numpy")
 if ENABLED:
     from numba.cuda.simulator import kernelapi
 
-    from dice_any.kernels.cuda import loops, run
+    from dice_any.kernels.cuda import run, sums
 
     class Shared(kernelapi.FakeCUDAShared):
         def __init__(self, *arguments):
@@ -63,7 +63,7 @@ if ENABLED:
     kernelapi.FakeCUDAShared = Shared
 
     # several blocks of several threads, several elements a thread, and odd numbers of each
-    run.THREADS, run.EACH, run.FEWEST_BLOCKS, run.MOST_BLOCKS, loops.GROUPS = 6, 5, 1, 3, 2
+    run.THREADS, run.EACH, run.FEWEST_BLOCKS, run.MOST_BLOCKS, sums.GROUPS = 6, 5, 1, 3, 2
     # the simulator's main thread does nothing but look whether the others are done: it should not do so for long
     sys.setswitchinterval(1e-5)
     kernels.BUILTIN.append(Plugin("numpy", "cuda", "the tests", SimpleNamespace(load=lambda: KERNEL)))

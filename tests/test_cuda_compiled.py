@@ -30,7 +30,7 @@ import numba
 from numba import cuda
 from numba.cuda import dispatcher
 
-from dice_any.kernels.cuda import loops, memory, run
+from dice_any.kernels.cuda import labels, memory, run
 
 CAPABILITY = (8, 0)
 SHAPE = (2, 3, 4, 5)
@@ -82,10 +82,10 @@ class Compiler:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     found: dict[str, str] = {}
-    built, spread = run._built, loops.spread
+    built, spread = run._built, labels.spread
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=CAPABILITY))
     monkeypatch.setattr(run, "_built", lambda *case: Compiler(built(*case), found))
-    monkeypatch.setattr(loops, "spread", Compiler(spread, found))
+    monkeypatch.setattr(labels, "spread", Compiler(spread, found))
     return found
 
 

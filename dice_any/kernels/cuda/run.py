@@ -12,11 +12,13 @@ from ...arrays.library import Array
 from .. import scalars
 from ..plan import Plan, View, ignored, plan
 from ..task import Task
-from . import loops
-from .loops import Case
+from . import labels
+from .elements import CROSS, FOCAL, MASK, NO_WEIGHT, NONE, NUMBERS, SIGMOID, SOFTMAX, Case
+from .gradient import build_gradient
 from .memory import Flat
+from .sums import build_fold, build_sums, rows
 
-ACTIVATIONS = {None: loops.NONE, "sigmoid": loops.SIGMOID, "softmax": loops.SOFTMAX}
+ACTIVATIONS = {None: NONE, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 THREADS, EACH = 256, 16
 #: Fewer blocks make Numba warn of an idle device; more than a device can hold at once take turns.
 FEWEST_BLOCKS, MOST_BLOCKS = 128, 2**14
@@ -34,17 +36,17 @@ def available() -> bool:
 def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
     """Return the sums of masks, memberships or logits."""
     case = _case(task)
-    places = loops.rows(case)
+    places = rows(case)
     with memory.on(prediction) as stream:
         work = _Work(memory, task, [prediction, target, weight], THREADS * EACH)
         kind = "float64" if task.kind == "plain" else "int64"
         out = memory.zeros((math.prod(task.lead), work.cells, work.classes), kind, prediction)
         partials = memory.empty((work.cells * work.classes * len(places) * work.parts,), kind, prediction)
         stretch = memory.flat(partials, written=True).stretch
-        kernel = _built(loops.build_sums, case)
+        kernel = _built(build_sums, case)
         kernel[_blocks(work.tiles), THREADS, stream](*work.arguments, float(task.entropy or 0), stretch)
         numbers = work.cells * work.classes * len(places)
-        kernel = _built(loops.build_fold, getattr(np, kind), THREADS)
+        kernel = _built(build_fold, getattr(np, kind), THREADS)
         kernel[_blocks(numbers), THREADS, stream](
             memory.flat(partials).stretch, work.sizes, places, memory.flat(out.reshape(-1), written=True).stretch
         )
@@ -59,7 +61,7 @@ def gradient(memory: Any, task: Task, prediction: Array, target: Array, weight: 
         out = memory.empty_like(prediction)
         work = _Work(memory, task, [prediction, target, weight, out], THREADS)
         slopes = memory.flat(memory.contiguous(cotangent).reshape(-1)).stretch
-        kernel = _built(loops.build_gradient, case)
+        kernel = _built(build_gradient, case)
         blocks = _blocks(-(-work.cells * work.elements // THREADS))
         kernel[blocks, THREADS, stream](*work.arguments, float(task.entropy or 0), slopes, work.flats[3].stretch)
     return out
@@ -89,10 +91,10 @@ def _count(
     out = memory.zeros((*work.kept, side, side) if pairs else (5, *work.kept, classes), "int64", prediction)
     stretch = memory.flat(out.reshape(-1), written=True).stretch
     scores = task.activation == "argmax"
-    kernel = _built(loops.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
+    kernel = _built(labels.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
     kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](*work.arguments, stretch)
     if not pairs:
-        loops.spread[_blocks(-(-2 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
+        labels.spread[_blocks(-(-2 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
     return out
 
 
@@ -105,8 +107,8 @@ def _case(task: Task) -> Case:
         activation=ACTIVATIONS[task.activation],
         labels=task.labels[1],
         form=scalars.FORMS[task.form],
-        weighted=loops.NUMBERS if numbers else loops.MASK if task.dtypes[2] else loops.NO_WEIGHT,
-        entropy=0 if task.entropy is None else loops.CROSS if task.entropy == 0 else loops.FOCAL,
+        weighted=NUMBERS if numbers else MASK if task.dtypes[2] else NO_WEIGHT,
+        entropy=0 if task.entropy is None else CROSS if task.entropy == 0 else FOCAL,
         threads=THREADS,
         each=EACH,
     )

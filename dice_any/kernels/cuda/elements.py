@@ -1,0 +1,101 @@
+"""One element on the GPU: where it lies, and how it is read and written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import cuda
+
+from .. import scalars
+
+NONE, SIGMOID, SOFTMAX = range(3)
+CROSS, FOCAL = 1, 2
+NO_WEIGHT, MASK, NUMBERS = range(3)
+
+narrow = scalars.compiled(cuda.jit(device=True))
+wide = scalars.compiled(cuda.jit(device=True), wide=True)
+
+
+class Case(NamedTuple):
+    """What is compiled in."""
+
+    kind: str
+    real: str
+    dtypes: tuple[str, str, str]
+    activation: int
+    labels: bool
+    form: int
+    weighted: int
+    #: 0: none; 1: cross-entropy; 2: focal
+    entropy: int
+    threads: int
+    each: int
+
+
+@cuda.jit(device=True)
+def offset(number: Any, shape: Any, steps: Any) -> Any:
+    """Return how far the element of this number is from the first."""
+    place = 0
+    for d in range(len(shape) - 1, 0, -1):
+        rest = number // shape[d]
+        place += (number - rest * shape[d]) * steps[d]
+        number = rest
+    return place + number * steps[0]
+
+
+@cuda.jit(device=True)
+def read_label(labels: Any, at: Any, classes: Any, ignored: Any) -> Any:
+    """Return a class number, `classes` for what is none, `classes` + 1 for what is ignored."""
+    label = np.int64(labels[at])
+    if ignored[0] and label == ignored[1]:
+        return classes + 1
+    return label if (label >= 0) and (label < classes) else np.int64(classes)
+
+
+def build_reader(dtype: str, real: Any) -> Any:
+    """Return what reads a number as a `real`."""
+    if dtype == "bfloat16":
+
+        @cuda.jit(device=True)
+        def read(array: Any, at: Any) -> Any:
+            return real(np.int32(np.int32(array[at]) << 16).view(np.float32))
+
+    elif dtype == "float16":
+
+        @cuda.jit(device=True)
+        def read(array: Any, at: Any) -> Any:
+            return real(np.float32(array[at]))
+
+    else:
+
+        @cuda.jit(device=True)
+        def read(array: Any, at: Any) -> Any:
+            return real(array[at])
+
+    return read
+
+
+def build_writer(dtype: str) -> Any:
+    """Return what writes a number."""
+    if dtype == "bfloat16":
+
+        @cuda.jit(device=True)
+        def write(array: Any, at: Any, value: Any) -> None:
+            bits = np.int64(np.float32(value).view(np.int32))
+            rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16  # to nearest, ties to even
+            array[at] = np.int16(rounded if value == value else 0x7FC0)
+
+    elif dtype == "float16":
+
+        @cuda.jit(device=True)
+        def write(array: Any, at: Any, value: Any) -> None:
+            array[at] = np.float16(np.float32(value))
+
+    else:
+
+        @cuda.jit(device=True)
+        def write(array: Any, at: Any, value: Any) -> None:
+            array[at] = value
+
+    return write

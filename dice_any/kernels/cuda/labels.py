@@ -1,0 +1,114 @@
+"""Label maps: counts, which threads may add in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import cuda, types
+
+from .elements import build_reader, offset, read_label
+
+INT32 = types.int32
+
+
+def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scores: bool, masked: bool, each: int) -> Any:
+    """Return the kernel that counts two label maps, of which the first may be the best of `scores`.
+
+    The bins of a cell are the classes' I, X and Y, the total and what is invalid; or all pairs of labels, rows = target.
+    Where they fit, a block of threads counts a tile in its own memory first.
+    """
+    read_x = build_reader(dtypes[0], np.float64 if dtypes[0] == "float64" else np.float32)
+
+    @cuda.jit(device=True)
+    def best(x: Any, at: Any, step: Any, classes: Any) -> Any:
+        """Return the class of the largest score, the first of equals; `classes` where one is NaN."""
+        top, mark = read_x(x, at), np.int64(0)
+        for c in range(classes):
+            v = read_x(x, at + c * step)
+            if v != v:
+                return np.int64(classes)
+            if v > top:
+                top, mark = v, np.int64(c)
+        return mark
+
+    @cuda.jit(device=True)
+    def place(number: Any, cell: Any, cells: Any, classes: Any) -> Any:
+        """Return where a bin is in the sums."""
+        if pairs:
+            return cell * (classes + 1) * (classes + 1) + number
+        row, c = number // classes, number % classes
+        if number >= 3 * classes:  # these two belong to every class: the first has them till the end
+            row, c = number - 3 * classes + 3, 0
+        return (row * cells + cell) * classes + c
+
+    @cuda.jit
+    def count_tiles(
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any,
+        sizes: Any, ignored: Any, out: Any,
+    ) -> None:  # fmt: skip
+        bins = cuda.shared.array(0, INT32)
+        cells, parts, elements, classes = sizes
+        lane, threads, side = cuda.threadIdx.x, cuda.blockDim.x, classes + 1
+        length = side * side if pairs else 3 * classes + 2
+        for tile in range(cuda.blockIdx.x, cells * parts, cuda.gridDim.x):
+            cell = tile // parts
+            first = (tile - cell * parts) * (threads * each) + lane
+            x_at = starts[0] + offset(cell, kept, kept_steps[0])
+            y_at = starts[1] + offset(cell, kept, kept_steps[1])
+            w_at = starts[2] + offset(cell, kept, kept_steps[2])
+            if in_block:
+                for number in range(lane, length, threads):
+                    bins[number] = 0
+                cuda.syncthreads()
+            total, invalid = np.int64(0), np.int64(0)
+            for k in range(each):
+                i = first + k * threads
+                counted = i < elements
+                b = np.int64(0)
+                if counted and masked:
+                    counted = bool(w[w_at + offset(i, summed, steps[2])])
+                if counted:
+                    b = read_label(y, y_at + offset(i, summed, steps[1]), classes, ignored)
+                    counted = b != side
+                if counted:
+                    at = x_at + offset(i, summed, steps[0])
+                    a = best(x, at, class_steps[0], classes) if scores else read_label(x, at, classes, (0, 0))
+                    total += 1
+                    invalid += np.int64(a == classes or b == classes)
+                    for part in range(1 if pairs else 3):
+                        number = b * side + a
+                        there = True
+                        if not pairs:
+                            number = part * classes + (b if part == 2 else a)
+                            there = a < classes if part < 2 else b < classes
+                            there = there and (part > 0 or a == b)
+                        if there and in_block:
+                            cuda.atomic.add(bins, number, np.int32(1))
+                        elif there:
+                            cuda.atomic.add(out, place(number, cell, cells, classes), np.int64(1))
+            if not pairs:
+                for part in range(2):
+                    number, found = 3 * classes + part, invalid if part == 1 else total
+                    if found != 0 and in_block:
+                        cuda.atomic.add(bins, number, np.int32(found))
+                    elif found != 0:
+                        cuda.atomic.add(out, place(number, cell, cells, classes), found)
+            if in_block:
+                cuda.syncthreads()
+                for number in range(lane, length, threads):
+                    if bins[number] != 0:
+                        cuda.atomic.add(out, place(number, cell, cells, classes), np.int64(bins[number]))
+                cuda.syncthreads()
+
+    return count_tiles
+
+
+@cuda.jit
+def spread(sizes: Any, out: Any) -> None:
+    """Give every class the total and the number of invalid elements, which the first class has."""
+    cells, _, _, classes = sizes
+    for number in range(cuda.grid(1), 2 * cells, cuda.gridsize(1)):
+        at = (3 * cells + number) * classes
+        for c in range(1, classes):
+            out[at + c] = out[at]
