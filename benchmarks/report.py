@@ -191,8 +191,8 @@ def _version(name: str) -> str:
 
 
 HOW = """\
-Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own default number of threads. Times
-are medians; ratios, to the first contender, are taken within each round: median (quartiles). Memory is the peak of a
-process of its own beyond the inputs. Error is the largest relative error against an independent computation; every
-contender had to pass that check first.
+Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own default number of threads. In its
+turn each has a call that is not timed, then as many as take {shortest} s. Times are medians; ratios, to the first
+contender, are taken within each round: median (quartiles). Memory is the peak of a process of its own beyond the inputs.
+Error is the largest relative error against an independent computation; every contender had to pass that check first.
 """

@@ -60,6 +60,13 @@ class KeepingKernel(Kernel):
         return reference.overlap_vjp(task, prediction, target, weight, cotangent)
 
 
+class HoardingKernel(Kernel):
+    """Keeps something of which it cannot make the gradient."""
+
+    name = "hoarding"
+    overlap_keeping = KeepingKernel.overlap_keeping
+
+
 class Shelf(ArrayLibrary):
     """An array library of this test."""
 
@@ -67,7 +74,7 @@ class Shelf(ArrayLibrary):
         super().__init__("shelf", np)
 
 
-counting, wrong, keeping, nameless = Kernel(), WrongKernel(), KeepingKernel(), object()
+counting, wrong, keeping, hoarding, nameless = Kernel(), WrongKernel(), KeepingKernel(), HoardingKernel(), object()
 
 
 @pytest.fixture
@@ -104,6 +111,7 @@ def test_a_forced_kernel_that_declines_says_why(install) -> None:
 BROKEN = {
     "does not load": ("missing_value", "does not load: AttributeError"),
     "lacks its parts": ("nameless", "has no name and no accepts and no overlap"),
+    "lacks the way back": ("hoarding", "has no overlap_vjp_over and no overlap_vjp"),
 }
 
 

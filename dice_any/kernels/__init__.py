@@ -28,6 +28,8 @@ __all__ = [
     "switched_off",
 ]
 
+#: What a kernel must have, and what one that keeps something between the sums and the gradient must have besides.
+NEEDED, NEEDED_TO_KEEP = ("name", "accepts", "overlap"), ("overlap_keeping", "overlap_vjp_over", "overlap_vjp")
 #: The environment variable that turns all kernels off when it names the reference.
 SWITCH = "DICE_ANY_KERNEL"
 
@@ -104,7 +106,8 @@ def load_kernel(plugin: Plugin) -> Any:
         try:
             kernel = plugin.entry_point.load()
             called = getattr(kernel, "name", plugin.name)
-            missing = [part for part in ("name", "accepts", "overlap") if not hasattr(kernel, part)]
+            needed = NEEDED + (NEEDED_TO_KEEP if hasattr(kernel, NEEDED_TO_KEEP[0]) else ())
+            missing = [part for part in needed if not hasattr(kernel, part)]
             problem = f"has no {' and no '.join(missing)}" if missing else None
             problem = problem or (None if called == plugin.name else f"calls itself {called!r}")
         except Exception as error:
