@@ -112,6 +112,34 @@ def test_layouts_change_no_bit(layout: str) -> None:
     np.testing.assert_array_equal(gradient, run.gradient(task, Z, Y, None, np.ones((5, 3))))
 
 
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_memberships_that_are_kept_lead_to_the_same_gradient(name: str, layout: str) -> None:
+    options = dict(TASKS[name])
+    z, weight = LAYOUTS[layout](Z), options.pop("weight", None)
+    task = described(z, Y, weight=weight, class_axis=1, ignore_label=255, **options)
+    sums, kept = KERNEL.overlap_keeping(task, z, Y, weight)
+    np.testing.assert_array_equal(sums, KERNEL.overlap(task, z, Y, weight))
+    # the slope of a focal entropy needs a logarithm that memberships have lost
+    assert (kept is None) == (bool(task.entropy) or layout == "swapped bytes")
+    if kept is not None:
+        slopes = cotangent(task, sums)
+        gradient = KERNEL.overlap_vjp_over(task, kept, Y, weight, slopes)
+        assert gradient is kept
+        np.testing.assert_array_equal(gradient, KERNEL.overlap_vjp(task, z, Y, weight, slopes))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_memberships_are_kept_unrounded_or_not_at_all(dtype: str) -> None:
+    z = Z.astype(dtype)
+    task = described(z, Y, class_axis=1, ignore_label=255, activation="softmax")
+    kept = KERNEL.overlap_keeping(task, z, Y, None)[1]
+    assert (kept is None) == (dtype == "float16")
+    targets = recipe.memberships(11, Z.shape, "float64")
+    task = described(z, targets, class_axis=1, activation="softmax")
+    assert (KERNEL.overlap_keeping(task, z, targets, None)[1] is None) == (dtype != "float64")
+
+
 def test_a_broadcast_array_of_more_terms_than_a_float32_counts() -> None:
     n, value = 2**24 + 3, np.float32(0.7)
     x = np.broadcast_to(value, (n,))

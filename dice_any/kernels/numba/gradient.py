@@ -1,4 +1,4 @@
-"""The gradient of memberships and logits: each block is computed again, and its gradient written once."""
+"""The gradient of memberships and logits: each block is computed again, or taken from what was kept, and written once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, r
 from .memory import STAMP, claim, lies_straight, offset, row, scatter
 
 
-def build_gradient(case: Case) -> Any:
-    """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and E."""
+def build_gradient(case: Case, over: bool) -> Any:
+    """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and E.
+
+    One that goes `over` memberships that were kept finds them in the place of the logits, and leaves the gradient there.
+    """
     stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
-
+    focal = entropy == FOCAL
     own_cost = bool(entropy and labels and activation == SOFTMAX)
     # without an activation the slopes are those of the reference to the bit: a product and a sum are two roundings
     fused = {"contract"} if activation != NONE else False
@@ -37,7 +40,7 @@ def build_gradient(case: Case) -> Any:
     ) -> None:
         _stamp = stamp
         chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
-        gamma = real(power) if entropy == FOCAL else ZERO
+        gamma = real(power) if focal else ZERO
         xs = np.empty((classes, block), real)
         ys = np.empty((1 if labels else classes, block), real)
         ws = np.ones((classes if weighted and place[2, 2] != 0 else 1, block), real)
@@ -67,13 +70,14 @@ def build_gradient(case: Case) -> Any:
                 g_row = g_at + offset(first, summed, steps[3])
 
                 if activation == SOFTMAX:
-                    softmax(shrunk, top, total, pull, marks, n, classes, x_row, x_step, real, own_cost and entropy == FOCAL)
+                    if not over:
+                        softmax(shrunk, top, total, pull, marks, n, classes, x_row, x_step, real, own_cost and focal)
                     for i in range(n):
-                        share[i] = ONE / total[i]
+                        share[i] = ONE if over else ONE / total[i]
                         mean[i] = ZERO
                     if own_cost:
                         for i in range(n):
-                            pull[i] = cost_slope(pull[i], gamma) if entropy == FOCAL else -ONE
+                            pull[i] = cost_slope(pull[i], gamma) if focal else -ONE
                     for c in range(classes):
                         slope_i, slope_x, slope_e = (
                             real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
@@ -82,11 +86,13 @@ def build_gradient(case: Case) -> Any:
                             row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
                             row(w_row + c * w_step, n, real),
                         )  # fmt: skip
-                        p = shrunk[c, :n]
+                        p = z if over else shrunk[c, :n]
                         for i in range(n):
                             t = np.float32(marks[i] == c) if labels else y[i]
-                            v = p[i] * share[i]
-                            p[i] = v
+                            v = p[i]
+                            if not over:
+                                v *= share[i]
+                                p[i] = v
                             g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                             g *= v
                             if own_cost:
@@ -94,7 +100,8 @@ def build_gradient(case: Case) -> Any:
                             mean[i] += g * w[i] if weighted else g
                         if entropy and not labels:
                             for i in range(n):
-                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
+                                slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
+                                part = slope_e * slope * y[i]
                                 mean[i] += part * w[i] if weighted else part
                 for c in range(classes):
                     slope_i, slope_x, slope_e = (
@@ -105,11 +112,13 @@ def build_gradient(case: Case) -> Any:
                         row(w_row + c * w_step, n, real),
                     )  # fmt: skip
                     out = row(g_row + c * place[3, 2], n, real) if in_place else gradient[:n]
-                    p = shrunk[c, :n] if activation == SOFTMAX else z
+                    p = shrunk[c, :n] if activation == SOFTMAX and not over else z
+                    if over:  # and said so, for two arrays at one place are computed one element at a time
+                        out = p
                     for i in range(n):
                         t = np.float32(marks[i] == c) if labels else y[i]
                         v = p[i]
-                        if activation == SIGMOID:
+                        if activation == SIGMOID and not over:
                             v = sigmoid(v)
                         g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                         if weighted:
@@ -127,7 +136,8 @@ def build_gradient(case: Case) -> Any:
                     if entropy and not own_cost:
                         for i in range(n):
                             if activation == SOFTMAX:
-                                part = slope_e * cost_slope((z[i] - top[i]) - log(total[i]), gamma) * y[i]
+                                slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
+                                part = slope_e * slope * y[i]
                             else:
                                 v = sigmoid(z[i])
                                 if labels:  # of the set or of its complement

@@ -75,6 +75,23 @@ class Kernel:
             return reference.overlap_vjp(task, prediction, target, weight, cotangent)
         return run.gradient(task, prediction, target, weight, cotangent)
 
+    def overlap_keeping(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None
+    ) -> tuple[Array, Array | None]:
+        from . import run
+
+        if not self._in_memory(prediction, target, weight):
+            return reference.overlap_keeping(task, prediction, target, weight)
+        kept = run.room_to_keep(task, prediction)
+        return run.sums(task, prediction, target, weight, kept), kept
+
+    def overlap_vjp_over(self, task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+        from . import run
+
+        if not self._in_memory(kept, target, weight):
+            return reference.overlap_vjp_over(task, kept, target, weight, cotangent)
+        return run.gradient(task, kept, target, weight, cotangent, over=True)
+
     def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
         from . import run
 

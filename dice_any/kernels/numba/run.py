@@ -32,19 +32,30 @@ _compiled: dict[Any, Any] = {}
 # -- memberships and logits --------------------------------------------------------------------------------------------
 
 
-def sums(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the sums of memberships or logits."""
+def sums(task: Task, prediction: Array, target: Array, weight: Array | None, kept: Array | None = None) -> Array:
+    """Return the sums of memberships or logits; fill `kept` with the memberships."""
     exact = task.kind == "exact"
-    work = _Work(task, [prediction, target, weight], _block(task), CHUNK_NUMBERS)
+    arrays = [prediction, target, weight] if kept is None else [prediction, target, weight, kept]
+    work = _Work(task, arrays, _block(task), CHUNK_NUMBERS)
     out = work.zeros((5, 3) if exact else (7,), np.int64 if exact else np.float64)
     case = _case(task)
-    work.run(_loop(build_sums, case, exact), _loaders(case.real, case.labels), float(task.entropy or 0), out)
+    loop = _loop(build_sums, case, exact, kept is not None)
+    work.run(loop, _loaders(case.real, case.labels), float(task.entropy or 0), out)
     return work.answer(out, task.lead)
 
 
-def gradient(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
-    """Return the prediction's gradient."""
-    out = _empty_like(task, prediction)
+def room_to_keep(task: Task, prediction: Array) -> Array | None:
+    """Return an array for memberships that become the gradient; None where they would be of no use, or be rounded."""
+    useful = task.entropy is None if task.activation == "sigmoid" else task.activation == "softmax" and not task.entropy
+    rounded = task.dtypes[0] != _case(task).real or (task.library == "numpy" and not prediction.dtype.isnative)
+    return _empty_like(task, prediction) if useful and not rounded else None
+
+
+def gradient(
+    task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array, over: bool = False
+) -> Array:
+    """Return the prediction's gradient; `over` memberships that were kept it has their place."""
+    out = prediction if over else _empty_like(task, prediction)
     work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
     slopes = np.zeros((work.plan.cells, work.classes, 3))
     rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
@@ -52,7 +63,7 @@ def gradient(task: Task, prediction: Array, target: Array, weight: Array | None,
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
-    work.run(_loop(build_gradient, case), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
+    work.run(_loop(build_gradient, case, over), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
     return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
 
 

@@ -1,7 +1,7 @@
 """The sums of memberships and logits, one pass over the arrays.
 
 A block of elements is loaded, activated and summed class by class before the next one, so that nothing larger than a block
-is ever stored.
+is ever stored; but for memberships that are kept for the gradient, in its place.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba import njit
 
 from .arithmetic import both, cost, high_limb, is_membership, is_weight, log, log_sigmoid, low_sum, quantise, sigmoid, size
 from .blocks import FOCAL, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
-from .memory import INLINE, STAMP, claim, row
+from .memory import INLINE, STAMP, claim, lies_straight, offset, row, scatter
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
@@ -40,15 +40,15 @@ def count_bad_weights(weights: Any) -> Any:
 
 @njit(**REORDERED)
 def add_plain(
-    sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any,
-    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any,
+    sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any,
+    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any, keep: Any,
 ) -> None:  # fmt: skip
-    """Add the terms of one class of one block, and the costs of the elements that have its label."""
+    """Add the terms of one class of one block, and the costs of the elements that have its label; keep the memberships."""
     for start in range(0, x.size, RUN):
         n = min(RUN, x.size - start)
-        xs, ys, ms, ws, shares, cs = (
+        xs, ys, ms, ws, shares, cs, kept = (
             x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
-            share[start : start + n], costs[start : start + n],
+            share[start : start + n], costs[start : start + n], memberships[start : start + n],
         )  # fmt: skip
         sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
         for i in range(n):
@@ -57,6 +57,8 @@ def add_plain(
                 v = sigmoid(v)
             elif activation == SOFTMAX:
                 v = v * shares[i]
+            if keep:
+                kept[i] = v
             t = np.float32(ms[i] == c) if labels else ys[i]
             if weighted:
                 weight = ws[i]
@@ -168,8 +170,8 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
     sums[BAD, 0] += bad
 
 
-def build_sums(case: Case, exact: bool) -> Any:
-    """Return the compiled loop that sums."""
+def build_sums(case: Case, exact: bool, keep: bool) -> Any:
+    """Return the compiled loop that sums, and keeps the memberships in a fourth array if they are to be kept."""
     stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
@@ -199,6 +201,8 @@ def build_sums(case: Case, exact: bool) -> Any:
         top, total, share, own_log = (np.empty(block, real), np.empty(block, real), np.empty(block, real),
                                       np.zeros(block, real))  # fmt: skip
         marks = np.zeros(block, np.int32)
+        own_kept = np.empty(block if keep else 1, real)
+        k_row, k_in_place = 0, False
         while True:
             chunk = claim(ticket)
             if chunk >= chunks:
@@ -214,6 +218,10 @@ def build_sums(case: Case, exact: bool) -> Any:
                     labels, weighted,
                 )  # fmt: skip
                 outside = count_marks(marks[:n], classes) if labels else 0
+                if keep:
+                    k_at = place[3, 0] + offset(cell, kept, kept_steps[3])
+                    k_row = k_at + offset(first, summed, steps[3])
+                    k_in_place = lies_straight(first, n, summed, steps[3], own_kept.itemsize)
 
                 if activation == SOFTMAX:
                     softmax(shrunk, top, total, own_log, marks, n, classes, x_row, x_step, real, own_cost)
@@ -236,7 +244,13 @@ def build_sums(case: Case, exact: bool) -> Any:
                             add_exact(out[chunk, c], x, y, marks, c, labels, form)
                         out[chunk, c, BAD, 0] += outside
                         continue
-                    add_plain(out[chunk, c], x, share, own_log, y, marks, w, c, activation, labels, form, weighted, own_cost)
+                    memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else own_kept
+                    add_plain(
+                        out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
+                        activation, labels, form, weighted, own_cost, keep,
+                    )  # fmt: skip
+                    if keep and not k_in_place:
+                        scatter(own_kept[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
                     out[chunk, c, BAD] += outside
                     if weighted:
                         out[chunk, c, BAD] += count_bad_weights(w)
