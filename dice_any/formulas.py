@@ -62,10 +62,14 @@ def recall(library: ArrayLibrary, s: Sums) -> Ratio:
     return s.intersection, s.target
 
 
+def true_negatives(s: Sums) -> Array:
+    """Return tn = (N − Y) − fp, which is exact for counts."""
+    return (s.total - s.target) - (s.prediction - s.intersection)
+
+
 def specificity(library: ArrayLibrary, s: Sums) -> Ratio:
     """Return tn / (N − Y)."""
-    negatives = s.total - s.target
-    return negatives - (s.prediction - s.intersection), negatives
+    return true_negatives(s), s.total - s.target
 
 
 def volume_similarity(library: ArrayLibrary, s: Sums) -> Ratio:
@@ -83,13 +87,18 @@ def cosine(library: ArrayLibrary, s: Sums) -> Ratio:
     return s.intersection, library.sqrt(s.prediction * s.target)
 
 
+def covariance(s: Sums) -> Array:
+    """Return N·I − X·Y as I·tn − fp·fn, which keeps its digits where a set is a tiny or a huge part of N."""
+    return s.intersection * true_negatives(s) - (s.prediction - s.intersection) * (s.target - s.intersection)
+
+
 def matthews_of_class(library: ArrayLibrary, s: Sums) -> Ratio:
     """(N·I − X·Y) / √(X·(N − X)·Y·(N − Y)), Matthews' φ of the set and its complement."""
     spread = s.prediction * (s.total - s.prediction) * (s.target * (s.total - s.target))
     positive = spread > 0
     root = library.sqrt(library.xp.where(positive, spread, library.xp.ones_like(spread)))
     denominator = library.xp.where(positive, root, library.xp.zeros_like(spread))
-    return s.total * s.intersection - s.prediction * s.target, denominator
+    return covariance(s), denominator
 
 
 def matthews_slopes(library: ArrayLibrary, s: Sums) -> list[Ratio]:
@@ -124,9 +133,8 @@ def wasserstein_dice(library: ArrayLibrary, agreement: Array, distance: Array) -
 def two_classes(library: ArrayLibrary, s: Sums) -> Sums:
     """Return the sums of the set and of its complement as two classes along a new last axis."""
     stack = library.xp.stack
-    tn = (s.total - s.target) - (s.prediction - s.intersection)
     return Sums(
-        stack([tn, s.intersection], axis=-1),
+        stack([true_negatives(s), s.intersection], axis=-1),
         stack([s.total - s.prediction, s.prediction], axis=-1),
         stack([s.total - s.target, s.target], axis=-1),
         stack([s.total, s.total], axis=-1),
@@ -140,21 +148,26 @@ def accuracy(library: ArrayLibrary, s: Sums) -> Ratio:
 
 def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
     """(N·ΣI − ΣX·Y) / √((N² − ΣX²)(N² − ΣY²)), Gorodkin's R_K; two classes give Matthews' φ."""
-    n = s.total[..., 0]
-    agreement = n * halving_sum(library, s.intersection) - halving_sum(library, s.prediction * s.target)
-    spread_x = n * n - halving_sum(library, s.prediction * s.prediction)
-    spread_y = n * n - halving_sum(library, s.target * s.target)
+    spread_x, spread_y = (beyond_chance(library, s.total, row, row) for row in (s.prediction, s.target))
     # memberships that do not add up to 1 over the classes can push these below 0, where no correlation is defined
-    none = library.xp.zeros_like(n)
+    none = library.xp.zeros_like(spread_x)
     spread_x, spread_y = library.xp.maximum(spread_x, none), library.xp.maximum(spread_y, none)
-    return agreement, library.sqrt(spread_x * spread_y)  # one root, so that a perfect prediction scores exactly 1
+    # one root, so that a perfect prediction scores exactly 1
+    return halving_sum(library, covariance(s)), library.sqrt(spread_x * spread_y)
 
 
 def kappa(library: ArrayLibrary, s: Sums) -> Ratio:
     """(N·ΣI − ΣX·Y) / (N² − ΣX·Y), Cohen's κ."""
-    n = s.total[..., 0]
-    chance = halving_sum(library, s.prediction * s.target)
-    return n * halving_sum(library, s.intersection) - chance, n * n - chance
+    return halving_sum(library, covariance(s)), beyond_chance(library, s.total, s.prediction, s.target)
+
+
+def beyond_chance(library: ArrayLibrary, total: Array, a: Array, b: Array) -> Array:
+    """Return N² − Σ a·b as Σ a·(N − b) + N·(N − Σ a), no term of which is a difference of large products.
+
+    The second term is 0 where every element has one class.
+    """
+    n = total[..., 0]
+    return halving_sum(library, a * (total - b)) + n * (n - halving_sum(library, a))
 
 
 def generalized_dice(library: ArrayLibrary, s: Sums, weights: Array) -> Ratio:

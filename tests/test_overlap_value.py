@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from fractions import Fraction
 
@@ -192,6 +193,27 @@ def test_a_perfect_label_map_correlates_perfectly() -> None:
     for seed in range(50):
         y = recipe.labels(seed, 31, 3)
         assert float(dice_any.matthews_correlation(y, y, num_classes=3)) == 1.0
+
+
+def test_a_few_elements_of_a_million_million_correlate_as_they_do() -> None:
+    """N² is 10²⁴ here, of which a float64 keeps 16 digits; φ is made of the last ones."""
+    n, tp, fp, fn = 10**12, 2, 1, 3
+    tn = n - tp - fp - fn
+    spread = Fraction((tp + fp) * (tn + fn) * (tp + fn) * (tn + fp))
+    correlation = (tp * tn - fp * fn) / math.sqrt(spread)
+    kappa = Fraction(2 * (tp * tn - fp * fn), (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn))
+    masks = {"kind": "hard", "form": "product", "by_class": False, "sums": [tp, tp + fp, tp + fn, n, 0]}
+    labels = {
+        **masks,
+        "by_class": True,
+        "sums": [[tn, tp], [tn + fn, tp + fp], [tn + fp, tp + fn], [n, n], [0, 0]],
+    }
+    for counts in (masks, labels):
+        value = dice_any.Overlap.from_dict(counts, like=np.zeros(1))
+        assert float(dice_any.matthews_correlation(value)) == pytest.approx(correlation, rel=1e-15)
+        assert float(dice_any.cohen_kappa(value)) == pytest.approx(float(kappa), rel=1e-15)
+        loss = dice_any.matthews_loss(value, smooth=0.0)
+        assert float(loss) == pytest.approx(1 - correlation, rel=1e-15)
 
 
 def test_what_weighs_nothing_may_be_infinite() -> None:

@@ -44,7 +44,8 @@ def tversky(i: float, x: float, y: float, n: float, alpha: float = 0.3, beta: fl
 def matthews(i: float, x: float, y: float, n: float) -> Parts:
     root = math.sqrt(x * (n - x) * (y * (n - y)))
     half = 0.5 * y * (n - y) * (n - 2.0 * x)
-    return Parts((n * i - x * y, root), (n, 0.0), (-y, half / root))
+    fp, fn = x - i, y - i
+    return Parts((i * ((n - y) - fp) - fp * fn, root), (n, 0.0), (-y, half / root))
 
 
 def halving_sum(a: float, b: float, c: float) -> float:
