@@ -41,8 +41,9 @@ class Overlap:
     Notes
     -----
     An overlap also carries the number of invalid elements (NaN, or outside their range) where an error could not be
-    raised at once; scores are NaN there. To a transformation it is one array whose first axis is no sample: return scores
-    from `vmap`, not overlaps. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
+    raised at once; scores are NaN there. To transformations of JAX and PyTorch it is one array whose first axes are those of
+    the counts: `vmap` and `scan` may take and return overlaps. One call counts fewer than 2³² elements; merged overlaps
+    hold up to 2⁶².
 
     Examples
     --------
@@ -57,15 +58,17 @@ class Overlap:
     0.5
     """
 
-    __slots__ = ("_sums", "by_class", "form", "kind")
+    __slots__ = ("_held", "_turned", "by_class", "form", "kind")
 
     kind: Kind
     form: str
     by_class: bool
-    _sums: Array  # (5, *counts); exact: limbs, (5, 3, *counts)
+    _held: Array
+    _turned: bool  # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
 
-    def __init__(self, sums: Array, *, kind: Kind, form: str, by_class: bool) -> None:
-        object.__setattr__(self, "_sums", sums)
+    def __init__(self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False) -> None:
+        object.__setattr__(self, "_held", sums)
+        object.__setattr__(self, "_turned", turned)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "by_class", by_class)
@@ -128,13 +131,30 @@ class Overlap:
     # -- the sums ------------------------------------------------------------------------------------------------------
 
     @property
+    def _sums(self) -> Array:
+        """The rows: (5, *counts); exact: limbs, (5, 3, *counts)."""
+        return self._turn(-self._lead, 0) if self._turned else self._held
+
+    @property
+    def _lead(self) -> int:
+        """The number of axes that are not the counts'."""
+        return 2 if self.kind == "exact" else 1
+
+    def _turn(self, start: int, end: int) -> Array:
+        """Return what is held with its rows and limbs moved from one end of the axes to the other."""
+        library = library_of(self._held)
+        with library.precision():
+            return library.xp.moveaxis(self._held, *(tuple(range(e, e + self._lead)) for e in (start, end)))
+
+    @property
     def _library(self) -> ArrayLibrary:
-        return library_of(self._sums)
+        return library_of(self._held)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the counts, the class axis (if `by_class`) last."""
-        return tuple(self._sums.shape[2 if self.kind == "exact" else 1 :])
+        shape = tuple(self._held.shape)
+        return shape[: -self._lead] if self._turned else shape[self._lead :]
 
     def __iter__(self) -> Iterator[Overlap]:
         return (self[i] for i in range(len(self)))
@@ -196,7 +216,8 @@ class Overlap:
         """Add rows with signs; exact ones in integers, rounded once."""
         library = self._library
         with library.precision():
-            total = sum(sign * self._sums[row, ...] for row, sign in signs.items())
+            sums = self._sums
+            total = sum(sign * sums[row, ...] for row, sign in signs.items())
             return self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
 
     def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
@@ -274,7 +295,7 @@ class Overlap:
 
         Folding the last axis of an overlap by class pools the classes.
         """
-        lead, ndim = (2 if self.kind == "exact" else 1), len(self.shape)
+        ndim = len(self.shape)
         if axis is None:
             axis = tuple(range(ndim - self.by_class))
         axes = tuple(sorted({_normal(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)}))
@@ -282,7 +303,7 @@ class Overlap:
         with library.precision():
             sums = self._sums
             if axes:
-                sums = library.xp.sum(sums, axis=tuple(a + lead for a in axes), dtype=sums.dtype)
+                sums = library.xp.sum(sums, axis=tuple(a + self._lead for a in axes), dtype=sums.dtype)
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
     def __getitem__(self, index: Any) -> Overlap:
@@ -294,12 +315,11 @@ class Overlap:
             )
         if not any(i is Ellipsis for i in index):
             index = (*index, Ellipsis)
-        lead = (slice(None),) * (2 if self.kind == "exact" else 1)
-        with self._library.precision():
-            sums = self._sums[(*lead, *index)]
         named = [i for i in index if i is not Ellipsis]
         on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
-        return self._with(sums, self.by_class and not isinstance(on_last, Integral))
+        lead = (slice(None),) * self._lead
+        with self._library.precision():
+            return self._with(self._sums[(*lead, *index)], self.by_class and not isinstance(on_last, Integral))
 
     def select_classes(self, classes: Sequence[int] | str) -> Overlap:
         """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is all but 0."""
@@ -340,19 +360,23 @@ class Overlap:
             return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
 
     def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
-        """Return the one array that transformations of JAX and PyTorch work on, and what they leave alone."""
-        return [self._sums], (self.kind, self.form, self.by_class)
+        """Return the one array that transformations of JAX and PyTorch work on, and what they leave alone.
+
+        An axis that a transformation puts first, or takes from there, is an axis of the counts.
+        """
+        leaf = self._held if self._turned else self._turn(0, -self._lead)
+        return [leaf], (self.kind, self.form, self.by_class)
 
     @classmethod
     def tree_unflatten(cls, context: Any, leaves: Any) -> Overlap:
-        """Rebuild an overlap; the leaf may be anything that a transformation puts there."""
+        """Rebuild an overlap; the leaf may be anything that a transformation puts there, and is not looked at here."""
         kind, form, by_class = context
-        (sums,) = leaves
-        return cls(sums, kind=kind, form=form, by_class=by_class)
+        (leaf,) = leaves
+        return cls(leaf, kind=kind, form=form, by_class=by_class, turned=True)
 
     def __repr__(self) -> str:
         classes = ", by class" if self.by_class else ""
-        library = getattr(type(self._sums), "__module__", "").partition(".")[0]
+        library = getattr(type(self._held), "__module__", "").partition(".")[0]
         return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
 
 

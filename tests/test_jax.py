@@ -113,6 +113,35 @@ def test_transformations() -> None:
     assert each.tolist() == dice_any.dice_score(X, Y, class_axis=1, axis=2).tolist()
 
 
+@pytest.mark.parametrize("form", ["hard", "exact", "plain"])
+def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
+    """An axis that a transformation adds, or takes, is one of the counts."""
+    z, y = jnp.asarray(X), jnp.asarray(Y)
+    given = {"class_axis": 0} | ({"exact": form == "exact"} if form != "hard" else {})
+
+    def count(z, y):
+        return dice_any.overlap(z > 0.5 if form == "hard" else z, y, **given)
+
+    expected = [count(a, b) for a, b in zip(z, y, strict=True)]
+    whole = jax.vmap(count)(z, y)
+    assert whole.shape == (len(y), 3)
+    assert [part.to_dict() for part in whole] == [part.to_dict() for part in expected]
+    scores = jax.vmap(dice_any.jaccard_score)(whole)
+    assert np.asarray(scores).tolist() == [np.asarray(dice_any.jaccard_score(part)).tolist() for part in expected]
+
+    def step(total, sample):
+        found = count(*sample)
+        return total + found, found
+
+    start = dice_any.Overlap.zero(like=expected[0])
+    total, each = jax.jit(lambda start, z, y: jax.lax.scan(step, start, (z, y)))(start, z, y)
+    assert total.to_dict() == sum(expected).to_dict()
+    assert each.to_dict() == whole.to_dict()
+    # what only passes through is not touched
+    assert jax.tree.map(lambda leaf: leaf, whole)._held is whole._held
+    assert jax.eval_shape(count, z[0], y[0]).shape == (3,)
+
+
 def test_gradients_of_chosen_and_weighed_classes() -> None:
     """At JAX's own precision; the slopes of a formula that is written out here."""
     z, y = jnp.asarray(X), jnp.asarray(Y)

@@ -266,6 +266,15 @@ def test_overlap_is_a_pytree() -> None:
     assert torch.utils._pytree.tree_unflatten(leaves, structure).to_dict() == overlap.to_dict()
 
 
+def test_vmap_may_return_overlaps_and_take_them() -> None:
+    x, y = torch.rand(4, 3, 5), torch.randint(0, 3, (4, 5))
+    whole = torch.vmap(lambda x, y: dice_any.overlap(x, y, class_axis=0))(x, y)
+    expected = dice_any.overlap(x, y, class_axis=1, axis=2)
+    assert whole.to_dict() == expected.to_dict()
+    scores = torch.vmap(lambda part: dice_any.dice_score(part, average="macro"))(whole)
+    assert scores.tolist() == dice_any.dice_score(expected, average="macro").tolist()
+
+
 def test_square_roots_are_rounded_correctly() -> None:
     import math
 
