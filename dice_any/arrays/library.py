@@ -127,7 +127,8 @@ class ArrayLibrary:
 
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         """Return the entries of the last axis that have these numbers, in their order."""
-        return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=-1)
+        # not axis=-1, by which cubed takes from the first axis
+        return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         """Sum int64 arrays of one shape."""

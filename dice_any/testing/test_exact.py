@@ -149,6 +149,18 @@ def test_merging_has_no_order(dice_backend: Adapter) -> None:
     assert [oracle.overlap_sums(tree) for tree in trees] == [[oracle.exact_sums(x, y)]] * 4
 
 
+def test_selecting_and_folding(dice_backend: Adapter) -> None:
+    x, y = recipe.memberships(49, (2, 3, 17)), recipe.memberships(51, (2, 3, 17))
+    whole = dice_backend.call(dice_any.overlap, x, y, class_axis=1, axis=2)
+    expected = [[oracle.exact_sums(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(x, y, strict=True)]
+    folded = [oracle.exact_sums(x[:, c].ravel(), y[:, c].ravel()) for c in range(3)]
+    assert oracle.overlap_sums(whole[1]) == expected[1]
+    assert oracle.overlap_sums(whole[:, 2]) == [row[2] for row in expected]
+    assert [oracle.overlap_sums(part) for part in whole] == expected
+    assert oracle.overlap_sums(whole.sum()) == folded
+    assert oracle.overlap_sums(whole.select_classes((2, 0))) == [row[c] for row in expected for c in (2, 0)]
+
+
 def test_hard_and_exact_overlaps_merge(dice_backend: Adapter) -> None:
     soft, hard = recipe.memberships(33, 20), recipe.masks(35, 20)
     both = dice_backend.call(dice_any.overlap, soft, hard) + dice_backend.call(dice_any.overlap, hard, hard)
