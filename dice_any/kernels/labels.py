@@ -1,8 +1,9 @@
-"""Two label maps: counted by a joint histogram where the library has one, else class by class."""
+"""Two label maps: counted by a histogram where the library has one, else class by class."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..arrays.library import Array, ArrayLibrary, elements
 from .limbs import UNIT
@@ -27,9 +28,11 @@ def label_sums(
     xp = library.xp
     if unreadable is not None:
         prediction = xp.where(unreadable, xp.full_like(prediction, task.num_classes), prediction)
-    joint = joint_counts(task, library, prediction, target, counted, weight) if task.kind == "hard" else None
-    if joint is None:
+    if task.kind != "hard" or library.bincount is None:
         return _class_by_class(task, library, prediction, target, counted, weight)
+    joint = joint_counts(task, library, prediction, target, counted, weight)
+    if joint is None:
+        return _apart(task, library, prediction, target, counted, weight)
     matrix, invalid = split_joint(library, joint)
     counts = xp.sum(joint, axis=-1), xp.sum(joint, axis=-2)  # by target label, by predicted label
     classes = matrix.shape[-1]
@@ -61,30 +64,63 @@ def joint_counts(
 
     None where the library has no histogram, or where one would be much larger than the labels it counts.
     """
-    xp, shape, axis = library.xp, library.shape(target), task.element_axis
-    side = task.classes + 1
-    kept = [a for a in range(len(shape)) if a not in axis]
-    cells = elements(tuple(shape[a] for a in kept))
-    if library.bincount is None or cells * side**2 > max(4 * elements(shape), 4096):
+    shape, side = library.shape(target), task.classes + 1
+    kept = tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
+    if library.bincount is None or elements(kept) * side**2 > max(4 * elements(shape), 4096):
         return None
-    weights, bad_weight = _integer_weights(library, weight, shape)
-    codes = library.pair_codes(prediction, target, side) if counted is None else None
+    codes, weights = None, None
+    if counted is None and weight is None:
+        codes = library.pair_codes(prediction, target, side)
     if codes is None:
-        x, y = (_in_range(library, labels, side - 1) for labels in (prediction, target))
-        if bad_weight is not None:
-            y = xp.where(bad_weight, xp.full_like(y, side - 1), y)
+        x, y, weights = _readable(task, library, prediction, target, weight)
         codes = y * side + x
-    bins = side**2
+    return library.xp.reshape(_histogram(task, library, codes, side**2, counted, weights), (*kept, side, side))
+
+
+def _apart(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+) -> Array:
+    """Count what agrees, the prediction and the target in histograms of their own: C numbers instead of C × C."""
+    xp, none = library.xp, task.classes
+    x, y, weights = _readable(task, library, prediction, target, weight)
+    either = (x == none) | (y == none)
+    agreed = xp.where(x == y, x, xp.full_like(x, none))
+    rows = [_histogram(task, library, labels, none + 1, counted, weights) for labels in (agreed, x, y)]
+    total = xp.sum(rows[-1], axis=-1, keepdims=True)
+    invalid = library.count(either if counted is None else either & counted, task.element_axis)
+    rows = [row[..., :none] for row in rows]
+    spread = xp.zeros_like(rows[0])
+    return library.stack([*rows, spread + total, spread + xp.expand_dims(invalid, axis=-1)])
+
+
+def _readable(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """Return the labels, C for what is invalid by itself or by its weight, and the weights."""
+    xp, none = library.xp, task.classes
+    x, y = (_in_range(library, labels, none) for labels in (prediction, target))
+    weights, bad = _integer_weights(library, weight, library.shape(target))
+    return x, (y if bad is None else xp.where(bad, xp.full_like(y, none), y)), weights
+
+
+def _histogram(
+    task: Task, library: ArrayLibrary, codes: Array, bins: int, counted: Array | None, weights: Array | None
+) -> Array:
+    """Count codes from 0 to `bins` − 1 of the elements that take part: (*kept, bins)."""
+    xp, shape = library.xp, library.shape(codes)
+    lengths = tuple(1 if a in task.element_axis else n for a, n in enumerate(shape))
+    cells, length = elements(lengths), bins
     if counted is not None:  # one more bin, thrown away
         codes = xp.where(counted, codes, xp.full_like(codes, bins))
-        bins += 1
+        length += 1
     if cells > 1:
         codes = xp.astype(codes, xp.int64, copy=False)
-        numbers = xp.reshape(library.arange(cells, codes), tuple(n if a in kept else 1 for a, n in enumerate(shape)))
-        codes = codes + numbers * bins
+        codes = codes + xp.reshape(library.arange(cells, codes), lengths) * length
     flat = None if weights is None else xp.reshape(weights, (-1,))
-    counts = xp.reshape(library.bincount(xp.reshape(codes, (-1,)), cells * bins, flat), (cells, bins))
-    return xp.reshape(counts[:, : side**2], (*(shape[a] for a in kept), side, side))
+    bincount: Any = library.bincount  # callers have made sure that there is one
+    counts = xp.reshape(bincount(xp.reshape(codes, (-1,)), cells * length, flat), (cells, length))
+    kept = tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
+    return xp.reshape(counts[:, :bins], (*kept, bins))
 
 
 def _integer_weights(
@@ -112,10 +148,7 @@ def pair_by_pair(
     """Return what `joint_counts` does, from a pair of masks for each pair of labels."""
     xp = library.xp
     side = task.classes + 1
-    x, y = (_in_range(library, labels, side - 1) for labels in (prediction, target))
-    weights, bad = _integer_weights(library, weight, library.shape(target))
-    if bad is not None:
-        y = xp.where(bad, xp.full_like(y, side - 1), y)
+    x, y, weights = _readable(task, library, prediction, target, weight)
     rows = []
     for target_label in range(side):
         row = y == target_label if counted is None else (y == target_label) & counted

@@ -39,11 +39,15 @@ def test_memberships(dice_backend: Adapter, name: str) -> None:
 
 
 @pytest.mark.dice_feature("hard")
-@pytest.mark.parametrize(("position", "label"), [("target", 3), ("target", -1), ("prediction", 3), ("prediction", -7)])
-def test_labels_of_two_maps(dice_backend: Adapter, position: str, label: int) -> None:
+@pytest.mark.parametrize("classes", [3, 90])
+@pytest.mark.parametrize(
+    ("position", "outside"), [("target", "above"), ("target", "below"), ("prediction", "above"), ("prediction", "below")]
+)
+def test_labels_of_two_maps(dice_backend: Adapter, position: str, outside: str, classes: int) -> None:
     x, y = recipe.labels(1, 20, 3), recipe.labels(2, 20, 3)
-    (y if position == "target" else x)[4] = label
-    outcome(dice_backend, f"`{position}` must hold labels from 0 to 2; got 1 outside", x, y, num_classes=3)
+    (y if position == "target" else x)[4] = -7 if outside == "below" else classes
+    message = f"`{position}` must hold labels from 0 to {classes - 1}; got 1 outside"
+    outcome(dice_backend, message, x, y, num_classes=classes)
 
 
 @pytest.mark.dice_feature("exact")
