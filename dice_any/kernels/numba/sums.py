@@ -201,7 +201,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         top, total, share, own_log = (np.empty(block, real), np.empty(block, real), np.empty(block, real),
                                       np.zeros(block, real))  # fmt: skip
         marks = np.zeros(block, np.int32)
-        own_kept = np.empty(block if keep else 1, real)
+        spare = np.empty(block if keep else 1, real)
         k_row, k_in_place = 0, False
         while True:
             chunk = claim(ticket)
@@ -221,7 +221,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                 if keep:
                     k_at = place[3, 0] + offset(cell, kept, kept_steps[3])
                     k_row = k_at + offset(first, summed, steps[3])
-                    k_in_place = lies_straight(first, n, summed, steps[3], own_kept.itemsize)
+                    k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
                 if activation == SOFTMAX:
                     softmax(shrunk, top, total, own_log, marks, n, classes, x_row, x_step, real, own_cost)
@@ -244,13 +244,13 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                             add_exact(out[chunk, c], x, y, marks, c, labels, form)
                         out[chunk, c, BAD, 0] += outside
                         continue
-                    memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else own_kept
+                    memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else spare
                     add_plain(
                         out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
                         activation, labels, form, weighted, own_cost, keep,
                     )  # fmt: skip
                     if keep and not k_in_place:
-                        scatter(own_kept[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
+                        scatter(spare[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
                     out[chunk, c, BAD] += outside
                     if weighted:
                         out[chunk, c, BAD] += count_bad_weights(w)
