@@ -80,7 +80,7 @@ class Overlap:
         raise AttributeError("an Overlap is immutable")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._sums, self.kind, self.form, self.by_class)
+        return _restore, (self._held, self.kind, self.form, self.by_class, self._turned)
 
     @classmethod
     def of_sums(cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
@@ -380,8 +380,8 @@ class Overlap:
         return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
 
 
-def _restore(sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
-    return Overlap(sums, kind=kind, form=form, by_class=by_class)
+def _restore(sums: Array, kind: Kind, form: str, by_class: bool, turned: bool) -> Overlap:
+    return Overlap(sums, kind=kind, form=form, by_class=by_class, turned=turned)
 
 
 def _check(kind: str, form: str) -> None:

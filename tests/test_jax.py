@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -140,6 +141,8 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
     # what only passes through is not touched
     assert jax.tree.map(lambda leaf: leaf, whole)._held is whole._held
     assert jax.eval_shape(count, z[0], y[0]).shape == (3,)
+    for copied in (copy.deepcopy(whole), copy.copy(jax.eval_shape(jax.vmap(count), z, y))):
+        assert copied.shape == whole.shape
 
 
 def test_gradients_of_chosen_and_weighed_classes() -> None:

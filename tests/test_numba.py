@@ -303,6 +303,18 @@ def test_half_precision_of_pytorch() -> None:
         )
 
 
+def test_a_view_that_negates_is_read_as_it_is_meant() -> None:
+    """The imaginary part of a conjugate shares the memory of what it is the negative of."""
+    torch = pytest.importorskip("torch")
+    z, y = torch.asarray(Z), torch.asarray(recipe.labels(27, (2, 70, 40), 3))
+    gradients = []
+    for logits in (torch.complex(z, -z).conj().imag, z.clone()):
+        logits.requires_grad_()
+        dice_any.dice_loss(logits, y, class_axis=1, activation="softmax", backend="numba").backward()
+        gradients.append(logits.grad)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
 def test_gradients_of_pytorch_pass_its_own_check() -> None:
     torch = pytest.importorskip("torch")
     z = torch.asarray(Z[:, :, :4, :5]).to(torch.float64).requires_grad_()

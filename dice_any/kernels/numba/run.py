@@ -73,7 +73,7 @@ def _empty_like(task: Task, prediction: Array) -> Array:
         return np.empty_like(prediction, dtype=prediction.dtype.newbyteorder("="))
     torch = _torch()
     bits = prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction  # NumPy has no word for it
-    return torch.from_numpy(np.empty_like(bits.detach().numpy())).view(prediction.dtype)
+    return torch.from_numpy(np.empty_like(bits.detach().resolve_neg().numpy())).view(prediction.dtype)
 
 
 def _block(task: Task) -> int:
