@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, Literal
 
-from .arrays import library_of, load_library
+from .arrays import UnknownLibraryError, library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
 from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
@@ -80,7 +81,18 @@ class Overlap:
         raise AttributeError("an Overlap is immutable")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._held, self.kind, self.form, self.by_class, self._turned)
+        packed, packer = self._held, None
+        with suppress(UnknownLibraryError):  # a transformation may have put anything there
+            library = library_of(self._held)
+            packed = library.pack(self._held)
+            packer = library.name if packed is not self._held else None
+        return _restore, (packed, self.kind, self.form, self.by_class, self._turned, packer)
+
+    def __copy__(self) -> Overlap:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Overlap:
+        return self
 
     @classmethod
     def of_sums(cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
@@ -144,6 +156,11 @@ class Overlap:
         """Return what is held with its rows and limbs moved from one end of the axes to the other."""
         library = library_of(self._held)
         with library.precision():
+            if self.kind != "plain" and self._held.dtype != library.xp.int64:
+                raise TypeError(
+                    f"the counts of an Overlap must stay int64; got {self._held.dtype}. JAX narrows NumPy's numbers on "
+                    "their way into a transformation: move the overlap first, by `Overlap.from_dict(o.to_dict(), like=array)`."
+                )
             return library.xp.moveaxis(self._held, *(tuple(range(e, e + self._lead)) for e in (start, end)))
 
     @property
@@ -380,7 +397,8 @@ class Overlap:
         return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
 
 
-def _restore(sums: Array, kind: Kind, form: str, by_class: bool, turned: bool) -> Overlap:
+def _restore(sums: Any, kind: Kind, form: str, by_class: bool, turned: bool, packer: str | None) -> Overlap:
+    sums = sums if packer is None else load_library(packer).unpack(sums)
     return Overlap(sums, kind=kind, form=form, by_class=by_class, turned=turned)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -141,8 +142,28 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
     # what only passes through is not touched
     assert jax.tree.map(lambda leaf: leaf, whole)._held is whole._held
     assert jax.eval_shape(count, z[0], y[0]).shape == (3,)
-    for copied in (copy.deepcopy(whole), copy.copy(jax.eval_shape(jax.vmap(count), z, y))):
-        assert copied.shape == whole.shape
+    assert copy.copy(jax.eval_shape(jax.vmap(count), z, y)).shape == whole.shape
+    for other in (pickle.loads(pickle.dumps(part)) for part in (whole, expected[0], total)):
+        assert type(other.tp) is type(whole.tp)
+    assert pickle.loads(pickle.dumps(whole)).to_dict() == whole.to_dict()
+
+
+def test_an_overlap_of_numpy_is_not_narrowed_unseen() -> None:
+    there = dice_any.overlap(X, Y, class_axis=1)
+    with pytest.raises(TypeError, match=r"must stay int64; got int32.*`Overlap\.from_dict"):
+        jax.jit(dice_any.dice_score)(there)
+    moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))
+    assert jax.jit(dice_any.dice_score)(moved).tolist() == dice_any.dice_score(there).tolist()
+
+
+@pytest.mark.parametrize("classes", [3, 80])
+def test_the_best_of_scores_inside_jit(classes: int) -> None:
+    scores, labels = recipe.memberships(7, (2, classes, 30)), recipe.labels(9, (2, 30), classes)
+    scores[0, :, 3] = 0.5  # equal ones
+    score = partial(dice_any.dice_score, class_axis=1, activation="argmax", axis=2, average="micro")
+    assert jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels)).tolist() == score(scores, labels).tolist()
+    scores[1, 2, 4] = np.nan
+    assert np.isnan(jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels))).tolist() == [False, True]
 
 
 def test_gradients_of_chosen_and_weighed_classes() -> None:

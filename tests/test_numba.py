@@ -38,6 +38,8 @@ TASKS = {
     "focal": {"activation": "softmax", "entropy": 2.0},
     "focal sigmoid": {"activation": "sigmoid", "entropy": 1.5},
     "weighted": {"activation": "softmax", "weight": W, "entropy": 2.0},
+    "squared": {"activation": "softmax", "form": "squared", "weight": W, "entropy": 0.0},
+    "squared sigmoid": {"activation": "sigmoid", "form": "squared"},
 }
 
 

@@ -18,8 +18,10 @@ class Jax(ArrayLibrary):
     def __init__(self) -> None:
         super().__init__("jax", "jax.numpy")
         import jax
+        import numpy as np
 
         self._jax = jax
+        self._numpy: Any = np
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
         self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
@@ -48,6 +50,10 @@ class Jax(ArrayLibrary):
         # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
         # back of a gather starts from would not be float64
         return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
+
+    def argmax(self, scores: Array, axis: Any) -> Array:
+        # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at another precision
+        return self._jax.lax.argmax(scores, axis, self.xp.int32)
 
     def softmax(self, z: Array, axis: Any) -> Array:
         return self._along_last(self._nn.softmax, z, axis)
@@ -107,6 +113,16 @@ class Jax(ArrayLibrary):
             whole = partial(function, task, self)
             return self._jax.checkpoint(whole, prevent_cse=False)(*arrays) if task.kind == "plain" else whole(*arrays)
         return self._compiled(function, task, *arrays)
+
+    def pack(self, array: Array) -> Any:
+        # JAX pickles as NumPy does, but reads 64 bits as 32 outside of its context
+        return self._numpy.asarray(array) if isinstance(array, self._jax.Array) and not self.traced(array) else array
+
+    def unpack(self, packed: Any) -> Array:
+        if not isinstance(packed, self._numpy.ndarray):
+            return packed
+        with self.precision():
+            return self.xp.asarray(packed)
 
     def register(self, cls: type) -> None:
         if cls not in self._registered:

@@ -130,6 +130,10 @@ class ArrayLibrary:
         # not axis=-1, by which cubed takes from the first axis
         return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1)
 
+    def argmax(self, scores: Array, axis: Any) -> Array:
+        """Return the number of the largest along an axis, the first of equals."""
+        return self.xp.argmax(scores, axis=axis)
+
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         """Sum int64 arrays of one shape."""
         return [self.xp.sum(array, axis=axis, dtype=self.xp.int64) for array in arrays]
@@ -174,6 +178,14 @@ class ArrayLibrary:
     def arange(self, stop: int, like: Array) -> Array:
         """Return int64 0, 1, ..., stop - 1 on the device of `like`."""
         return self.constant(list(range(stop)), self.xp.int64, like)
+
+    def pack(self, array: Array) -> Any:
+        """Return what can be pickled and gives the same numbers by `unpack`."""
+        return array
+
+    def unpack(self, packed: Any) -> Array:
+        """Return the array that `pack` packed."""
+        return packed
 
     def tolist(self, array: Array) -> Any:
         """Return the values as nested Python lists; a lazy library computes them."""

@@ -111,7 +111,7 @@ def weighed(task: Task, library: ArrayLibrary, block: Block, values: Array) -> A
 def hard_labels(task: Task, library: ArrayLibrary, scores: Array) -> tuple[Array, Array]:
     """Return the class with the largest score (the first of equals), and where a score is NaN."""
     xp = library.xp
-    labels = xp.astype(xp.argmax(scores, axis=task.class_axis), xp.int64)
+    labels = xp.astype(library.argmax(scores, task.class_axis), xp.int64)
     return labels, xp.any(xp.isnan(scores), axis=task.class_axis)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from .arithmetic import both_slope, cost_slope, log, log_sigmoid, sigmoid, size_slope
-from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .blocks import FOCAL, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
 from .memory import STAMP, claim, lies_straight, offset, row, scatter
 
 
@@ -22,10 +22,10 @@ def build_gradient(case: Case, over: bool) -> Any:
     activation, labels, form, weighted, entropy = case[1:]
     focal = entropy == FOCAL
     own_cost = bool(entropy and labels and activation == SOFTMAX)
-    # without an activation the slopes are those of the reference to the bit: a product and a sum are two roundings
-    fused = {"contract"} if activation != NONE else False
 
-    @njit(cache=True, nogil=True, error_model="numpy", fastmath=fused)
+    # not contracted: which products a compiler fuses depends on what is around them, and the gradient is to be the same over
+    # what was kept as over what is computed again, and without an activation that of the reference to the bit
+    @njit(cache=True, nogil=True, error_model="numpy")
     def fill_chunks(
         loaders: Any,
         ticket: Any,
