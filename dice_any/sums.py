@@ -159,7 +159,8 @@ class Overlap:
             if self.kind != "plain" and self._held.dtype != library.xp.int64:
                 raise TypeError(
                     f"the counts of an Overlap must stay int64; got {self._held.dtype}. JAX narrows NumPy's numbers on "
-                    "their way into a transformation: move the overlap first, by `Overlap.from_dict(o.to_dict(), like=array)`."
+                    "their way into a transformation: move the overlap first, by "
+                    "`Overlap.from_dict(o.to_dict(), like=array)`."
                 )
             return library.xp.moveaxis(self._held, *(tuple(range(e, e + self._lead)) for e in (start, end)))
 
