@@ -150,9 +150,9 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
 
 def test_an_overlap_of_numpy_is_not_narrowed_unseen() -> None:
     there = dice_any.overlap(X, Y, class_axis=1)
+    moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))
     with pytest.raises(TypeError, match=r"must stay int64; got int32.*`Overlap\.from_dict"):
         jax.jit(dice_any.dice_score)(there)
-    moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))
     assert jax.jit(dice_any.dice_score)(moved).tolist() == dice_any.dice_score(there).tolist()
 
 
