@@ -99,3 +99,20 @@ def build_writer(dtype: str) -> Any:
             array[at] = value
 
     return write
+
+
+def build_softmax(read: Any, exp: Any, real: Any) -> Any:
+    """Return what finds the largest logit z of an element, and Σ exp(z_c − z) over its classes."""
+
+    @cuda.jit(device=True)
+    def softmax(x: Any, at: Any, step: Any, classes: Any) -> Any:
+        top = read(x, at)
+        for c in range(1, classes):
+            z = read(x, at + c * step)
+            top = z if z > top else top
+        total = real(0.0)
+        for c in range(classes):
+            total += exp(read(x, at + c * step) - top)
+        return top, total
+
+    return softmax

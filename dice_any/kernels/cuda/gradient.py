@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .elements import SIGMOID, SOFTMAX, Case, build_reader, build_writer, narrow, offset, read_label, wide
+from .elements import SIGMOID, SOFTMAX, Case, build_reader, build_softmax, build_writer, narrow, offset, read_label, wide
 
 
 def build_gradient(case: Case) -> Any:
@@ -17,7 +17,7 @@ def build_gradient(case: Case) -> Any:
     cost_slope, i_slope, x_slope = functions.cost_slope, functions.both_slope, functions.size_slope
     activation, labels, form, weighted, entropy = case.activation, case.labels, case.form, case.weighted, case.entropy
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
-    write = build_writer(case.dtypes[0])
+    softmax, write = build_softmax(read_x, exp, real), build_writer(case.dtypes[0])
 
     @cuda.jit
     def fill(
@@ -37,13 +37,7 @@ def build_gradient(case: Case) -> Any:
             mark = read_label(y, y_at, classes, ignored) if labels else np.int64(-1)
             top, total, mean = real(0), real(1), real(0)
             if activation == SOFTMAX:
-                top = read_x(x, x_at)
-                for c in range(1, classes):
-                    z = read_x(x, x_at + c * class_steps[0])
-                    top = z if z > top else top
-                total = real(0)
-                for c in range(classes):
-                    total += exp(read_x(x, x_at + c * class_steps[0]) - top)
+                top, total = softmax(x, x_at, class_steps[0], classes)
             # by softmax the first round finds the mean slope, which the second subtracts
             for turn in range(2 if activation == SOFTMAX else 1):
                 for c in range(classes):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .elements import NUMBERS, SIGMOID, SOFTMAX, Case, build_reader, narrow, offset, read_label, wide
+from .elements import NUMBERS, SIGMOID, SOFTMAX, Case, build_reader, build_softmax, narrow, offset, read_label, wide
 
 UNIT, LOW_BITS = 2.0**31, 2**31 - 1
 #: Partial sums of this many threads are added first, then the partial sums of those.
@@ -155,6 +155,7 @@ def build_sums(case: Case) -> Any:
     activation, labels, weighted, entropy = case.activation, case.labels, case.weighted, case.entropy
     threads, each, count = case.threads, case.each, len(rows(case))
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
+    softmax = build_softmax(read_x, exp, real)
     terms, number_type = build_terms(case), np.float64 if case.kind == "plain" else np.int64
 
     @cuda.jit
@@ -182,15 +183,7 @@ def build_sums(case: Case) -> Any:
                     i = first + k * threads
                     if i < elements:
                         at = x_at + offset(i, summed, steps[0])
-                        top = read_x(x, at)
-                        for c in range(1, classes):
-                            z = read_x(x, at + c * class_steps[0])
-                            top = z if z > top else top
-                        total = real(0.0)
-                        for c in range(classes):
-                            total += exp(read_x(x, at + c * class_steps[0]) - top)
-                        tops[k] = top
-                        totals[k] = total
+                        tops[k], totals[k] = softmax(x, at, class_steps[0], classes)
             for c in range(classes):
                 for r in range(count):
                     sums[r] = number_type(0)
