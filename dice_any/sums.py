@@ -400,6 +400,8 @@ class Overlap:
 
 def _restore(sums: Any, kind: Kind, form: str, by_class: bool, turned: bool, packer: str | None) -> Overlap:
     sums = sums if packer is None else load_library(packer).unpack(sums)
+    with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
+        library_of(sums).register(Overlap)
     return Overlap(sums, kind=kind, form=form, by_class=by_class, turned=turned)
 
 

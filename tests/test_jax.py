@@ -148,6 +148,27 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
     assert pickle.loads(pickle.dumps(whole)).to_dict() == whole.to_dict()
 
 
+def test_a_process_may_begin_with_an_overlap_from_another() -> None:
+    overlap = dice_any.overlap(jnp.asarray(X), jnp.asarray(Y), class_axis=1)
+    code = f"""
+import pickle, jax, dice_any
+overlap = pickle.loads(bytes.fromhex({pickle.dumps(overlap).hex()!r}))
+print(jax.jit(dice_any.dice_score)(overlap).tolist())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == f"{dice_any.dice_score(overlap).tolist()}\n"
+
+
+@pytest.mark.parametrize("classes", [3, 90])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_element_is_invalid_once(classes: int, weighted: bool) -> None:
+    x, y = recipe.labels(11, 30, 3, "int32"), recipe.labels(12, 30, 3, "int32")
+    x[3] = y[3] = y[5] = classes
+    weight = jnp.full(30, 7) if weighted else None
+    count = jax.jit(partial(dice_any.overlap, num_classes=classes))
+    assert set(count(jnp.asarray(x), jnp.asarray(y), weight=weight).invalid.tolist()) == {2}
+
+
 def test_an_overlap_of_numpy_is_not_narrowed_unseen() -> None:
     there = dice_any.overlap(X, Y, class_axis=1)
     moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))

@@ -32,22 +32,18 @@ def label_sums(
         return _class_by_class(task, library, prediction, target, counted, weight)
     joint = joint_counts(task, library, prediction, target, counted, weight)
     if joint is None:
-        return _apart(task, library, prediction, target, counted, weight)
-    matrix, invalid = split_joint(library, joint)
-    counts = xp.sum(joint, axis=-1), xp.sum(joint, axis=-2)  # by target label, by predicted label
-    classes = matrix.shape[-1]
-    # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
-    intersection = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
-    spread = xp.zeros_like(intersection)
-    return library.stack(
-        [
-            intersection,
-            counts[1][..., :classes],
-            counts[0][..., :classes],
-            spread + xp.sum(counts[0], axis=-1, keepdims=True),
-            spread + xp.expand_dims(invalid, axis=-1),
-        ]
-    )
+        both, x, y = _apart(task, library, prediction, target, counted, weight)
+    else:
+        matrix, invalid = split_joint(library, joint)
+        classes = matrix.shape[-1]
+        # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
+        both = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
+        x, y = xp.sum(joint, axis=-2), xp.sum(joint, axis=-1)
+    if joint is None or (weight is not None and library.kind(weight.dtype) != "bool"):  # elements, not their weights
+        invalid = _count_invalid(task, library, prediction, target, counted, weight)
+    spread = xp.zeros_like(both)
+    total = spread + xp.sum(y, axis=-1, keepdims=True)
+    return library.stack([both, x[..., :-1], y[..., :-1], total, spread + xp.expand_dims(invalid, axis=-1)])
 
 
 def split_joint(library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
@@ -65,7 +61,7 @@ def joint_counts(
     None where the library has no histogram, or where one would be much larger than the labels it counts.
     """
     shape, side = library.shape(target), task.classes + 1
-    kept = tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
+    kept = _kept(task, shape)
     if library.bincount is None or elements(kept) * side**2 > max(4 * elements(shape), 4096):
         return None
     codes, weights = None, None
@@ -79,18 +75,25 @@ def joint_counts(
 
 def _apart(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
-) -> Array:
-    """Count what agrees, the prediction and the target in histograms of their own: C numbers instead of C × C."""
+) -> tuple[Array, Array, Array]:
+    """Count what agrees, by class, and the labels of each map, C + 1 with what is invalid.
+
+    Three histograms of C numbers, where a joint one would have C × C.
+    """
     xp, none = library.xp, task.classes
     x, y, weights = _readable(task, library, prediction, target, weight)
-    either = (x == none) | (y == none)
     agreed = xp.where(x == y, x, xp.full_like(x, none))
-    rows = [_histogram(task, library, labels, none + 1, counted, weights) for labels in (agreed, x, y)]
-    total = xp.sum(rows[-1], axis=-1, keepdims=True)
-    invalid = library.count(either if counted is None else either & counted, task.element_axis)
-    rows = [row[..., :none] for row in rows]
-    spread = xp.zeros_like(rows[0])
-    return library.stack([*rows, spread + total, spread + xp.expand_dims(invalid, axis=-1)])
+    both, x, y = (_histogram(task, library, labels, none + 1, counted, weights) for labels in (agreed, x, y))
+    return both[..., :-1], x, y
+
+
+def _count_invalid(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+) -> Array:
+    """Count the elements of which something is invalid."""
+    x, y, _ = _readable(task, library, prediction, target, weight)
+    invalid = (x == task.classes) | (y == task.classes)
+    return library.count(invalid if counted is None else invalid & counted, task.element_axis)
 
 
 def _readable(
@@ -119,8 +122,12 @@ def _histogram(
     flat = None if weights is None else xp.reshape(weights, (-1,))
     bincount: Any = library.bincount  # callers have made sure that there is one
     counts = xp.reshape(bincount(xp.reshape(codes, (-1,)), cells * length, flat), (cells, length))
-    kept = tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
-    return xp.reshape(counts[:, :bins], (*kept, bins))
+    return xp.reshape(counts[:, :bins], (*_kept(task, shape), bins))
+
+
+def _kept(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the lengths of the elements' axes that are not summed."""
+    return tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
 
 
 def _integer_weights(
@@ -169,7 +176,8 @@ def _class_by_class(
     xp = library.xp
     masks = replace(task, axis=task.element_axis, class_axis=None, num_classes=None)
     prediction, target = (xp.astype(labels, xp.int64, copy=False) for labels in (prediction, target))
-    invalid = [(labels < 0) | (labels >= task.num_classes) for labels in (prediction, target)]
+    outside = [(labels < 0) | (labels >= task.num_classes) for labels in (prediction, target)]
+    invalid = [outside[0] | outside[1]]  # an element is invalid once
     add = mask_sums if task.kind == "hard" else membership_sums
     sums = []
     for label in range(task.classes):
