@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+# -- of the overlap of each class, or of all ---------------------------------------------------------------------------
+
+
 @documented
 def dice_loss(
     prediction: Array | Overlap,
@@ -386,6 +389,9 @@ def matthews_loss(
     return overlap_loss(objective, prediction, target, arguments, squared_form=False)
 
 
+# -- with a cross-entropy beside ---------------------------------------------------------------------------------------
+
+
 @documented
 def dice_cross_entropy_loss(
     prediction: Array,
@@ -512,6 +518,9 @@ def _entropy(gamma: float, **weights: float) -> Entropy:
     check_not_negative(**weights)
     of_overlap, of_entropy = weights.values()
     return Entropy(gamma, float(of_entropy), float(of_overlap))
+
+
+# -- of more than the overlap ------------------------------------------------------------------------------------------
 
 
 @documented
