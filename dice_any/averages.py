@@ -12,7 +12,7 @@ from .formulas import Formula, Sums, divide, halving_sum
 from .reading import OverlapArguments
 from .summing import summed
 from .sums import Overlap
-from .values import find_invalid
+from .values import raise_not_a_number
 
 NAN = float("nan")
 Average = Literal["macro", "micro", "weighted"] | None
@@ -36,14 +36,10 @@ class ScoreArguments(JointArguments, total=False):
 def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -> Overlap:
     """Return the overlap that a score or a loss was given, or compute that of a score."""
     if not isinstance(prediction, Overlap):
-        sums = summed(prediction, target, **arguments)
-        library, task = library_of(prediction), sums.task
-        # plain sums check nothing themselves; a score must
-        if task is not None and task.kind == "plain" and library.at_hand(prediction):
-            problem = find_invalid(library, task, prediction, target, arguments.get("weight"))
-            if problem:
-                raise ValueError(problem)
-        return sums.overlap
+        found = summed(prediction, target, **arguments)
+        if found.task is not None and found.task.kind == "plain":  # through which NaN goes: losses are to be NaN too
+            raise_not_a_number(library_of(found.overlap._sums), found.overlap._sums, found.task)
+        return found.overlap
     if target is not None:
         raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
     if arguments:

@@ -118,8 +118,8 @@ def _gradient(
         for slope in (precision, -precision * ratios.precision, sensitivity)
     )
     zero = library.xp.zeros_like(inside)
-    of_skeleton = both.precision.gradient(library.xp.stack([inside, size, zero, zero, zero]))
-    of_prediction = both.sensitivity.gradient(library.xp.stack([reached, zero, zero, zero, zero]))
+    of_skeleton = both.precision.gradient(inside, size)
+    of_prediction = both.sensitivity.gradient(reached, zero)
     through = library.map_whole(partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton)
     return fields.gradient(of_prediction + through)
 

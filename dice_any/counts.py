@@ -6,13 +6,16 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from .arrays import library_of, load_library
-from .arrays.library import Array
+from .arrays.library import Array, elements
 from .kernels import optional_part, reference, select
-from .kernels.task import INVALID
+from .kernels.limbs import limbs_to_float64
 from .reading import Axis, read, read_ids, read_rows
-from .summing import summed
+from .summing import raise_bad_values, rows_of_overlap, summed
 from .sums import Overlap
-from .values import TOO_MUCH_WEIGHT, find_invalid, raise_invalid
+from .values import raise_heavy, raise_invalid
+
+#: Numbers that confusion matrices may hold together: 8 GiB.
+MOST_CELLS = 2**30
 
 __all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
 
@@ -155,21 +158,24 @@ def confusion_matrix(
         Axes summed into each count; None: all. What is left is kept in front of the matrices.
     ignore_label : int, optional
         Elements with this target label take no part.
-    weight : array of bool or integers, optional
-        Weight of each element, with as many axes as the target, each of its length or 1.
+    weight : array, optional
+        Non-negative weight of each element (bool, integer or floating), with as many axes as the target, each of its
+        length or 1.
     backend : str, optional
         Name of a kernel, or ``"reference"``.
 
     Returns
     -------
     array of int64, shape (..., C, C)
-        In the arrays' library, on their device, lazy if they are.
+        In the arrays' library, on their device, lazy if they are. float64 where the weight is floating: sums of integer
+        limbs, rounded once (float32 on a device without float64).
 
     Raises
     ------
     TypeError, ValueError, LookupError
-        As `overlap`. Where values are not at hand, labels out of range make no sound: they are in no cell, and the sum
-        of a matrix falls short of the number of elements.
+        As `overlap`; also if there are so many classes that the matrices would take more than 8 GiB. Where values are not
+        at hand, elements with a label out of range are in no cell: the sum of a matrix of counts falls short of the number
+        of elements, and one of floating weights is NaN.
 
     Examples
     --------
@@ -184,16 +190,26 @@ def confusion_matrix(
             f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and {task.dtypes[1]}. "
             "For scores use `argmax` first; for masks convert to int8."
         )
-    if task.kind != "hard":
-        raise TypeError(f"`weight` must be boolean or integer here; got {task.dtypes[2]}. Scale it to integers.")
+    cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
+    if cells * task.classes**2 > MOST_CELLS:
+        raise ValueError(
+            f"`num_classes` must leave room for the matrices, {MOST_CELLS:,} numbers; got {cells:,} of "
+            f"{task.classes:,} × {task.classes:,}. Relabel to fewer classes, or take sums by class from `overlap`."
+        )
     with library.precision():
         kernel = select(task, backend, library.traced(prediction, target, weight))
         compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
         matrix, invalid = compute(task, prediction, target, weight)
         answer = library_of(matrix)
-        if answer.at_hand(matrix) and answer.xp.any(invalid > 0):
-            raise ValueError(find_invalid(library, task, prediction, target, weight) or TOO_MUCH_WEIGHT)
-    return matrix
+        xp, exact = answer.xp, task.kind == "exact"
+        raise_invalid(answer, invalid, task, prediction, target, by_class=False)
+        if task.limits_weight:
+            raise_heavy(answer, xp.sum(matrix[0, ...] if exact else matrix, axis=(-2, -1)))
+        matrix = limbs_to_float64(answer, matrix) if exact else matrix
+        if task.kind == "hard" or answer.at_hand(matrix):
+            return matrix
+        bad = xp.sum(invalid, axis=0)[..., None, None] > 0
+        return xp.where(bad, xp.full_like(matrix, float("nan")), matrix)
 
 
 def pairwise_overlap(
@@ -253,9 +269,8 @@ def pairwise_overlap(
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)
         answer = library_of(sums)
-        if task.can_be_invalid:
-            raise_invalid(answer, sums[INVALID, ...], task, X, Y, None)
-        return Overlap.of_sums(answer, sums, task.kind, form, by_class=False)  # type: ignore[arg-type]
+        raise_bad_values(answer, task, sums, X, Y)
+        return Overlap.of_sums(answer, rows_of_overlap(answer, task, sums), task.kind, form, by_class=False)  # type: ignore[arg-type]
 
 
 def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None) -> Overlap:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from .arrays.library import Array, ArrayLibrary
 from .kernels import Task
 from .kernels.activations import memberships, memberships_gradient
-from .kernels.blocks import invalid_labels, read_block
+from .kernels.blocks import Block, invalid_labels, read_block
+from .kernels.masks import by_argument, class_last, counted_invalid
+from .kernels.memberships import valid_memberships
 from .loss_arguments import LossCall, refuse_overlap
 from .reading import read
 from .values import raise_invalid
@@ -48,24 +50,53 @@ def read_task(call: LossCall, target: Array | None, why: str) -> tuple[ArrayLibr
     return library, task
 
 
-def write_out(call: LossCall, target: Array, library: ArrayLibrary, task: Task) -> Fields:
-    """Write both sets out; to be called inside the library's precision context."""
+def write_out(call: LossCall, target: Array, library: ArrayLibrary, task: Task, *, of_memberships: bool = True) -> Fields:
+    """Write both sets out; to be called inside the library's precision context.
+
+    Logits that are ranked as they are, are no prediction `of_memberships`.
+    """
     xp = library.xp
     logits, weight = widened(library, call.prediction), call.arguments.get("weight")
     block = read_block(task, library, logits, target, weight)
-    invalid = xp.zeros_like(block.target, dtype=xp.bool)
-    masks = invalid_labels(task, library, logits, target, None)
-    for mask in masks:
-        invalid = invalid | (mask if block.counted is None else mask & block.counted)
-    raise_invalid(library, xp.astype(invalid, xp.int64), task, call.prediction, target, weight)
     prediction = differentiable_map(library, task, memberships, memberships_gradient, logits, target, weight)
-    if masks:  # where Python may not look
-        prediction = xp.where(invalid, xp.full_like(prediction, float("nan")), prediction)
+    prediction, members = valid_sets(call, library, task, block, prediction, target, of_memberships=of_memberships)
     weight = block.counted
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
         weight = xp.where(block.counted, block.weight, xp.zeros_like(block.weight))
     given = (target, call.arguments.get("weight"))
-    return Fields(library, task, logits, given, prediction, block.target, weight)
+    return Fields(library, task, logits, given, prediction, members, weight)
+
+
+def valid_sets(
+    call: LossCall,
+    library: ArrayLibrary,
+    task: Task,
+    block: Block,
+    prediction: Array,
+    target: Array,
+    *,
+    of_memberships: bool = True,
+) -> tuple[Array, Array]:
+    """Return the memberships of a prediction and of the block's target drawn into [0, 1].
+
+    Where some are invalid it is an error or, where Python may not look, NaN in the prediction.
+    """
+    xp = library.xp
+    invalid, members = invalid_labels(task, library, target, None), block.target
+    if of_memberships:
+        prediction, bad = valid_memberships(task, library, prediction, activated=task.activation is not None)
+        invalid = invalid._replace(prediction=bad)
+    if not task.labels[1]:
+        members, bad = valid_memberships(task, library, members)
+        invalid = invalid._replace(target=bad)
+    masks = counted_invalid(library, library.shape(prediction), invalid, block.counted)
+    if masks:
+        found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
+        numbers = library.stack(by_argument(found, next(iter(found.values())) * 0))
+        raise_invalid(library, class_last(task, library, numbers, lead=1), task, call.prediction, target)
+    for mask in masks.values():
+        prediction = xp.where(mask, xp.full_like(prediction, float("nan")), prediction)
+    return prediction, members
 
 
 def widened(library: ArrayLibrary, values: Array) -> Array:

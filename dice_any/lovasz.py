@@ -10,7 +10,7 @@ from .arrays.library import Array, ArrayLibrary
 from .fields import Fields, read_task, widened, write_out
 from .gradients import Wanted
 from .kernels import Task
-from .kernels.lovasz import INVALID_ELEMENTS, LOSS, TARGET_SIZE, lovasz_gradient, lovasz_sums
+from .kernels.lovasz import INVALID, LOSS, ROWS, TARGET_SIZE, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings, refuse_argument
 from .reading import read
@@ -34,12 +34,14 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         )
     with library.precision():
         make = _pooled if call.choices.get("average") == "micro" else _by_class
-        ranked = make(call, target, library, task)
+        ranked = make(call, target, library, task, hinge)
         rows = ranked.rows(hinge)
-        raise_invalid(library, rows[INVALID_ELEMENTS, ...], task, call.prediction, target, call.arguments.get("weight"))
+        invalid = rows[INVALID:, ...]
+        raise_invalid(library, invalid, task, call.prediction, target, by_class=ranked.task.by_class)
+        invalid = library.xp.sum(invalid, axis=0)
         settings = ranked.settings or read_settings(library, rows[LOSS, ...], task.by_class, **call.choices)
         by_class = ranked.task.by_class
-        chosen = choose(library, [rows[LOSS, ...]], rows[TARGET_SIZE, ...], rows[INVALID_ELEMENTS, ...], settings, by_class)
+        chosen = choose(library, [rows[LOSS, ...]], rows[TARGET_SIZE, ...], invalid, settings, by_class)
         value = reduce_losses(library, chosen.rows[0], chosen, settings)
         value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
         if not call.wants_gradient:
@@ -71,7 +73,7 @@ class _Ranked(NamedTuple):
         """Return the rows of `lovasz_sums`, differentiable in the prediction."""
         library, task = self.library, self.task
         tail = (task.classes,) if task.by_class else ()
-        run = partial(library.run_whole, partial(lovasz_sums, hinge=hinge), task, lead=(3,), tail=tail)
+        run = partial(library.run_whole, partial(lovasz_sums, hinge=hinge), task, lead=(ROWS,), tail=tail)
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
 
@@ -91,15 +93,15 @@ class _Ranked(NamedTuple):
         return self.library.map_whole(function, self.task, prediction, target, weight, aligned)
 
 
-def _by_class(call: LossCall, target: Array, library: ArrayLibrary, task: Task) -> _Ranked:
+def _by_class(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
     return _Ranked(library, task, (widened(library, call.prediction), target, call.arguments.get("weight")))
 
 
-def _pooled(call: LossCall, target: Array, library: ArrayLibrary, task: Task) -> _Ranked:
+def _pooled(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
     """Rank the elements of all classes together: the class axis is one more axis of elements, its weights theirs."""
     xp = library.xp
-    fields = write_out(call, target, library, task)
-    sizes = summed(fields.prediction, fields.target, exact=False, **fields.arguments).overlap.as_float64()[2]
+    fields = write_out(call, target, library, task, of_memberships=not hinge)
+    sizes = summed(fields.target, fields.target, exact=False, **fields.arguments).overlap.as_float64()[2]
     settings = read_settings(library, sizes, task.by_class, **call.choices)
     apart = replace(settings, average=None, absent="count")
     chosen = choose(library, [], sizes, xp.zeros_like(sizes), apart, True)

@@ -40,7 +40,7 @@ def overlap_loss(
         value = library.xp.astype(_value(objective, sums, settings), getattr(library.xp, loss_dtype(call.prediction)))
         if not call.wants_gradient:
             return value
-        return value, sums.gradient(library.xp.stack(_slopes(objective, sums, settings)))
+        return value, sums.gradient(*_slopes(objective, sums, settings))
 
 
 def _sums(objective: Objective, call: LossCall, target: Array | None) -> Summed:
@@ -63,16 +63,14 @@ def _value(objective: Objective, sums: Summed, settings: Settings) -> Array:
 
 
 def _slopes(objective: Objective, sums: Summed, settings: Settings) -> list[Array]:
-    """Return the derivatives of a scalar loss in each row of the sums."""
+    """Return the derivatives of a scalar loss in the sums of intersection, prediction and, if there is one, entropy."""
     library = _library(sums)
     both = slopes(objective, sums.overlap, settings)
-    zero = library.xp.zeros_like(both[0])
     added = objective.entropy
     if added is None or sums.entropy is None:
-        return [*both, zero, zero, zero]
+        return both
     both = [added.overlap_weight * slope for slope in both]
-    entropy = added.weight * entropy_slope(library, sums.entropy, sums.overlap, settings)
-    return [*both, zero, zero, zero, entropy, zero]
+    return [*both, added.weight * entropy_slope(library, sums.entropy, sums.overlap, settings)]
 
 
 def _library(sums: Summed) -> ArrayLibrary:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, optional_part, reference, select
-from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID
+from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
 from .reading import read
 from .sums import Overlap
-from .values import limit_weight, raise_invalid
+from .values import raise_heavy, raise_invalid, too_heavy
 
 
 class Summed(NamedTuple):
@@ -23,11 +23,14 @@ class Summed(NamedTuple):
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
     vjp: Callable[[Array], Array] | None = None
 
-    def gradient(self, cotangent: Array) -> Array:
+    def gradient(self, intersection: Array, prediction: Array, entropy: Array | None = None) -> Array:
         """Return the prediction's gradient from the derivatives in the sums, where it was asked for."""
         if self.vjp is None:
             raise TypeError("an overlap that was given, or summed without its gradient, has no prediction to pull at")
-        return self.vjp(cotangent)
+        xp = library_of(intersection).xp
+        zero = xp.zeros_like(intersection)
+        rows = [intersection, prediction, *[zero] * (ROWS - 2)]
+        return self.vjp(xp.stack(rows if entropy is None else [*rows, entropy, zero]))
 
 
 def summed(
@@ -59,13 +62,38 @@ def summed(
             sums = select(task, backend, traced).overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
         entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
-        sums = sums if entropy is None else sums[:ENTROPY, ...]
-        result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
-        if task.can_be_invalid:
-            if weight is not None:
-                result = limit_weight(answer, result)
-            raise_invalid(answer, result._sums[INVALID, ...], task, prediction, target, weight)
+        raise_bad_values(answer, task, sums, prediction, target)
+        rows = rows_of_overlap(answer, task, sums)
+        result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
     return Summed(result, task, entropy, vjp)
+
+
+def raise_bad_values(answer: ArrayLibrary, task: Task, sums: Array, prediction: Array, target: Array) -> None:
+    """Raise an error about invalid values, or too much weight, where Python may look at a kernel's sums."""
+    if not task.can_be_invalid or not answer.at_hand(sums):
+        return
+    whole = _whole(task, sums)
+    raise_invalid(answer, whole[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...], task, prediction, target)
+    if task.limits_weight:
+        raise_heavy(answer, whole[TOTAL, ...])
+
+
+def rows_of_overlap(answer: ArrayLibrary, task: Task, sums: Array) -> Array:
+    """Return the rows that an overlap holds of those that a kernel answers: one for all that is invalid."""
+    if not task.can_be_invalid or answer.at_hand(sums):  # nothing is, or there was an error
+        return sums[: INVALID_PREDICTION + 1, ...]
+    xp = answer.xp
+    invalid = xp.sum(sums[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...], axis=0, keepdims=True, dtype=sums.dtype)
+    if task.limits_weight:
+        heavy = xp.astype(too_heavy(_whole(task, sums)[TOTAL, ...]), xp.int64)
+        heavy = answer.stack([heavy, xp.zeros_like(heavy), xp.zeros_like(heavy)]) if task.kind == "exact" else heavy
+        invalid = invalid + heavy[None, ...]
+    return xp.concat([sums[: TOTAL + 1, ...], invalid])
+
+
+def _whole(task: Task, sums: Array) -> Array:
+    """Return the whole parts of a kernel's sums."""
+    return sums[:, 0, ...] if task.kind == "exact" else sums
 
 
 def _differentiable_sums(

@@ -10,8 +10,11 @@ from typing import Any, Literal
 from .arrays import UnknownLibraryError, library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
-from .kernels.task import INTERSECTION, INVALID, PREDICTION, TARGET, TOTAL
+from .kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL
 from .reading import FORMS, as_classes, read_library
+
+#: The row behind the four sums: how many values were invalid, of whichever argument.
+INVALID = TOTAL + 1
 
 Kind = Literal["hard", "exact", "plain"]
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from .arrays import UnknownLibraryError, library_of
 from .arrays.library import Array, ArrayLibrary
-from .fields import differentiable_map, read_task, widened
+from .fields import differentiable_map, read_task, valid_sets, widened
 from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
+from .kernels.blocks import read_block
 from .kernels.distances import Matrix, class_distances, class_distances_gradient
 from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
@@ -40,9 +41,14 @@ def wasserstein_loss(
     matrix = _read_distances(distances, task.classes)
     with library.precision():
         logits, weight = widened(library, call.prediction), call.arguments.get("weight")
+        if task.activation is None:
+            block = read_block(task, library, logits, target, weight)
+            logits, _ = valid_sets(call, library, task, block, block.prediction, target)
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
         far = differentiable_map(library, task, forward, backward, logits, target, weight)
+        # memberships that add up to more than 1 by a rounding error must not be farther away than the farthest class
+        far = far + library.detach(library.clip(far) - far)
         kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
         exact = bool(call.arguments.get("exact"))
         sums = summed(far, target, exact=exact, with_gradient=call.wants_gradient, **kept)
@@ -54,9 +60,8 @@ def wasserstein_loss(
         if not call.wants_gradient:
             return value
         slope = _slope(library, parts, settings, task.classes)
-        zero = library.xp.zeros_like(slope)
-        cotangent = library.xp.stack([slope, zero, zero, zero, zero])
-        gradient = library.map(backward, task, logits, target, weight, sums.gradient(cotangent))
+        pull = sums.gradient(slope, library.xp.zeros_like(slope))
+        gradient = library.map(backward, task, logits, target, weight, pull)
         return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
 
 

@@ -470,8 +470,6 @@ def test_unknown_backend() -> None:
 def test_confusion_matrix() -> None:
     with pytest.raises(ValueError, match=says("`num_classes` must go with label maps")):
         dice_any.confusion_matrix(MASK, MASK, num_classes=2)
-    with pytest.raises(TypeError, match=says("`weight` must be boolean or integer here; got float64")):
-        dice_any.confusion_matrix(LABELS, LABELS, num_classes=3, weight=np.ones(3))
     with pytest.raises(ValueError, match=says("`target` must hold labels from 0 to 1; got 1 outside")):
         dice_any.confusion_matrix(np.array([0, 1]), np.array([0, 2]), num_classes=2)
 

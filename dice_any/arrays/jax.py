@@ -51,6 +51,9 @@ class Jax(ArrayLibrary):
         # back of a gather starts from would not be float64
         return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
 
+    def clip(self, values: Array) -> Array:
+        return self.xp.clip(values, 0.0, 1.0)
+
     def argmax(self, scores: Array, axis: Any) -> Array:
         # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at another precision
         return self._jax.lax.argmax(scores, axis, self.xp.int32)

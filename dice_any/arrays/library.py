@@ -130,6 +130,12 @@ class ArrayLibrary:
         # not axis=-1, by which cubed takes from the first axis
         return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1)
 
+    def clip(self, values: Array) -> Array:
+        """Return values drawn into [0, 1]."""
+        xp = self.xp
+        values = xp.where(values > 0, values, xp.zeros_like(values))
+        return xp.where(values < 1, values, xp.ones_like(values))
+
     def argmax(self, scores: Array, axis: Any) -> Array:
         """Return the number of the largest along an axis, the first of equals."""
         return self.xp.argmax(scores, axis=axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from .tiles import tiled_map, tiled_sums
 # terms. Where freed memory goes back to the kernel at once (Dask's workers ask for that), small blocks cost far less.
 MASK_TILE, LABEL_TILE = 1 << 19, 1 << 17
 SOFT_TILE = 1 << (13 if "MALLOC_TRIM_THRESHOLD_" in os.environ else 16)
+#: So many integers below 2³¹ add up to less than 2⁵³.
+WEIGHED = 1 << 22
 
 
 def tile_limit(task: Any) -> int:
@@ -51,6 +54,9 @@ class NumPy(ArrayLibrary):
     def are_memberships(self, values: Array) -> bool:
         return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN
 
+    def clip(self, values: Array) -> Array:
+        return self._np.clip(values, 0.0, 1.0)
+
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)  # the one is far faster for scalars
 
@@ -64,9 +70,14 @@ class NumPy(ArrayLibrary):
         return np.sum(mask, axis=axis, dtype=np.int64)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
-        # weights are added in float64: exact, because a tile of them (each below 2**31) adds up to less than 2**53
-        counts = self._np.bincount(codes, weights, minlength=length)
-        return counts if weights is None else counts.astype(self._np.int64)
+        # weights are added in float64: exact for so many of them, each below 2**31
+        np = self._np
+        if weights is None:
+            return np.bincount(codes, minlength=length)
+        if codes.size <= WEIGHED:
+            return np.bincount(codes, weights, minlength=length).astype(np.int64)
+        starts = range(0, codes.size, WEIGHED)
+        return sum(self.bincount(codes[i : i + WEIGHED], length, weights[i : i + WEIGHED]) for i in starts)
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
         np = self._np
@@ -92,7 +103,7 @@ class NumPy(ArrayLibrary):
         self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = tile_limit(task)
+        limit = max(tile_limit(task), math.prod(lead) * math.prod(tail))  # clearing and adding its sums takes less
         if prediction.size <= limit:
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.strides, limit=limit, lead=lead, tail=tail)

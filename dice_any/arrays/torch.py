@@ -77,6 +77,9 @@ class PyTorch(ArrayLibrary):
         low, high = self._torch.aminmax(values)
         return bool(low.item() >= 0 and high.item() <= 1)  # neither holds if there is a NaN
 
+    def clip(self, values: Array) -> Array:
+        return self._torch.clamp(values, 0.0, 1.0)
+
     def count(self, mask: Array, axis: Axes) -> Array:
         torch = self._torch
         if not axis:
@@ -119,6 +122,12 @@ class PyTorch(ArrayLibrary):
         # no synchronisation, no data-dependent shape; integer additions have no order
         counts = torch.zeros(length, dtype=torch.int64, device=codes.device)
         return counts.index_add(0, codes, torch.ones_like(codes) if weights is None else weights)
+
+    def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
+        if not (self.are_labels(prediction, stride - 1) and self.are_labels(target, stride - 1)):
+            return None
+        codes = target.to(self._torch.int64) * stride
+        return codes.add_(prediction.to(self._torch.int64))
 
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One Newton step with the
@@ -176,7 +185,7 @@ class PyTorch(ArrayLibrary):
         prediction: Array = arrays[0]
         if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        limit = self._tile_limit(task, prediction.numel())
+        limit = max(self._tile_limit(task, prediction.numel()), math.prod(lead) * math.prod(tail))
         if prediction.numel() <= limit:
             return function(task, self, *arrays)
         return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)

@@ -103,7 +103,7 @@ def memberships_gradient(
     """Return the gradient of one block in the prediction, in its dtype."""
     block = read_block(task, library, prediction, target, weight)
     membership = activate(task, library, block.prediction, block.counted).membership
-    cotangent = library.xp.astype(cotangent, membership.dtype, copy=False)
+    cotangent = library.xp.astype(cotangent, membership.dtype)  # a copy: it is the caller's, and written over
     gradient = through_activation(task, library, membership, cotangent)
     if block.counted is not None:
         gradient = keep(library, block.counted, gradient)

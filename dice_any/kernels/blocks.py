@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
-from .masks import keep
+from .masks import Invalid, keep
 from .memberships import widen
 from .task import Task
 
@@ -63,25 +63,19 @@ def read_counted(
     return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
 
 
-def invalid_labels(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, unreadable: Array | None
-) -> list[Array]:
-    """Return where labels are out of range, aligned; nothing where all are known to be in it."""
-    xp = library.xp
-    invalid = []
-    if task.labels[1] and not library.are_labels(target, task.classes):
-        invalid.append(_align(task, library, _outside(task, library, target)))
-    if task.labels[0]:
-        masks = (
-            [_outside(task, library, prediction)]
-            if unreadable is None
-            else [_outside(task, library, prediction), unreadable]
-        )
-        invalid += [xp.expand_dims(mask, axis=task.class_axis) for mask in masks]
-    return invalid
+def invalid_labels(task: Task, library: ArrayLibrary, target: Array, unreadable: Array | None) -> Invalid:
+    """Return where labels could not be read from scores, or are out of range, aligned; None where all are known to be
+    good.
+    """
+    if unreadable is not None:
+        unreadable = library.xp.expand_dims(unreadable, axis=task.class_axis)
+    if not task.labels[1] or library.are_labels(target, task.classes):
+        return Invalid(unreadable)
+    return Invalid(unreadable, _align(task, library, outside(task, library, target)))
 
 
-def _outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
+def outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
+    """Return where a label map holds no class."""
     labels = library.xp.astype(labels, library.xp.int64, copy=False)  # a small type may not hold the number of classes
     return (labels < 0) | (labels >= task.num_classes)
 

@@ -1,15 +1,35 @@
-"""Two label maps: counted by a histogram where the library has one, else class by class."""
+"""Two label maps: counted by a histogram of their pairs, or of each, else class by class."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary, elements
-from .limbs import UNIT
-from .masks import mask_sums
-from .memberships import membership_sums
+from .blocks import counted_mask, outside
+from .limbs import split
+from .masks import Invalid, integer_weights, mask_sums
+from .memberships import membership_sums, sum_plainly, valid_weight
 from .task import Task
+
+Bincount = Callable[[Array, int, Array | None], Array]
+#: Pairs of classes up to which masks cost no more than sorting, where a library has no histogram.
+FEW_PAIRS = 64
+
+
+class _Labels(NamedTuple):
+    """Two label maps as int64 numbers: C stands for a label out of range, in the target C + 1 for an invalid weight.
+
+    What is invalid weighs 1, so that its bins hold numbers of elements: no sum is made of it.
+    """
+
+    prediction: Array
+    target: Array
+    counted: Array | None
+    #: integers of each element: none, the weight, or the limbs of a floating one
+    weights: list[Array | None]
 
 
 def label_sums(
@@ -28,89 +48,130 @@ def label_sums(
     xp = library.xp
     if unreadable is not None:
         prediction = xp.where(unreadable, xp.full_like(prediction, task.num_classes), prediction)
-    if task.kind != "hard" or library.bincount is None:
+    if task.kind == "plain" or library.bincount is None:
         return _class_by_class(task, library, prediction, target, counted, weight)
-    joint = joint_counts(task, library, prediction, target, counted, weight)
-    if joint is None:
-        both, x, y = _apart(task, library, prediction, target, counted, weight)
+    if _many_pairs(task, library, target):
+        sums = _apart(task, library, _read(task, library, prediction, target, counted, weight))
     else:
-        matrix, invalid = split_joint(library, joint)
-        classes = matrix.shape[-1]
-        # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
-        both = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
-        x, y = xp.sum(joint, axis=-2), xp.sum(joint, axis=-1)
-    if joint is None or (weight is not None and library.kind(weight.dtype) != "bool"):  # elements, not their weights
-        invalid = _count_invalid(task, library, prediction, target, counted, weight)
-    spread = xp.zeros_like(both)
-    total = spread + xp.sum(y, axis=-1, keepdims=True)
-    return library.stack([both, x[..., :-1], y[..., :-1], total, spread + xp.expand_dims(invalid, axis=-1)])
+        sums = _of_joint(task, library, pair_counts(task, library, prediction, target, weight))
+    return sums if task.kind == "exact" else sums[:, 0, ...]
 
 
-def split_joint(library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
-    """Split joint counts into the confusion matrix and how much of them was invalid."""
+def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
+    """Tell whether a joint histogram would be much larger than the labels that it counts."""
+    shape = library.shape(target)
+    return elements(_kept(task, shape)) * (task.classes + 1) ** 2 > max(4 * elements(shape), 4096)
+
+
+def _of_joint(task: Task, library: ArrayLibrary, joint: Array) -> Array:
+    """Return the sums by row and limb of what `pair_counts` counted."""
     xp = library.xp
-    matrix = joint[..., :-1, :-1]
-    return matrix, xp.sum(joint, axis=(-2, -1)) - xp.sum(matrix, axis=(-2, -1))
+    joint = joint if task.kind == "exact" else joint[None, ...]
+    matrix, invalid = split_pairs(task, library, joint)
+    classes = task.classes
+    # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
+    both = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
+    sizes = xp.sum(matrix, axis=-2), xp.sum(matrix, axis=-1)
+    return _rows(library, both, *sizes, invalid)
 
 
-def joint_counts(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
-) -> Array | None:
-    """Count pairs of labels: (*kept, C + 1, C + 1), rows = target, the last row and column for what is invalid.
+def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
+    """Return the sums by row and limb from a histogram of what agrees and one of each map.
 
-    None where the library has no histogram, or where one would be much larger than the labels it counts.
-    """
-    shape, side = library.shape(target), task.classes + 1
-    kept = _kept(task, shape)
-    if library.bincount is None or elements(kept) * side**2 > max(4 * elements(shape), 4096):
-        return None
-    codes, weights = None, None
-    if counted is None and weight is None:
-        codes = library.pair_codes(prediction, target, side)
-    if codes is None:
-        x, y, weights = _readable(task, library, prediction, target, weight)
-        codes = y * side + x
-    return library.xp.reshape(_histogram(task, library, codes, side**2, counted, weights), (*kept, side, side))
-
-
-def _apart(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
-) -> tuple[Array, Array, Array]:
-    """Count what agrees, by class, and the labels of each map, C + 1 with what is invalid.
-
-    Three histograms of C numbers, where a joint one would have C × C.
+    Three times C numbers, where a joint histogram has C × C.
     """
     xp, none = library.xp, task.classes
-    x, y, weights = _readable(task, library, prediction, target, weight)
-    agreed = xp.where(x == y, x, xp.full_like(x, none))
-    both, x, y = (_histogram(task, library, labels, none + 1, counted, weights) for labels in (agreed, x, y))
-    return both[..., :-1], x, y
+    agreed = xp.where(labels.prediction == labels.target, labels.target, xp.full_like(labels.target, none))
+    maps = (agreed, none + 1), (labels.prediction, none + 1), (labels.target, none + 2)
+    both, x, y = (_histogram(task, library, codes, bins, labels) for codes, bins in maps)
+    invalid = library.stack([x[0, ..., none], y[0, ..., none], y[0, ..., none + 1]])
+    return _rows(library, both[..., :none], x[..., :none], y[..., :none], invalid)
 
 
-def _count_invalid(
+def _rows(library: ArrayLibrary, both: Array, x: Array, y: Array, invalid: Array) -> Array:
+    """Lay out counts of (limb, *kept, class) and numbers of invalid values of (argument, *kept) as `Task` says."""
+    xp = library.xp
+    zero = xp.zeros_like(both)
+    rows = [both, x, y, zero + xp.sum(y, axis=-1, keepdims=True)]
+    for i in range(len(Invalid._fields)):
+        number = zero[:1, ...] + xp.expand_dims(invalid[i, ...], axis=-1)
+        rows.append(xp.concat([number, zero[1:, ...]]) if both.shape[0] > 1 else number)  # without a fraction
+    return library.stack(rows)
+
+
+def block_pairs(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the joint counts of one block of two label maps, with room for invalid weights whatever the block has."""
+    joint = pair_counts(task, library, prediction, target, weight)
+    if joint.shape[-2] == task.classes + 2:
+        return joint
+    return library.xp.concat([joint, library.xp.zeros_like(joint[..., :1, :])], axis=-2)
+
+
+def pair_counts(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Count pairs of labels: (*kept, C + 1 or 2, C + 1), rows = target; exact: limbs, (3, *kept, C + 2, C + 1).
+
+    The last column and the row C are of labels out of range, the row C + 1 of weights that are invalid.
+    """
+    counted, side = counted_mask(task, library, target, weight), task.classes + 1
+    codes = library.pair_codes(prediction, target, side) if counted is None and weight is None else None
+    if codes is not None:
+        labels, rows = _Labels(codes, codes, None, [None]), side
+    else:
+        labels = _read(task, library, prediction, target, counted, weight)
+        rows = side if labels.weights[0] is None else side + 1
+        if task.kind == "plain" or (_bincount(library) is None) or (library.bincount is None and side**2 <= FEW_PAIRS):
+            return _pair_by_pair(task, library, labels, rows, weight)
+        codes = labels.target * side + labels.prediction
+    counts = _histogram(task, library, codes, rows * side, labels)
+    counts = library.xp.reshape(counts, (*counts.shape[:-1], rows, side))
+    return counts if task.kind == "exact" else counts[0, ...]
+
+
+def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
+    """Split joint counts of (limb, *kept, target, prediction) into those of the classes, and how many values of
+    prediction, target and weight were invalid: (3, *kept).
+    """
+    xp, classes = library.xp, task.classes
+    numbers = xp.astype(joint[0, ...], xp.int64, copy=False)
+    target = xp.sum(numbers[..., classes, :], axis=-1)
+    weight = xp.sum(numbers[..., classes + 1 :, :], axis=(-2, -1))
+    prediction = xp.sum(numbers[..., classes], axis=-1)
+    return joint[..., :classes, :classes], library.stack([prediction, target, weight])
+
+
+def _read(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
-) -> Array:
-    """Count the elements of which something is invalid."""
-    x, y, _ = _readable(task, library, prediction, target, weight)
-    invalid = (x == task.classes) | (y == task.classes)
-    return library.count(invalid if counted is None else invalid & counted, task.element_axis)
-
-
-def _readable(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
-) -> tuple[Array, Array, Array | None]:
-    """Return the labels, C for what is invalid by itself or by its weight, and the weights."""
+) -> _Labels:
     xp, none = library.xp, task.classes
-    x, y = (_in_range(library, labels, none) for labels in (prediction, target))
-    weights, bad = _integer_weights(library, weight, library.shape(target))
-    return x, (y if bad is None else xp.where(bad, xp.full_like(y, none), y)), weights
+    x, y = (_in_range(task, library, labels) for labels in (prediction, target))
+    if weight is None or library.kind(weight.dtype) == "bool":  # all that a mask says is in `counted`
+        return _Labels(x, y, counted, [None])
+    shape = library.shape(target)
+    if task.kind == "hard":
+        numbers, bad = integer_weights(library, weight, shape)
+        weights = [numbers]
+    else:
+        floats, bad = valid_weight(task, library, weight)
+        floats, bad = xp.broadcast_to(floats, shape), xp.broadcast_to(bad, shape)
+        weights = split(library, floats, weighted=True) if task.kind == "exact" else [floats]
+    y = xp.where(bad, xp.full_like(y, none + 1), y)
+    invalid = (x == none) | (y >= none)
+    one, *fractions = weights
+    weights = [xp.where(invalid, xp.ones_like(one), one)]
+    weights += [xp.where(invalid, xp.zeros_like(part), part) for part in fractions]
+    return _Labels(x, y, counted, weights)
 
 
-def _histogram(
-    task: Task, library: ArrayLibrary, codes: Array, bins: int, counted: Array | None, weights: Array | None
-) -> Array:
-    """Count codes from 0 to `bins` − 1 of the elements that take part: (*kept, bins)."""
-    xp, shape = library.xp, library.shape(codes)
+def _in_range(task: Task, library: ArrayLibrary, labels: Array) -> Array:
+    """Return labels as int64, C for those out of range."""
+    xp = library.xp
+    numbers = xp.astype(labels, xp.int64, copy=False)
+    return xp.where(outside(task, library, labels), xp.full_like(numbers, task.classes), numbers)
+
+
+def _histogram(task: Task, library: ArrayLibrary, codes: Array, bins: int, labels: _Labels) -> Array:
+    """Count codes from 0 to `bins` − 1 of the elements that take part: (limb, *kept, bins)."""
+    xp, shape, counted = library.xp, library.shape(codes), labels.counted
     lengths = tuple(1 if a in task.element_axis else n for a, n in enumerate(shape))
     cells, length = elements(lengths), bins
     if counted is not None:  # one more bin, thrown away
@@ -119,54 +180,59 @@ def _histogram(
     if cells > 1:
         codes = xp.astype(codes, xp.int64, copy=False)
         codes = codes + xp.reshape(library.arange(cells, codes), lengths) * length
-    flat = None if weights is None else xp.reshape(weights, (-1,))
-    bincount: Any = library.bincount  # callers have made sure that there is one
-    counts = xp.reshape(bincount(xp.reshape(codes, (-1,)), cells * length, flat), (cells, length))
-    return xp.reshape(counts[:, :bins], (*_kept(task, shape), bins))
+    codes = xp.reshape(codes, (-1,))
+    flat = [None if weights is None else xp.reshape(weights, (-1,)) for weights in labels.weights]
+    bincount = _bincount(library)
+    counts = [xp.reshape(bincount(codes, cells * length, weights), (cells, length)) for weights in flat]  # type: ignore[misc]
+    return library.stack([xp.reshape(part[:, :bins], (*_kept(task, shape), bins)) for part in counts])
+
+
+def _bincount(library: ArrayLibrary) -> Bincount | None:
+    """Return the library's histogram, or one that sorts; None if it cannot do that either."""
+    if library.bincount is not None:
+        return library.bincount
+    return partial(_sorted_bincount, library) if hasattr(library.xp, "searchsorted") else None
+
+
+def _sorted_bincount(library: ArrayLibrary, codes: Array, length: int, weights: Array | None) -> Array:
+    """Count codes by where in their order each begins and ends."""
+    xp = library.xp
+    codes = xp.astype(codes, xp.int64)
+    order = xp.argsort(codes)
+    edges = xp.astype(xp.searchsorted(xp.take(codes, order), library.arange(length + 1, codes)), xp.int64)
+    if weights is None:
+        return edges[1:] - edges[:-1]
+    added = xp.cumulative_sum(xp.take(weights, order), include_initial=True)
+    return xp.take(added, edges[1:]) - xp.take(added, edges[:-1])
+
+
+def _pair_by_pair(task: Task, library: ArrayLibrary, labels: _Labels, rows: int, weight: Array | None) -> Array:
+    """Return what `pair_counts` does, from a mask for each pair of labels."""
+    xp, axis = library.xp, task.element_axis
+
+    def add(mask: Array) -> Array:
+        parts = []
+        for weights in labels.weights:
+            if weights is None:
+                parts.append(library.count(mask, axis))
+                continue
+            values = xp.where(mask, weights, xp.zeros_like(weights))
+            integers = library.kind(values.dtype) == "integer"
+            parts.append(xp.sum(values, axis=axis, dtype=xp.int64) if integers else sum_plainly(library, values, axis))
+        return library.stack(parts) if task.kind == "exact" else parts[0]
+
+    found = []
+    for target in range(rows):
+        row = labels.target == target
+        row = row if labels.counted is None else row & labels.counted
+        cells = [add(row & (labels.prediction == label)) for label in range(task.classes + 1)]
+        found.append(library.stack(cells, axis=-1))
+    return library.stack(found, axis=-2)
 
 
 def _kept(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the lengths of the elements' axes that are not summed."""
     return tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
-
-
-def _integer_weights(
-    library: ArrayLibrary, weight: Array | None, shape: tuple[int, ...]
-) -> tuple[Array | None, Array | None]:
-    """Return weights of each element, 1 where they are out of range, and where that is."""
-    if weight is None or library.kind(weight.dtype) == "bool":
-        return None, None
-    xp = library.xp
-    weights = xp.broadcast_to(xp.astype(weight, xp.int64), shape)
-    bad = (weights < 0) | (weights >= UNIT)
-    return xp.where(bad, xp.ones_like(weights), weights), bad
-
-
-def _in_range(library: ArrayLibrary, labels: Array, classes: int) -> Array:
-    """Return the labels as int64 with every one that is out of range replaced by `classes`."""
-    xp = library.xp
-    labels = xp.astype(labels, xp.int64, copy=False)
-    return xp.where((labels >= 0) & (labels < classes), labels, xp.full_like(labels, classes))
-
-
-def pair_by_pair(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
-) -> Array:
-    """Return what `joint_counts` does, from a pair of masks for each pair of labels."""
-    xp = library.xp
-    side = task.classes + 1
-    x, y, weights = _readable(task, library, prediction, target, weight)
-    rows = []
-    for target_label in range(side):
-        row = y == target_label if counted is None else (y == target_label) & counted
-        masks = [row & (x == label) for label in range(side)]
-        if weights is None:
-            cells = [library.count(mask, task.axis) for mask in masks]
-        else:
-            zero = xp.zeros_like(weights)
-            cells = [xp.sum(xp.where(mask, weights, zero), axis=task.axis, dtype=xp.int64) for mask in masks]
-        rows.append(library.stack(cells, axis=-1))
-    return library.stack(rows, axis=-2)
 
 
 def _class_by_class(
@@ -175,9 +241,8 @@ def _class_by_class(
     """Treat each class as a pair of masks."""
     xp = library.xp
     masks = replace(task, axis=task.element_axis, class_axis=None, num_classes=None)
+    invalid = Invalid(outside(task, library, prediction), outside(task, library, target))
     prediction, target = (xp.astype(labels, xp.int64, copy=False) for labels in (prediction, target))
-    outside = [(labels < 0) | (labels >= task.num_classes) for labels in (prediction, target)]
-    invalid = [outside[0] | outside[1]]  # an element is invalid once
     add = mask_sums if task.kind == "hard" else membership_sums
     sums = []
     for label in range(task.classes):

@@ -27,7 +27,7 @@ def sum_exactly(
     """
     if library.tiled and not weighted and elements(terms[0].shape) <= TILE:
         return _sum_turns(library, terms, axis), [library.count(mask, axis) for mask in masks]
-    limbs = [limb for term in terms for limb in _limbs(library, term, weighted)]
+    limbs = [limb for term in terms for limb in split(library, term, weighted)]
     counted = [library.xp.astype(mask, library.xp.int64) for mask in masks]
     sums = library.sum_integers([*limbs, *counted], axis)
     each = len(limbs) // len(terms)
@@ -36,7 +36,7 @@ def sum_exactly(
     return library.stack([library.stack(row) for row in whole]), sums[len(limbs) :]
 
 
-def _limbs(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
+def split(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
     """Return the limbs of each term: two, and its whole part if it is weighted.
 
     A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), which are the high and the low half of the integer
@@ -78,6 +78,12 @@ def carry(library: ArrayLibrary, sums: Array) -> Array:
     whole, mid, low = (sums[:, i, ...] for i in range(3))
     mid = mid + low // UNIT
     return library.stack([whole + mid // UNIT, mid % UNIT, low % UNIT], axis=LIMB_AXIS)
+
+
+def limbs_to_float64(library: ArrayLibrary, sums: Array) -> Array:
+    """Carry and round exact sums, (limb, *kept)."""
+    limbs = carry(library, sums[None, ...])
+    return to_float64(library, (limbs[:, 0, ...], limbs[:, 1, ...], limbs[:, 2, ...]))[0, ...]
 
 
 def to_float64(library: ArrayLibrary, limbs: Limbs) -> Array:

@@ -13,12 +13,13 @@ from typing import NamedTuple
 from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
 from .blocks import invalid_labels, read_block
-from .masks import keep
-from .memberships import widen
+from .masks import Invalid, by_argument, counted_invalid, keep
+from .memberships import valid_memberships, valid_weight
 from .task import Task
 
-#: rows of `lovasz_sums`
-LOSS, TARGET_SIZE, INVALID_ELEMENTS = range(3)
+#: Rows of `lovasz_sums`; from the last on, how many values of prediction, target and weight were invalid.
+LOSS, TARGET_SIZE, INVALID = range(3)
+ROWS = INVALID + len(Invalid._fields)
 
 
 class _Errors(NamedTuple):
@@ -31,17 +32,16 @@ class _Errors(NamedTuple):
     slopes: Array  # g, in the order of `sorted`
     order: Array  # where in its row each of them came from
     size: Array  # Y
-    invalid: Array
+    invalid: list[Array]  # how many values of prediction, target and weight
 
 
 def lovasz_sums(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, hinge: bool
 ) -> Array:
-    """Return the loss of each count, the target's size and the number of invalid elements, (3, *counts)."""
+    """Return the loss of each count, the target's size and the numbers of invalid values, (5, *counts)."""
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
-    invalid = library.xp.astype(errors.invalid, loss.dtype)
-    return library.stack([loss, library.xp.astype(errors.size, loss.dtype), invalid])
+    return library.stack([loss, *(library.xp.astype(row, loss.dtype) for row in (errors.size, *errors.invalid))])
 
 
 def lovasz_gradient(
@@ -74,6 +74,10 @@ def _sorted_errors(
     block = read_block(task, library, prediction, target, weight)
     t = block.target
     p = activate(task, library, block.prediction, block.counted).membership
+    invalid = invalid_labels(task, library, target, None)
+    if not hinge:
+        p, bad = valid_memberships(task, library, p, activated=task.activation is not None)
+        invalid = invalid._replace(prediction=bad)
     if hinge:
         error = 1.0 - xp.where(t, p, -p)
         error = xp.where(error > 0, error, xp.zeros_like(error))
@@ -81,18 +85,17 @@ def _sorted_errors(
         error = xp.where(t, 1.0 - p, p)
     weights = xp.ones_like(p)
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
-        weights = widen(task, library, block.weight)
+        weights, bad = valid_weight(task, library, block.weight)
+        invalid = invalid._replace(weight=bad)
     if block.counted is not None:  # what is not counted adds nothing to the index: its slope is 0
         weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
     e, t_rows, w = (_to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights))
     order = xp.argsort(-library.detach(e), axis=-1, stable=True)
     slopes, size = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
-    invalid = xp.zeros_like(size, dtype=xp.int64)
-    for mask in invalid_labels(task, library, prediction, target, None):
-        mask = mask if block.counted is None else mask & block.counted
-        rows = _to_rows(task, library, xp.broadcast_to(mask, p.shape))
-        invalid = invalid + xp.sum(xp.astype(rows, xp.int64), axis=-1, dtype=xp.int64)
-    return _Errors(p, t, error, xp.take_along_axis(e, order, axis=-1), library.detach(slopes), order, size, invalid)
+    masks = counted_invalid(library, p.shape, invalid, block.counted)
+    found = {name: library.count(_to_rows(task, library, mask), (slopes.ndim - 1,)) for name, mask in masks.items()}
+    invalid_numbers = by_argument(found, xp.zeros_like(size, dtype=xp.int64))
+    return _Errors(p, t, error, xp.take_along_axis(e, order, axis=-1), library.detach(slopes), order, size, invalid_numbers)
 
 
 def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..arrays.library import Array, ArrayLibrary, elements
 from .limbs import UNIT
 from .task import Task
+
+
+class Invalid(NamedTuple):
+    """Where values of each argument are invalid, aligned; None where none can be."""
+
+    prediction: Array | None = None
+    target: Array | None = None
+    weight: Array | None = None
 
 
 def mask_sums(
@@ -14,7 +24,7 @@ def mask_sums(
     y: Array,
     counted: Array | None,
     weight: Array | None,
-    invalid: list[Array],
+    invalid: Invalid,
 ) -> Array:
     """Count aligned boolean masks in int64."""
     xp = library.xp
@@ -23,17 +33,26 @@ def mask_sums(
         sums = [library.count(mask, task.axis) for mask in (both, x, y)]
         total = count_elements(task, library, x.shape, counted, sums[0])
     else:
-        weight = xp.astype(weight, xp.int64)
-        invalid = [*invalid, (weight < 0) | (weight >= UNIT)]
-        weights = xp.broadcast_to(xp.where(invalid[-1], xp.zeros_like(weight), weight), x.shape)
+        weights, bad = integer_weights(library, weight, x.shape)
+        invalid = invalid._replace(weight=bad)
         zero = xp.zeros_like(weights)
         sums = [
             xp.sum(xp.where(mask, weights, zero), axis=task.axis, dtype=xp.int64)
             for mask in (both, x, y, xp.broadcast_to(counted, x.shape))
         ]
         total = sums.pop()
-    invalid_count = count_invalid(task, library, x.shape, invalid, counted, sums[0])
-    return class_last(task, library, library.stack([*sums, total, invalid_count]), lead=1)
+    masks = counted_invalid(library, x.shape, invalid, counted)
+    found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
+    invalid_counts = by_argument(found, sums[0] * 0)
+    return class_last(task, library, library.stack([*sums, total, *invalid_counts]), lead=1)
+
+
+def integer_weights(library: ArrayLibrary, weight: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return integer weights of each element, 0 where they are out of range, and where that is."""
+    xp = library.xp
+    weights = xp.broadcast_to(xp.astype(weight, xp.int64), shape)  # uint64 beyond int64 becomes negative
+    bad = (weights < 0) | (weights >= UNIT)
+    return xp.where(bad, xp.zeros_like(weights), weights), bad
 
 
 def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array) -> Array:
@@ -44,21 +63,19 @@ def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], co
     return library.count(xp.broadcast_to(counted, shape), task.axis)
 
 
-def count_invalid(
-    task: Task,
-    library: ArrayLibrary,
-    shape: tuple[int, ...],
-    invalid: list[Array],
-    counted: Array | None,
-    like: Array,
-) -> Array:
-    """Count invalid elements; one that several masks name counts several times. Those not counted cannot be invalid."""
-    xp = library.xp
-    total = like * 0
-    for mask in invalid:
-        mask = mask if counted is None else mask & counted
-        total = total + library.count(xp.broadcast_to(mask, shape), task.axis)
-    return total
+def counted_invalid(
+    library: ArrayLibrary, shape: tuple[int, ...], invalid: Invalid, counted: Array | None
+) -> dict[str, Array]:
+    """Return the masks of invalid values by argument; those of elements that take no part are not in them."""
+    masks = {name: mask for name, mask in invalid._asdict().items() if mask is not None}
+    if counted is not None:
+        masks = {name: mask & counted for name, mask in masks.items()}
+    return {name: library.xp.broadcast_to(mask, shape) for name, mask in masks.items()}
+
+
+def by_argument(found: dict[str, Array], none: Array) -> list[Array]:
+    """Return the numbers of invalid values of prediction, target and weight."""
+    return [found.get(name, none) for name in Invalid._fields]
 
 
 def class_last(task: Task, library: ArrayLibrary, sums: Array, lead: int) -> Array:

@@ -8,8 +8,11 @@ from itertools import chain
 
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
-from .masks import class_last, count_elements, keep
+from .masks import Invalid, by_argument, class_last, count_elements, counted_invalid, keep
 from .task import Task
+
+#: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is 1.0000001.
+TOLERANCE = 2.0**-20
 
 
 def membership_sums(
@@ -19,49 +22,62 @@ def membership_sums(
     y: Array,
     counted: Array | None,
     weight: Array | None,
-    invalid: list[Array],
+    invalid: Invalid,
     *,
     own: bool = False,
 ) -> Array:
     """Sum aligned memberships, exactly or plainly; `own` says that nobody else needs `y`."""
     xp = library.xp
     shape = x.shape
-    if task.kind == "exact":
-        x, y, invalid = _valid_only(library, x, y, invalid)
-    terms = _terms(task, library, x, y, own)
+    x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
+    y, bad_y = valid_memberships(task, library, y)
+    invalid = Invalid(_either(invalid.prediction, bad_x), _either(invalid.target, bad_y))
+    terms = _terms(task, library, x, y, own and bool(task.axis))
     weighted = weight is not None and library.kind(weight.dtype) != "bool"  # all that a mask says is in `counted`
     if weighted:
-        weight, bad = _valid_weight(task, library, keep(library, counted, weight))
-        invalid = [*invalid, bad]
+        weight, bad = valid_weight(task, library, keep(library, counted, weight))
+        invalid = invalid._replace(weight=bad)
         terms = chain(map(partial(_weighed, library, weight), terms), [xp.broadcast_to(weight, shape)])
-    masks = [mask if counted is None else mask & counted for mask in invalid]  # what is not counted cannot be invalid
-    masks = [xp.broadcast_to(mask, shape) for mask in masks]
+    masks = counted_invalid(library, shape, invalid, counted)
     if task.kind == "exact":
-        sums, invalid_counts = _add_exactly(task, library, list(terms), masks, weighted)
+        sums, found = _add_exactly(task, library, list(terms), list(masks.values()), weighted)
     else:
-        sums, invalid_counts = _add_plainly(task, library, terms, masks)
+        sums, found = _add_plainly(task, library, terms, list(masks.values()))
     none = xp.zeros_like(sums[0, 0, ...] if task.kind == "exact" else sums[0, ...], dtype=xp.int64)
-    counts = [sum(invalid_counts, start=none)]
+    counts = by_argument(dict(zip(masks, found, strict=True)), none)
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
     sums = xp.concat([sums[2:3, ...], sums[:2, ...], sums[3:, ...], _as_sums(task, library, counts)])  # as rows are told
     return class_last(task, library, sums, lead=len(task.lead))
 
 
-def _valid_only(library: ArrayLibrary, x: Array, y: Array, invalid: list[Array]) -> tuple[Array, Array, list[Array]]:
-    """Make what lies outside [0, 1] 0 and remember where: integer casts of NaN are different everywhere."""
+def _either(first: Array | None, second: Array | None) -> Array | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first | second
+
+
+def valid_memberships(
+    task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
+) -> tuple[Array, Array | None]:
+    """Return memberships in [0, 1], and where they were not, but for rounding; None if nowhere.
+
+    An invalid one becomes 0: integer casts of NaN are different everywhere. What a plain sum makes of an activation needs
+    no check: NaN goes through it.
+    """
+    if library.kind(values.dtype) != "floating" or (activated and task.kind == "plain"):
+        return values, None
+    if library.are_memberships(values):
+        return values, None
     xp = library.xp
-    both = []
-    for values in (x, y):
-        if library.kind(values.dtype) == "floating" and not library.are_memberships(values):
-            valid = (values >= 0) & (values <= 1)
-            invalid = [*invalid, ~valid]
-            values = xp.where(valid, values, xp.zeros_like(values))
-        both.append(values)
-    return both[0], both[1], invalid
+    values = widen(task, library, values)
+    valid = (values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE)
+    values = xp.where(valid, values, xp.zeros_like(values))
+    # to an automatic differentiation what is drawn in looks as if it were inside, as it does to the closed form
+    return values + library.detach(library.clip(values) - values), ~valid
 
 
-def _valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:
+def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:
     """Return the weight as a floating number, and where it is out of range."""
     xp = library.xp
     weight = widen(task, library, weight)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
-from .task import Task
+from .task import ROWS, Task
 
 Overlap = Callable[[Task, Array, Array, None], Array]
 # float32 counts zeros and ones exactly below this
@@ -56,4 +56,4 @@ def _spread(library: ArrayLibrary, both: Array, x: Array, y: Array, length: int)
     xp = library.xp
     zero = xp.zeros_like(both)
     sizes = zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0)
-    return library.answer(library.stack([both, *sizes, zero + length, zero]))
+    return library.answer(library.stack([both, *sizes, zero + length, *[zero] * (ROWS - 4)]))

@@ -9,7 +9,7 @@ from ..arrays.library import Array, ArrayLibrary, BlockFunction
 from .activations import Activated, activate, keepable
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
-from .labels import joint_counts, label_sums, pair_by_pair, split_joint
+from .labels import block_pairs, label_sums, split_pairs
 from .masks import mask_sums
 from .memberships import membership_sums
 from .pairs import pair_sums
@@ -64,17 +64,15 @@ def overlap_vjp_over(task: Task, kept: Array, target: Array, weight: Array | Non
 
 
 def confusion_matrix(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Return the confusion matrices of two label maps, (*kept, C, C), and how much was invalid, (*kept,)."""
-    side = task.classes + 1
-    joint = library_of(prediction).run(block_pairs, task, prediction, target, weight, lead=(), tail=(side, side))
-    return split_joint(library_of(joint), joint)
-
-
-def block_pairs(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of one block of two label maps."""
-    counted = counted_mask(task, library, target, weight)
-    joint = joint_counts(task, library, prediction, target, counted, weight)
-    return pair_by_pair(task, library, prediction, target, counted, weight) if joint is None else joint
+    """Return the confusion matrices of two label maps, (*kept, C, C) or, exact, their limbs, (3, *kept, C, C); and how
+    many values of prediction, target and weight were invalid, (3, *kept).
+    """
+    library, side = library_of(prediction), task.classes + 1
+    exact = task.kind == "exact"
+    lead, tail = ((3,) if exact else ()), (side + 1, side)
+    joint = library.run(block_pairs, task, prediction, target, weight, lead=lead, tail=tail)
+    matrix, invalid = split_pairs(task, library_of(joint), joint if exact else joint[None, ...])
+    return (matrix if exact else matrix[0, ...]), invalid
 
 
 def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
@@ -97,7 +95,7 @@ def block_sums(
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted, kept=kept)
-    invalid = invalid_labels(task, library, prediction, target, unreadable)
+    invalid = invalid_labels(task, library, target, unreadable)
     add = mask_sums if task.kind == "hard" else partial(membership_sums, own=block.own_target)
     sums = add(task, library, activated.membership, block.target, block.counted, block.weight, invalid)
     if task.entropy is None:

@@ -34,8 +34,14 @@ SCALE, LOW_BITS = 2.0**62, 2**31 - 1
 
 
 def is_membership(v: Any) -> Any:
-    """Tell whether a value is in [0, 1]; NaN is not."""
-    return (v >= 0.0) & (v <= 1.0)
+    """Tell whether a value is in [0, 1], or outside by a rounding error of up to 2⁻²⁰; NaN is not."""
+    return (v >= LOWEST) & (v <= HIGHEST)
+
+
+def member(v: Any) -> Any:
+    """Return a value drawn into [0, 1]; 0 of NaN."""
+    v = v if v > real(0.0) else real(0.0)
+    return v if v < real(1.0) else real(1.0)
 
 
 def is_weight(w: Any) -> Any:
@@ -225,7 +231,7 @@ def wide_log1p(e: Any) -> Any:
 
 #: in the order in which they call each other
 FUNCTIONS = (
-    *(is_membership, is_weight, both, size, both_slope, size_slope, quantise, high_limb, low_limb, low_sum),
+    *(is_membership, member, is_weight, both, size, both_slope, size_slope, quantise, high_limb, low_limb, low_sum),
     *(exp_parts, exp, expm1, log, log1p, sigmoid, log_sigmoid, rest_power, cost, cost_slope),
 )
 WIDE = {"exp": wide_exp, "expm1": wide_expm1, "log": wide_log, "log1p": wide_log1p}
@@ -248,6 +254,7 @@ def compiled(compile: Callable[[Any], Any], wide: bool = False) -> SimpleNamespa
 
 if np is not None:
     real: Any = np.float32
+    LOWEST, HIGHEST = np.float32(-(2.0**-20)), np.float32(1.0 + 2.0**-20)
     LOG2_E, EXP_LOWEST = np.float32(1.44269504), np.float32(-87.33654)
     # ln 2 in two parts, so that k times the first has no rounding
     LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)

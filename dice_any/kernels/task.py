@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Rows of the sums that a kernel returns, along their first axis.
-INTERSECTION, PREDICTION, TARGET, TOTAL, INVALID, ENTROPY, ENTROPY_WEIGHT = range(7)
+INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
+#: Behind the four sums stands how many values of each argument were invalid, and behind those what `Task.entropy` asks for.
+INVALID_PREDICTION, INVALID_TARGET, INVALID_WEIGHT, ENTROPY, ENTROPY_WEIGHT = range(4, 9)
+#: The rows of a task without entropy.
+ROWS = 7
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ class Task:
     form : {"product", "squared", "minimum"}
     ignore_label : int or None
     kind : {"hard", "exact", "plain"}
-        What is returned: an int64 array of shape (5, *counts); int64 limbs (5, 3, *counts) in units of 1, 2⁻³¹ and
-        2⁻⁶² that need not be carried; or a floating array (5, *counts). The five rows are intersection, prediction,
-        target, total and the number of invalid elements. `counts` are the axes that are left, the class axis last.
+        What is returned: an int64 array of shape (7, *counts); int64 limbs (7, 3, *counts) in units of 1, 2⁻³¹ and
+        2⁻⁶² that need not be carried; or a floating array (7, *counts). The seven rows are intersection, prediction,
+        target, total, and the number of invalid values of the prediction, of the target and of the weight (in exact
+        sums the first limb of these). `counts` are the axes that are left, the class axis last. Values of elements
+        that take no part are never invalid; a label that is, is so for every class.
     entropy : float or None
         The focusing power γ of the cross-entropy that is wanted in the same pass (0: none of it), as two more rows of a
         plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ w·t; by sigmoid both with the complement,
@@ -78,13 +84,18 @@ class Task:
     def lead(self) -> tuple[int, ...]:
         """The axes of the sums in front of the counts: rows, and limbs where they are exact."""
         if self.kind == "exact":
-            return (5, 3)
-        return (5,) if self.entropy is None else (7,)
+            return (ROWS, 3)
+        return (ROWS,) if self.entropy is None else (ROWS + 2,)
 
     @property
     def can_be_invalid(self) -> bool:
         """Whether values could be invalid: all but masks without numbers as weights."""
         return any(self.labels) or self.kind != "hard" or self.dtypes[2] not in (None, "bool") or bool(self.activation)
+
+    @property
+    def limits_weight(self) -> bool:
+        """Whether sums are integers that too much weight could make wrap."""
+        return self.kind != "plain" and self.dtypes[2] not in (None, "bool")
 
     @property
     def weighs_classes_apart(self) -> bool:

@@ -50,6 +50,8 @@ def block_gradient(
     wide = widen(task, library, block.prediction)
     activated = activate(task, library, block.prediction, block.counted, kept=kept)
     x = activated.membership
+    if task.activation is None and task.form != "product":  # whose slope does not depend on it
+        x = library.clip(x)
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
     gradient = _intersection_slope(task, library, x, block, slope_i)
     gradient += 2.0 * slope_x * x if task.form == "squared" else slope_x
@@ -71,6 +73,8 @@ def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, block: Bloc
             gradient = xp.where(x == xp.astype(y, x.dtype), zero + 0.5 * slope, gradient)
         return gradient
     y = widen(task, library, y)
+    if not block.own_target:
+        y = library.clip(y)
     if task.form == "minimum":
         return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
     if block.own_target:

@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .elements import SIGMOID, SOFTMAX, Case, build_reader, build_softmax, build_writer, narrow, offset, read_label, wide
+from ..task import ENTROPY
+from .elements import (
+    NONE,
+    SIGMOID,
+    SOFTMAX,
+    Case,
+    build_reader,
+    build_softmax,
+    build_writer,
+    narrow,
+    offset,
+    read_label,
+    wide,
+)
 
 
 def build_gradient(case: Case) -> Any:
@@ -15,6 +28,7 @@ def build_gradient(case: Case) -> Any:
     real, functions = (np.float64, wide) if case.real == "float64" else (np.float32, narrow)
     exp, log_of, sigmoid, log_sigmoid = functions.exp, functions.log, functions.sigmoid, functions.log_sigmoid
     cost_slope, i_slope, x_slope = functions.cost_slope, functions.both_slope, functions.size_slope
+    member = functions.member
     activation, labels, form, weighted, entropy = case.activation, case.labels, case.form, case.weighted, case.entropy
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
     softmax, write = build_softmax(read_x, exp, real), build_writer(case.dtypes[0])
@@ -44,11 +58,11 @@ def build_gradient(case: Case) -> Any:
                     weight = read_w(w, w_at + c * class_steps[2]) if weighted else real(1)
                     g = real(0)
                     if weight != real(0) and mark != classes + 1:
-                        t = real(mark == c) if labels else read_y(y, y_at + c * class_steps[1])
+                        t = real(mark == c) if labels else member(read_y(y, y_at + c * class_steps[1]))
                         at = cell * classes + c
                         slope_i, slope_x = real(slopes[at]), real(slopes[counts + at])
                         z = read_x(x, x_at + c * class_steps[0])
-                        v = z
+                        v = member(z) if activation == NONE else z
                         if activation == SIGMOID:
                             v = sigmoid(z)
                         elif activation == SOFTMAX:
@@ -56,7 +70,7 @@ def build_gradient(case: Case) -> Any:
                         g = weight * (slope_i * i_slope(v, t, form) + slope_x * x_slope(v, form))
                         pull = real(0)
                         if entropy:
-                            slope_e = weight * real(slopes[5 * counts + at])
+                            slope_e = weight * real(slopes[ENTROPY * counts + at])
                             if activation == SIGMOID:
                                 up, down = cost_slope(log_sigmoid(z), power), cost_slope(log_sigmoid(-z), power)
                                 pull = slope_e * (t * up * (real(1) - v) - (real(1) - t) * down * v)

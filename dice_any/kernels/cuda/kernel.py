@@ -7,7 +7,7 @@ from typing import Any
 from ...arrays import load_library
 from ...arrays.library import Array, elements
 from .. import reference
-from ..labels import split_joint
+from ..labels import split_pairs
 from ..task import Task
 
 #: So many elements are worth what the first call of a process pays: seconds, for the compiler.
@@ -85,7 +85,9 @@ class Kernel:
         cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
         if cells * (task.classes + 1) ** 2 > MOST_PAIRS:
             return reference.confusion_matrix(task, prediction, target, weight)
-        return split_joint(load_library(self.module), run.label_pairs(self.memory, task, prediction, target, weight))
+        joint = run.label_pairs(self.memory, task, prediction, target, weight)
+        matrix, invalid = split_pairs(task, load_library(self.module), joint[None, ...])
+        return matrix[0, ...], invalid
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         # a product of matrices, at which the array libraries are better than we are

@@ -15,8 +15,8 @@ INT32 = types.int32
 def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scores: bool, masked: bool, each: int) -> Any:
     """Return the kernel that counts two label maps, of which the first may be the best of `scores`.
 
-    The bins of a cell are the classes' I, X and Y, the total and what is invalid; or all pairs of labels, rows = target.
-    Where they fit, a block of threads counts a tile in its own memory first.
+    The bins of a cell are the classes' I, X and Y, the total and what is invalid in each map; or all pairs of labels,
+    rows = target. Where they fit, a block of threads counts a tile in its own memory first.
     """
     read_x = build_reader(dtypes[0], np.float64 if dtypes[0] == "float64" else np.float32)
 
@@ -38,7 +38,7 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
         if pairs:
             return cell * (classes + 1) * (classes + 1) + number
         row, c = number // classes, number % classes
-        if number >= 3 * classes:  # these two belong to every class: the first has them till the end
+        if number >= 3 * classes:  # these belong to every class: the first has them till the end
             row, c = number - 3 * classes + 3, 0
         return (row * cells + cell) * classes + c
 
@@ -50,7 +50,7 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
         bins = cuda.shared.array(0, INT32)
         cells, parts, elements, classes = sizes
         lane, threads, side = cuda.threadIdx.x, cuda.blockDim.x, classes + 1
-        length = side * side if pairs else 3 * classes + 2
+        length = side * side if pairs else 3 * classes + 3
         for tile in range(cuda.blockIdx.x, cells * parts, cuda.gridDim.x):
             cell = tile // parts
             first = (tile - cell * parts) * (threads * each) + lane
@@ -61,7 +61,7 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                 for number in range(lane, length, threads):
                     bins[number] = 0
                 cuda.syncthreads()
-            total, invalid = np.int64(0), np.int64(0)
+            total, bad_x, bad_y = np.int64(0), np.int64(0), np.int64(0)
             for k in range(each):
                 i = first + k * threads
                 counted = i < elements
@@ -75,7 +75,8 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                     at = x_at + offset(i, summed, steps[0])
                     a = best(x, at, class_steps[0], classes) if scores else read_label(x, at, classes, (0, 0))
                     total += 1
-                    invalid += np.int64(a == classes or b == classes)
+                    bad_x += np.int64(a == classes)
+                    bad_y += np.int64(b == classes)
                     for part in range(1 if pairs else 3):
                         number = b * side + a
                         there = True
@@ -88,8 +89,8 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                         elif there:
                             cuda.atomic.add(out, place(number, cell, cells, classes), np.int64(1))
             if not pairs:
-                for part in range(2):
-                    number, found = 3 * classes + part, invalid if part == 1 else total
+                for part in range(3):
+                    number, found = 3 * classes + part, total if part == 0 else bad_x if part == 1 else bad_y
                     if found != 0 and in_block:
                         cuda.atomic.add(bins, number, np.int32(found))
                     elif found != 0:
@@ -106,9 +107,9 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
 
 @cuda.jit
 def spread(sizes: Any, out: Any) -> None:
-    """Give every class the total and the number of invalid elements, which the first class has."""
+    """Give every class the total and the numbers of invalid labels, which the first class has."""
     cells, _, _, classes = sizes
-    for number in range(cuda.grid(1), 2 * cells, cuda.gridsize(1)):
+    for number in range(cuda.grid(1), 3 * cells, cuda.gridsize(1)):
         at = (3 * cells + number) * classes
         for c in range(1, classes):
             out[at + c] = out[at]

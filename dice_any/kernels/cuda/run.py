@@ -11,7 +11,7 @@ from numba import cuda
 from ...arrays.library import Array
 from .. import scalars
 from ..plan import Plan, View, ignored, plan
-from ..task import Task
+from ..task import ROWS, Task
 from . import labels
 from .elements import CROSS, FOCAL, MASK, NO_WEIGHT, NONE, NUMBERS, SIGMOID, SOFTMAX, Case
 from .gradient import build_gradient
@@ -83,18 +83,18 @@ def _count(
     memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None, stream: Any, pairs: bool
 ) -> Array:
     classes, side = task.classes, task.classes + 1
-    bins = side**2 if pairs else 3 * classes + 2
+    bins = side**2 if pairs else 3 * classes + 3
     in_block = bins <= BLOCK_BINS
     # a tile is long beside the bins that are cleared and added for it
     each = EACH * max(1, -(-bins // (THREADS * EACH))) if in_block else EACH
     work = _Work(memory, task, [prediction, target, weight], THREADS * each)
-    out = memory.zeros((*work.kept, side, side) if pairs else (5, *work.kept, classes), "int64", prediction)
+    out = memory.zeros((*work.kept, side, side) if pairs else (ROWS, *work.kept, classes), "int64", prediction)
     stretch = memory.flat(out.reshape(-1), written=True).stretch
     scores = task.activation == "argmax"
     kernel = _built(labels.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
     kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](*work.arguments, stretch)
     if not pairs:
-        labels.spread[_blocks(-(-2 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
+        labels.spread[_blocks(-(-3 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
     return out
 
 

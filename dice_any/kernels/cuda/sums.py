@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .elements import NUMBERS, SIGMOID, SOFTMAX, Case, build_reader, build_softmax, narrow, offset, read_label, wide
+from .elements import NONE, NUMBERS, SIGMOID, SOFTMAX, Case, build_reader, build_softmax, narrow, offset, read_label, wide
 
 UNIT, LOW_BITS = 2.0**31, 2**31 - 1
 #: Partial sums of this many threads are added first, then the partial sums of those.
@@ -21,6 +21,7 @@ GROUPS = 16
 REALS = {"hard": np.int64, "exact": np.float64}
 
 both, size, is_membership, is_weight = narrow.both, narrow.size, narrow.is_membership, narrow.is_weight
+member = wide.member
 quantise, high_limb, low_limb = narrow.quantise, narrow.high_limb, narrow.low_limb
 
 
@@ -30,10 +31,10 @@ quantise, high_limb, low_limb = narrow.quantise, narrow.high_limb, narrow.low_li
 def rows(case: Case) -> tuple[int, ...]:
     """Return where in the sums, rows and limbs laid end to end, each number of a tile belongs."""
     if case.kind != "exact":
-        return (0, 1, 2, 3, 4, 5, 6) if case.entropy else (0, 1, 2, 3, 4)
+        return (0, 1, 2, 3, 4, 5, 6, 7, 8) if case.entropy else (0, 1, 2, 3, 4, 5, 6)
     if case.weighted == NUMBERS:
-        return (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
-    return (1, 2, 4, 5, 7, 8, 9, 12)
+        return (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 18)
+    return (1, 2, 4, 5, 7, 8, 9, 12, 15)
 
 
 def build_terms(case: Case) -> Any:
@@ -49,28 +50,28 @@ def build_terms(case: Case) -> Any:
         def terms(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
             good = (w >= 0) and (w < 2147483648)
             w = w if good else np.int64(0)
-            return x * t * w, x * w, t * w, w, np.int64(outside) + np.int64(not good)
+            return x * t * w, x * w, t * w, w, np.int64(0), np.int64(outside), np.int64(not good)
 
     elif case.kind == "exact":
 
         @cuda.jit(device=True)
         def terms(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
             good_x, good_t, good_w = is_membership(x), is_membership(t), is_weight(w)
-            bad = np.int64(outside) + np.int64(not good_x) + np.int64(not good_t) + np.int64(not good_w)
-            x, t = (x if good_x else 0.0), (t if good_t else 0.0)
+            bad_x, bad_t, bad_w = np.int64(not good_x), np.int64(outside) + np.int64(not good_t), np.int64(not good_w)
+            x, t = (member(x) if good_x else 0.0), (member(t) if good_t else 0.0)
             i, x, t = both(x, t, form), size(x, form), size(t, form)
             if not weighted:
                 q_i, q_x, q_t = quantise(i), quantise(x), quantise(t)
                 return (
                     high_limb(q_i), low_limb(q_i), high_limb(q_x), low_limb(q_x), high_limb(q_t), low_limb(q_t),
-                    np.int64(1), bad,
+                    np.int64(1), bad_x, bad_t,
                 )  # fmt: skip
             w = w if good_w else 0.0
             i_0, i_1, i_2 = limbs(i * w)
             x_0, x_1, x_2 = limbs(x * w)
             t_0, t_1, t_2 = limbs(t * w)
             n_0, n_1, n_2 = limbs(w)
-            return i_0, i_1, i_2, x_0, x_1, x_2, t_0, t_1, t_2, n_0, n_1, n_2, bad
+            return i_0, i_1, i_2, x_0, x_1, x_2, t_0, t_1, t_2, n_0, n_1, n_2, bad_x, bad_t, bad_w
 
     else:
         terms = _build_plain_terms(case)
@@ -92,24 +93,33 @@ def _build_plain_terms(case: Case) -> Any:
     form, weighted, labels, sigmoid, entropy = (
         case.form, case.weighted == NUMBERS, case.labels, case.activation == SIGMOID, case.entropy
     )  # fmt: skip
+    activated = case.activation != NONE
     real, functions = (np.float64, wide) if case.real == "float64" else (np.float32, narrow)
-    cost, log_sigmoid = functions.cost, functions.log_sigmoid
+    cost, log_sigmoid, member_of = functions.cost, functions.log_sigmoid, functions.member
 
     @cuda.jit(device=True)
     def terms(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
+        bad_x, bad_t, bad_w = 0.0, np.float64(outside), 0.0
+        if not activated:
+            bad_x = np.float64(not is_membership(x))
+            x = member_of(x)
+        if not labels:
+            bad_t = np.float64(not is_membership(t))
+            t = member_of(t)
         i, x, y, n = both(x, t, form), size(x, form), size(t, form), real(1.0)
-        bad = np.float64(outside)
         if weighted:
             i, x, y, n = i * w, x * w, y * w, w
-            bad += np.float64(not is_weight(w))
-        return np.float64(i), np.float64(x), np.float64(y), np.float64(n), bad
+            bad_w = np.float64(not is_weight(w))
+        return np.float64(i), np.float64(x), np.float64(y), np.float64(n), bad_x, bad_t, bad_w
 
     if not entropy:
         return terms
 
     @cuda.jit(device=True)
     def terms_and_costs(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
-        i, x, y, n, bad = terms(x, z, log, t, w, outside, gamma)
+        i, x, y, n, bad_x, bad_t, bad_w = terms(x, z, log, t, w, outside, gamma)
+        if not labels:
+            t = member_of(t)
         if sigmoid:
             share = real(1.0)
             if labels:
@@ -121,7 +131,7 @@ def _build_plain_terms(case: Case) -> Any:
             e = t * cost(log, gamma) if t != real(0.0) else real(0.0)
         if weighted:
             e, share = e * w, share * w
-        return i, x, y, n, bad, np.float64(e), np.float64(share)
+        return i, x, y, n, bad_x, bad_t, bad_w, np.float64(e), np.float64(share)
 
     return terms_and_costs
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .arithmetic import both_slope, cost_slope, log, log_sigmoid, sigmoid, size_slope
-from .blocks import FOCAL, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .arithmetic import both_slope, cost_slope, log, log_sigmoid, member, sigmoid, size_slope
+from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
 from .memory import STAMP, claim, lies_straight, offset, row, scatter
 
 
@@ -88,7 +88,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                         )  # fmt: skip
                         p = z if over else shrunk[c, :n]
                         for i in range(n):
-                            t = np.float32(marks[i] == c) if labels else y[i]
+                            t = np.float32(marks[i] == c) if labels else member(y[i])
                             v = p[i]
                             if not over:
                                 v *= share[i]
@@ -101,7 +101,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                         if entropy and not labels:
                             for i in range(n):
                                 slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
-                                part = slope_e * slope * y[i]
+                                part = slope_e * slope * member(y[i])
                                 mean[i] += part * w[i] if weighted else part
                 for c in range(classes):
                     slope_i, slope_x, slope_e = (
@@ -116,10 +116,12 @@ def build_gradient(case: Case, over: bool) -> Any:
                     if over:  # and said so, for two arrays at one place are computed one element at a time
                         out = p
                     for i in range(n):
-                        t = np.float32(marks[i] == c) if labels else y[i]
+                        t = np.float32(marks[i] == c) if labels else member(y[i])
                         v = p[i]
                         if activation == SIGMOID and not over:
                             v = sigmoid(v)
+                        elif activation == NONE:
+                            v = member(v)
                         g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                         if weighted:
                             g *= w[i]
@@ -137,7 +139,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                         for i in range(n):
                             if activation == SOFTMAX:
                                 slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
-                                part = slope_e * slope * y[i]
+                                part = slope_e * slope * member(y[i])
                             else:
                                 v = sigmoid(z[i])
                                 if labels:  # of the set or of its complement
@@ -145,7 +147,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                                     slope = cost_slope(log_sigmoid(z[i] if hit else -z[i]), gamma)
                                     part = slope_e * slope * ((ONE - v) if hit else -v)
                                 else:
-                                    t = y[i]
+                                    t = member(y[i])
                                     up, down = cost_slope(log_sigmoid(z[i]), gamma), cost_slope(log_sigmoid(-z[i]), gamma)
                                     part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
                             if weighted:

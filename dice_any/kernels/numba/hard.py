@@ -10,7 +10,7 @@ from numba import njit
 from .memory import INLINE, STAMP, claim, lies_straight, load_labels, load_real, offset, ones, row
 
 # rows of a chunk's counts
-I, X, Y, N, BAD = range(5)  # noqa: E741
+I, X, Y, N, BAD_X, BAD_Y, BAD_W = range(7)  # noqa: E741
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def count_pairs(ticket: Any, x: Any, y: Any, sizes_x: Any, sizes_y: Any, length:
             out[X, i, j] = sizes_x[i]
             out[Y, i, j] = sizes_y[j]
             out[N, i, j] = length
-            out[BAD, i, j] = 0
+            out[BAD_X, i, j] = out[BAD_Y, i, j] = out[BAD_W, i, j] = 0
 
 
 # -- label maps --------------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def count_labels(counts: Any, x: Any, y: Any, seen_x: Any, seen_y: Any, classes:
     skipped = np.int32(classes + 1)
     seen_x[:] = 0
     seen_y[:] = 0
-    unreadable = 0
+    bad_x, bad_y = 0, 0
     agree = np.uint64(2**32 + 1)
     whole = x.size - x.size % 4
     for i in range(0, whole, 4):
@@ -177,13 +177,13 @@ def count_labels(counts: Any, x: Any, y: Any, seen_x: Any, seen_y: Any, classes:
             counts[c, X] += sum_x
             counts[c, Y] += sum_y
         elif c == classes:
-            # one that both maps have out of range is one element
-            unreadable = sum_x + sum_y - both
+            bad_x, bad_y = sum_x, sum_y
     total = x.size - np.int64(seen_y[0, classes + 1] + seen_y[1, classes + 1] + seen_y[2, classes + 1]
                               + seen_y[3, classes + 1])  # fmt: skip
     for c in range(classes):
         counts[c, N] += total
-        counts[c, BAD] += unreadable
+        counts[c, BAD_X] += bad_x
+        counts[c, BAD_Y] += bad_y
 
 
 @njit(**INLINE)

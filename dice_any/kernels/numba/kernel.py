@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...arrays import load_library
 from ...arrays.library import Array, elements
 from .. import reference
-from ..labels import split_joint
+from ..labels import split_pairs
 from ..pairs import pair_sums
 from ..task import Task
 
@@ -98,7 +98,9 @@ class Kernel:
         side = task.classes + 1
         if elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis)) * side**2 > MOST_PAIRS:
             return reference.confusion_matrix(task, prediction, target, weight)
-        return split_joint(load_library(self.module), run.label_pairs(task, prediction, target, weight))
+        joint = run.label_pairs(task, prediction, target, weight)
+        matrix, invalid = split_pairs(task, load_library(self.module), joint[None, ...])
+        return matrix[0, ...], invalid
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         from . import run

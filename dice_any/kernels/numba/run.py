@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays.library import Array
 from .. import scalars
 from ..plan import Plan, View, ignored, plan
-from ..task import ENTROPY, INTERSECTION, PREDICTION, Task
+from ..task import ENTROPY, INTERSECTION, PREDICTION, ROWS, Task
 from . import blocks, hard, team
 from .blocks import Case
 from .gradient import build_gradient
@@ -37,7 +37,7 @@ def sums(task: Task, prediction: Array, target: Array, weight: Array | None, kep
     exact = task.kind == "exact"
     arrays = [prediction, target, weight] if kept is None else [prediction, target, weight, kept]
     work = _Work(task, arrays, _block(task), CHUNK_NUMBERS)
-    out = work.zeros((5, 3) if exact else (7,), np.int64 if exact else np.float64)
+    out = work.zeros((ROWS, 3) if exact else (ROWS + 2,), np.int64 if exact else np.float64)
     case = _case(task)
     loop = _loop(build_sums, case, exact, kept is not None)
     work.run(loop, _loaders(case.real, case.labels), float(task.entropy or 0), out)
@@ -103,11 +103,11 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
     weighted = weight is not None
     if not any(task.labels):
         work = _Work(task, [prediction, target, weight], MASK_BLOCK, MASK_CHUNK, class_is_kept=True)
-        out = work.zeros((5,), np.int64)
+        out = work.zeros((ROWS,), np.int64)
         work.run(_loop(hard.build_masks, weighted), (0, 0), out)
         return work.answer(out, task.lead)
     work = _Work(task, [prediction, target, weight], *_label_block(task))
-    out = work.zeros((5,), np.int64)
+    out = work.zeros((ROWS,), np.int64)
     work.run(_loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out)
     return work.answer(out, task.lead)
 
@@ -132,7 +132,7 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         words[:, : -(-length // 8)] = np.packbits(array, axis=1)
         packed.append(words.view(np.uint64))
     sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
-    out = np.empty((5, len(rows[0]), len(rows[1])), dtype=np.int64)
+    out = np.empty((ROWS, len(rows[0]), len(rows[1])), dtype=np.int64)
     ticket = np.zeros(1, dtype=np.int64)
     team.together(hard.count_pairs, (ticket.ctypes.data, *packed, *sizes, length, out), len(rows[0]))
     return _back(task, out)

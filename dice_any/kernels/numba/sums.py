@@ -11,14 +11,27 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .arithmetic import both, cost, high_limb, is_membership, is_weight, log, log_sigmoid, low_sum, quantise, sigmoid, size
-from .blocks import FOCAL, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .arithmetic import (
+    both,
+    cost,
+    high_limb,
+    is_membership,
+    is_weight,
+    log,
+    log_sigmoid,
+    low_sum,
+    member,
+    quantise,
+    sigmoid,
+    size,
+)
+from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
 from .memory import INLINE, STAMP, claim, lies_straight, offset, row, scatter
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
 #: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
-I, X, Y, N, BAD, E, EN = range(7)  # noqa: E741
+I, X, Y, N, BAD_X, BAD_Y, BAD_W, E, EN = range(9)  # noqa: E741
 REORDERED = {**INLINE, "fastmath": {"reassoc", "contract"}}
 
 
@@ -50,7 +63,7 @@ def add_plain(
             x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
             share[start : start + n], costs[start : start + n], memberships[start : start + n],
         )  # fmt: skip
-        sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
+        sum_i, sum_x, sum_y, sum_n, sum_e, bad_x, bad_y = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
         for i in range(n):
             v = xs[i]
             if activation == SIGMOID:
@@ -60,10 +73,17 @@ def add_plain(
             if keep:
                 kept[i] = v
             t = np.float32(ms[i] == c) if labels else ys[i]
+            weight = ws[i]
             if weighted:
-                weight = ws[i]
                 counted = weight != ZERO
                 v, t = (v if counted else ZERO), (t if counted else ZERO)
+            if activation == NONE:
+                bad_x += ZERO if is_membership(v) else ONE
+                v = member(v)
+            if not labels:
+                bad_y += ZERO if is_membership(t) else ONE
+                t = member(t)
+            if weighted:
                 sum_i += both(v, t, form) * weight
                 sum_x += size(v, form) * weight
                 sum_y += size(t, form) * weight
@@ -80,6 +100,8 @@ def add_plain(
         sums[X] += sum_x
         sums[Y] += sum_y
         sums[N] += sum_n if weighted else n
+        sums[BAD_X] += bad_x
+        sums[BAD_Y] += bad_y
         if costly:
             sums[E] += sum_e
             sums[EN] += sum_y
@@ -93,7 +115,7 @@ def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
         costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
         sum_e, sum_n = ZERO, ZERO
         for i in range(n):
-            t = ys[i]
+            t = member(ys[i])
             if weighted:
                 t = t * ws[i] if ws[i] != ZERO else ZERO
             sum_e += costs_[i] * t if t != ZERO else ZERO
@@ -113,7 +135,7 @@ def add_sigmoid_costs(sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, pow
             if labels:
                 term = cost(log_sigmoid(zs[i] if ms[i] == c else -zs[i]), power)
             else:
-                t = ys[i]
+                t = member(ys[i])
                 term = t * cost(log_sigmoid(zs[i]), power) + (ONE - t) * cost(log_sigmoid(-zs[i]), power)
             weight = ws[i] if weighted else ONE
             sum_e += (term * weight if weight != ZERO else ZERO) if weighted else term
@@ -128,12 +150,13 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
     qs, hs = (np.uint64(0), np.uint64(0), np.uint64(0)), (np.uint64(0), np.uint64(0), np.uint64(0))
     q_i, q_x, q_y = qs
     h_i, h_x, h_y = hs
-    bad = 0
+    bad_x, bad_y = 0, 0
     for i in range(x.size):
         v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
         good_v, good_t = is_membership(v), is_membership(t)
-        bad += (not good_v) + (not good_t)
-        v, t = (v if good_v else 0.0), (t if good_t else 0.0)
+        bad_x += not good_v
+        bad_y += not good_t
+        v, t = (member(v) if good_v else 0.0), (member(t) if good_t else 0.0)
         term_i, term_x, term_y = quantise(both(v, t, form)), quantise(size(v, form)), quantise(size(t, form))
         q_i, h_i = q_i + np.uint64(term_i), h_i + np.uint64(high_limb(term_i))
         q_x, h_x = q_x + np.uint64(term_x), h_x + np.uint64(high_limb(term_x))
@@ -142,13 +165,14 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
         sums[part, 1] += np.int64(h)
         sums[part, 2] += np.int64(low_sum(q, h))
     sums[N, 0] += x.size
-    sums[BAD, 0] += bad
+    sums[BAD_X, 0] += bad_x
+    sums[BAD_Y, 0] += bad_y
 
 
 @njit(**INLINE)
 def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any) -> None:
     """The same with weights, whose products have a whole part too."""
-    bad = 0
+    bad_x, bad_y, bad_w = 0, 0, 0
     for part in range(4):
         whole, q, h = np.uint64(0), np.uint64(0), np.uint64(0)
         for i in range(x.size):
@@ -157,8 +181,10 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
             good_v, good_t, good = is_membership(v), is_membership(t), is_weight(weight)
             if part == N:  # once
                 counted = weight != 0.0
-                bad += (counted & (not good_v)) + (counted & (not good_t)) + (not good)
-            v, t, weight = (v if good_v else 0.0), (t if good_t else 0.0), (weight if good else 0.0)
+                bad_x += counted & (not good_v)
+                bad_y += counted & (not good_t)
+                bad_w += not good
+            v, t, weight = (member(v) if good_v else 0.0), (member(t) if good_t else 0.0), (weight if good else 0.0)
             term = both(v, t, form) if part == I else size(v if part == X else t, form)
             term = weight if part == N else term * weight
             floor = np.int64(term)
@@ -167,7 +193,9 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
         sums[part, 0] += np.int64(whole)
         sums[part, 1] += np.int64(h)
         sums[part, 2] += np.int64(low_sum(q, h))
-    sums[BAD, 0] += bad
+    sums[BAD_X, 0] += bad_x
+    sums[BAD_Y, 0] += bad_y
+    sums[BAD_W, 0] += bad_w
 
 
 def build_sums(case: Case, exact: bool, keep: bool) -> Any:
@@ -242,7 +270,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                             add_exact_weighed(out[chunk, c], x, y, marks, w, c, labels, form)
                         else:
                             add_exact(out[chunk, c], x, y, marks, c, labels, form)
-                        out[chunk, c, BAD, 0] += outside
+                        out[chunk, c, BAD_Y, 0] += outside
                         continue
                     memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else spare
                     add_plain(
@@ -251,9 +279,9 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     )  # fmt: skip
                     if keep and not k_in_place:
                         scatter(spare[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
-                    out[chunk, c, BAD] += outside
+                    out[chunk, c, BAD_Y] += outside
                     if weighted:
-                        out[chunk, c, BAD] += count_bad_weights(w)
+                        out[chunk, c, BAD_W] += count_bad_weights(w)
                     if entropy and activation == SOFTMAX and not labels:
                         for i in range(n):
                             own_log[i] = cost((z[i] - top[i]) - log(total[i]), gamma)
