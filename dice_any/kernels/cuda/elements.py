@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda
+from numba import config, cuda
+from numba.cuda import libdevice
 
 from .. import scalars
 
@@ -15,6 +16,21 @@ NO_WEIGHT, MASK, NUMBERS = range(3)
 
 narrow = scalars.compiled(cuda.jit(device=True))
 wide = scalars.compiled(cuda.jit(device=True), wide=True)
+
+
+def build_product(real: Any) -> Any:
+    """Return what multiplies numbers of this type and rounds, whatever is added to it: compilers for a GPU would make one
+    operation of both, with bits of its own.
+    """
+    if config.ENABLE_CUDASIM:
+        return lambda a, b: a * b
+    multiply = libdevice.dmul_rn if real is np.float64 else libdevice.fmul_rn
+
+    @cuda.jit(device=True)
+    def product(a: Any, b: Any) -> Any:
+        return multiply(a, b)
+
+    return product
 
 
 class Case(NamedTuple):

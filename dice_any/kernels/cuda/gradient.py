@@ -13,6 +13,7 @@ from .elements import (
     SIGMOID,
     SOFTMAX,
     Case,
+    build_product,
     build_reader,
     build_softmax,
     build_writer,
@@ -28,7 +29,7 @@ def build_gradient(case: Case) -> Any:
     real, functions = (np.float64, wide) if case.real == "float64" else (np.float32, narrow)
     exp, log_of, sigmoid, log_sigmoid = functions.exp, functions.log, functions.sigmoid, functions.log_sigmoid
     cost_slope, i_slope, x_slope = functions.cost_slope, functions.both_slope, functions.size_slope
-    member = functions.member
+    member, product = functions.member, build_product(real)
     activation, labels, form, weighted, entropy = case.activation, case.labels, case.form, case.weighted, case.entropy
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
     softmax, write = build_softmax(read_x, exp, real), build_writer(case.dtypes[0])
@@ -67,7 +68,8 @@ def build_gradient(case: Case) -> Any:
                             v = sigmoid(z)
                         elif activation == SOFTMAX:
                             v = exp(z - top) / total
-                        g = weight * (slope_i * i_slope(v, t, form) + slope_x * x_slope(v, form))
+                        g = product(slope_i, i_slope(v, t, form)) + product(slope_x, x_slope(v, form))
+                        g = weight * g
                         pull = real(0)
                         if entropy:
                             slope_e = weight * real(slopes[ENTROPY * counts + at])

@@ -51,6 +51,28 @@ def count_bad_weights(weights: Any) -> Any:
     return found
 
 
+@njit(**INLINE)
+def are_members(values: Any, bits: Any, one: Any) -> Any:
+    """Tell whether all values are in [0, 1]: the bits of just those, taken as integers, are at most those of 1."""
+    top = bits(0)
+    numbers = values.view(bits)
+    for i in range(numbers.size):
+        top = max(top, numbers[i])
+    return top <= one
+
+
+@njit(error_model="numpy")
+def clean(values: Any, w: Any, weighted: Any, out: Any) -> Any:
+    """Fill `out` with values drawn into [0, 1], 0 for those that are invalid or take no part; count the invalid."""
+    found = 0
+    for i in range(values.size):
+        v = values[i]
+        good, counted = is_membership(v), not weighted or w[i] != ZERO
+        found += counted and not good
+        out[i] = member(v) if good and counted else ZERO
+    return found
+
+
 @njit(**REORDERED)
 def add_plain(
     sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any,
@@ -63,7 +85,7 @@ def add_plain(
             x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
             share[start : start + n], costs[start : start + n], memberships[start : start + n],
         )  # fmt: skip
-        sum_i, sum_x, sum_y, sum_n, sum_e, bad_x, bad_y = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+        sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
         for i in range(n):
             v = xs[i]
             if activation == SIGMOID:
@@ -73,17 +95,10 @@ def add_plain(
             if keep:
                 kept[i] = v
             t = np.float32(ms[i] == c) if labels else ys[i]
-            weight = ws[i]
             if weighted:
+                weight = ws[i]
                 counted = weight != ZERO
                 v, t = (v if counted else ZERO), (t if counted else ZERO)
-            if activation == NONE:
-                bad_x += ZERO if is_membership(v) else ONE
-                v = member(v)
-            if not labels:
-                bad_y += ZERO if is_membership(t) else ONE
-                t = member(t)
-            if weighted:
                 sum_i += both(v, t, form) * weight
                 sum_x += size(v, form) * weight
                 sum_y += size(t, form) * weight
@@ -100,8 +115,6 @@ def add_plain(
         sums[X] += sum_x
         sums[Y] += sum_y
         sums[N] += sum_n if weighted else n
-        sums[BAD_X] += bad_x
-        sums[BAD_Y] += bad_y
         if costly:
             sums[E] += sum_e
             sums[EN] += sum_y
@@ -115,7 +128,7 @@ def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
         costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
         sum_e, sum_n = ZERO, ZERO
         for i in range(n):
-            t = member(ys[i])
+            t = ys[i]
             if weighted:
                 t = t * ws[i] if ws[i] != ZERO else ZERO
             sum_e += costs_[i] * t if t != ZERO else ZERO
@@ -135,7 +148,7 @@ def add_sigmoid_costs(sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, pow
             if labels:
                 term = cost(log_sigmoid(zs[i] if ms[i] == c else -zs[i]), power)
             else:
-                t = member(ys[i])
+                t = ys[i]
                 term = t * cost(log_sigmoid(zs[i]), power) + (ONE - t) * cost(log_sigmoid(-zs[i]), power)
             weight = ws[i] if weighted else ONE
             sum_e += (term * weight if weight != ZERO else ZERO) if weighted else term
@@ -150,13 +163,8 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
     qs, hs = (np.uint64(0), np.uint64(0), np.uint64(0)), (np.uint64(0), np.uint64(0), np.uint64(0))
     q_i, q_x, q_y = qs
     h_i, h_x, h_y = hs
-    bad_x, bad_y = 0, 0
     for i in range(x.size):
         v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
-        good_v, good_t = is_membership(v), is_membership(t)
-        bad_x += not good_v
-        bad_y += not good_t
-        v, t = (member(v) if good_v else 0.0), (member(t) if good_t else 0.0)
         term_i, term_x, term_y = quantise(both(v, t, form)), quantise(size(v, form)), quantise(size(t, form))
         q_i, h_i = q_i + np.uint64(term_i), h_i + np.uint64(high_limb(term_i))
         q_x, h_x = q_x + np.uint64(term_x), h_x + np.uint64(high_limb(term_x))
@@ -165,26 +173,21 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
         sums[part, 1] += np.int64(h)
         sums[part, 2] += np.int64(low_sum(q, h))
     sums[N, 0] += x.size
-    sums[BAD_X, 0] += bad_x
-    sums[BAD_Y, 0] += bad_y
 
 
 @njit(**INLINE)
 def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any) -> None:
     """The same with weights, whose products have a whole part too."""
-    bad_x, bad_y, bad_w = 0, 0, 0
+    bad = 0
     for part in range(4):
         whole, q, h = np.uint64(0), np.uint64(0), np.uint64(0)
         for i in range(x.size):
             v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
             weight = np.float64(w[i])
-            good_v, good_t, good = is_membership(v), is_membership(t), is_weight(weight)
+            good = is_weight(weight)
             if part == N:  # once
-                counted = weight != 0.0
-                bad_x += counted & (not good_v)
-                bad_y += counted & (not good_t)
-                bad_w += not good
-            v, t, weight = (member(v) if good_v else 0.0), (member(t) if good_t else 0.0), (weight if good else 0.0)
+                bad += not good
+            weight = weight if good else 0.0
             term = both(v, t, form) if part == I else size(v if part == X else t, form)
             term = weight if part == N else term * weight
             floor = np.int64(term)
@@ -193,9 +196,7 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
         sums[part, 0] += np.int64(whole)
         sums[part, 1] += np.int64(h)
         sums[part, 2] += np.int64(low_sum(q, h))
-    sums[BAD_X, 0] += bad_x
-    sums[BAD_Y, 0] += bad_y
-    sums[BAD_W, 0] += bad_w
+    sums[BAD_W, 0] += bad
 
 
 def build_sums(case: Case, exact: bool, keep: bool) -> Any:
@@ -203,6 +204,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
     stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
+    bits, one = (np.uint32, np.uint32(0x3F800000)) if real is np.float32 else (np.uint64, np.uint64(0x3FF0000000000000))
     has_ys = not labels
     own_cost = bool(entropy and labels and activation == SOFTMAX)
 
@@ -230,6 +232,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                                       np.zeros(block, real))  # fmt: skip
         marks = np.zeros(block, np.int32)
         spare = np.empty(block if keep else 1, real)
+        clean_x, clean_y = np.empty(block, real), np.empty(block, real)
         k_row, k_in_place = 0, False
         while True:
             chunk = claim(ticket)
@@ -265,12 +268,20 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                         row(w_row + c * w_step, n, real),
                     )
                     x = shrunk[c, :n] if activation == SOFTMAX else z
+                    bad_x, bad_y = 0, outside
+                    if activation == NONE and not are_members(x, bits, one):
+                        bad_x = clean(x, w, weighted, clean_x[:n])
+                        x = row(clean_x.ctypes.data, n, real)
+                    if not labels and not are_members(y, bits, one):
+                        bad_y = clean(y, w, weighted, clean_y[:n])
+                        y = row(clean_y.ctypes.data, n, real)
                     if exact:
                         if weighted:
                             add_exact_weighed(out[chunk, c], x, y, marks, w, c, labels, form)
                         else:
                             add_exact(out[chunk, c], x, y, marks, c, labels, form)
-                        out[chunk, c, BAD_Y, 0] += outside
+                        out[chunk, c, BAD_X, 0] += bad_x
+                        out[chunk, c, BAD_Y, 0] += bad_y
                         continue
                     memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else spare
                     add_plain(
@@ -279,7 +290,8 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     )  # fmt: skip
                     if keep and not k_in_place:
                         scatter(spare[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
-                    out[chunk, c, BAD_Y] += outside
+                    out[chunk, c, BAD_X] += bad_x
+                    out[chunk, c, BAD_Y] += bad_y
                     if weighted:
                         out[chunk, c, BAD_W] += count_bad_weights(w)
                     if entropy and activation == SOFTMAX and not labels:
