@@ -95,7 +95,7 @@ def overlap(
         If an argument is not an array, the libraries differ, or a dtype cannot be read.
     ValueError
         If shapes, devices, axes or other arguments do not fit; if an array has no element; and, where values are at hand
-        (NumPy, PyTorch and eager JAX on the CPU), if a label is out of range or, in exact sums, a membership is NaN or
+        (NumPy, PyTorch and eager JAX on the CPU), if a label is out of range, or a membership is NaN or
         outside [0, 1]. Elsewhere such results are NaN.
     LookupError
         If `backend` is unknown or does not load.

@@ -107,7 +107,7 @@ array
 Raises
 ------
 TypeError, ValueError, LookupError
-    As `overlap`, except that plain sums do not check memberships: logits without `activation` go unnoticed here.
+    As `overlap`, except that NaN logits give NaN.
     `ValueError` also for ``activation="argmax"``, which has no gradient, for a negative `smooth`, and for class
     arguments without a class axis or of the wrong length.""",
 }
