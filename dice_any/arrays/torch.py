@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from .library import Array, ArrayLibrary, Axes, BlockFunction
+from .numpy import library as numpy
 from .numpy import tile_limit
 from .tiles import tiled_map, tiled_sums
 
@@ -19,6 +20,8 @@ SERIAL = 1 << 15
 #: array: two or three of them, or a dozen in an entropy or in half precision.
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
+#: So few masks, and label maps of any size, are counted faster by NumPy's operations on the same memory.
+FEW = 1 << 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 256
@@ -123,12 +126,6 @@ class PyTorch(ArrayLibrary):
         counts = torch.zeros(length, dtype=torch.int64, device=codes.device)
         return counts.index_add(0, codes, torch.ones_like(codes) if weights is None else weights)
 
-    def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
-        if not (self.are_labels(prediction, stride - 1) and self.are_labels(target, stride - 1)):
-            return None
-        codes = target.to(self._torch.int64) * stride
-        return codes.add_(prediction.to(self._torch.int64))
-
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One Newton step with the
         # exact residual (Dekker's product, 27-bit halves) rounds it correctly; elsewhere the step changes nothing.
@@ -185,6 +182,9 @@ class PyTorch(ArrayLibrary):
         prediction: Array = arrays[0]
         if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
+        if task.kind == "hard" and task.activation is None and (all(task.labels) or prediction.numel() <= FEW):
+            host = [None if a is None else a.detach().resolve_neg().numpy() for a in arrays]
+            return self._torch.from_numpy(numpy.run(function, task, *host, lead=lead, tail=tail))
         limit = max(self._tile_limit(task, prediction.numel()), math.prod(lead) * math.prod(tail))
         if prediction.numel() <= limit:
             return function(task, self, *arrays)

@@ -65,14 +65,12 @@ def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
 
 def _of_joint(task: Task, library: ArrayLibrary, joint: Array) -> Array:
     """Return the sums by row and limb of what `pair_counts` counted."""
-    xp = library.xp
+    xp, classes = library.xp, task.classes
     joint = joint if task.kind == "exact" else joint[None, ...]
-    matrix, invalid = split_pairs(task, library, joint)
-    classes = task.classes
+    matrix = joint[..., :classes, :classes]
     # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
     both = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
-    sizes = xp.sum(matrix, axis=-2), xp.sum(matrix, axis=-1)
-    return _rows(library, both, *sizes, invalid)
+    return _rows(task, library, both, xp.sum(joint, axis=-2), xp.sum(joint, axis=-1))
 
 
 def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
@@ -84,18 +82,15 @@ def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
     agreed = xp.where(labels.prediction == labels.target, labels.target, xp.full_like(labels.target, none))
     maps = (agreed, none + 1), (labels.prediction, none + 1), (labels.target, none + 2)
     both, x, y = (_histogram(task, library, codes, bins, labels) for codes, bins in maps)
-    invalid = library.stack([x[0, ..., none], y[0, ..., none], y[0, ..., none + 1]])
-    return _rows(library, both[..., :none], x[..., :none], y[..., :none], invalid)
+    return _rows(task, library, both[..., :none], x, y)
 
 
-def _rows(library: ArrayLibrary, both: Array, x: Array, y: Array, invalid: Array) -> Array:
-    """Lay out counts of (limb, *kept, class) and numbers of invalid values of (argument, *kept) as `Task` says."""
-    xp = library.xp
-    zero = xp.zeros_like(both)
-    rows = [both, x, y, zero + xp.sum(y, axis=-1, keepdims=True)]
-    for i in range(len(Invalid._fields)):
-        number = zero[:1, ...] + xp.expand_dims(invalid[i, ...], axis=-1)
-        rows.append(xp.concat([number, zero[1:, ...]]) if both.shape[0] > 1 else number)  # without a fraction
+def _rows(task: Task, library: ArrayLibrary, both: Array, x: Array, y: Array) -> Array:
+    """Lay out counts of (limb, *kept, label) as `Task` says; those behind the classes are of what is invalid."""
+    classes, zero = task.classes, library.xp.zeros_like(both)
+    rows = [both, x[..., :classes], y[..., :classes], zero + library.xp.sum(y, axis=-1, keepdims=True)]
+    rows += [zero + x[..., classes : classes + 1], zero + y[..., classes : classes + 1]]
+    rows.append(zero + y[..., classes + 1 :] if y.shape[-1] > classes + 1 else zero)
     return library.stack(rows)
 
 
@@ -133,10 +128,9 @@ def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array,
     """
     xp, classes = library.xp, task.classes
     numbers = xp.astype(joint[0, ...], xp.int64, copy=False)
-    target = xp.sum(numbers[..., classes, :], axis=-1)
-    weight = xp.sum(numbers[..., classes + 1 :, :], axis=(-2, -1))
-    prediction = xp.sum(numbers[..., classes], axis=-1)
-    return joint[..., :classes, :classes], library.stack([prediction, target, weight])
+    x, y = xp.sum(numbers, axis=-2), xp.sum(numbers, axis=-1)
+    bad_weight = y[..., classes + 1] if y.shape[-1] > classes + 1 else xp.zeros_like(y[..., classes])
+    return joint[..., :classes, :classes], library.stack([x[..., classes], y[..., classes], bad_weight])
 
 
 def _read(

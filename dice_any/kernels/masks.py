@@ -43,7 +43,7 @@ def mask_sums(
         total = sums.pop()
     masks = counted_invalid(library, x.shape, invalid, counted)
     found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
-    invalid_counts = by_argument(found, sums[0] * 0)
+    invalid_counts = by_argument(found, total * 0)
     return class_last(task, library, library.stack([*sums, total, *invalid_counts]), lead=1)
 
 
@@ -67,10 +67,11 @@ def counted_invalid(
     library: ArrayLibrary, shape: tuple[int, ...], invalid: Invalid, counted: Array | None
 ) -> dict[str, Array]:
     """Return the masks of invalid values by argument; those of elements that take no part are not in them."""
-    masks = {name: mask for name, mask in invalid._asdict().items() if mask is not None}
-    if counted is not None:
-        masks = {name: mask & counted for name, mask in masks.items()}
-    return {name: library.xp.broadcast_to(mask, shape) for name, mask in masks.items()}
+    return {
+        name: library.xp.broadcast_to(mask if counted is None else mask & counted, shape)
+        for name, mask in zip(Invalid._fields, invalid, strict=True)
+        if mask is not None
+    }
 
 
 def by_argument(found: dict[str, Array], none: Array) -> list[Array]:
