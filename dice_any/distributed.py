@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from .sums import Overlap
 
@@ -20,7 +21,8 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
     Parameters
     ----------
     overlap : Overlap
-        Of PyTorch tensors, of the same shape, kind and form in every process.
+        Of PyTorch tensors, of the same shape in every process; of one kind and form, but that hard and exact ones mix as
+        they do by ``+``. A process without data passes ``Overlap.zero()``, which takes the shape of the others.
     group : torch.distributed.ProcessGroup, optional
         The processes that take part; all by default.
 
@@ -35,9 +37,12 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
     TypeError
         If the overlap is not one of PyTorch tensors. With JAX use ``jax.lax.psum(overlap, axis_name)``: an overlap is a
         pytree, and may be summed leaf by leaf.
+    ValueError
+        On every process alike, if the overlaps of some differ in kind, form, shape, classes or dtype, or are not PyTorch's.
 
     Notes
     -----
+    What each process brings is compared first, in one small exchange: no process is left waiting for another.
     The gradient that flows back is the sum of every process's, so that after the averaging of DistributedDataParallel the
     gradient of each parameter is that of one process on the joined batch.
 
@@ -49,16 +54,119 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
         loss = dice_any.dice_loss(dice_any.distributed.all_reduce(counts))
         loss.backward()
     """
-    sums = overlap._sums
-    if overlap._library.name != "torch":
-        raise TypeError(
-            f"`overlap` must hold PyTorch tensors; got those of {overlap._library.name}. "
-            "In JAX use `jax.lax.psum(overlap, axis_name)`; elsewhere gather the overlaps and add them."
+    import torch.distributed as dist
+
+    facts = _Facts.of(overlap)
+    if not (dist.is_available() and dist.is_initialized()):
+        if facts.library != "torch":
+            raise TypeError(_foreign(facts.library))
+        raise ValueError(
+            "`group` must be of processes that talk to each other; got none. "
+            "Call `torch.distributed.init_process_group` first."
         )
-    return overlap._with(_added(sums, group))
+    every: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(every, facts, group=group)
+    common = _agreement(every)
+    return common.overlap_of(_added(_fitted(overlap, facts, common, group), group))
+
+
+class _Facts(NamedTuple):
+    """What processes have to agree on."""
+
+    library: str
+    kind: str
+    form: str
+    by_class: bool
+    shape: tuple[int, ...]
+    dtype: str
+    differentiable: bool
+    #: a hard zero without axes, which has no shape of its own
+    nothing: bool
+
+    @classmethod
+    def of(cls, overlap: Any) -> _Facts:
+        if not isinstance(overlap, Overlap):  # the others are told too, or they would wait
+            return cls(type(overlap).__name__, "", "", False, (), "", False, False)
+        library, sums = overlap._library, overlap._sums
+        plain_zero = overlap.kind == "hard" and overlap.shape == () and library.at_hand(sums)
+        return cls(
+            library.name,
+            overlap.kind,
+            overlap.form,
+            overlap.by_class,
+            overlap.shape,
+            library.dtype_name(sums.dtype),
+            library.name == "torch" and library.differentiable(sums),
+            plain_zero and not library.xp.any(sums != 0),
+        )
+
+    def overlap_of(self, sums: Any) -> Overlap:
+        return Overlap(sums, kind=self.kind, form=self.form, by_class=self.by_class)._with(sums)  # type: ignore[arg-type]
+
+
+def _foreign(library: str) -> str:
+    return (
+        f"`overlap` must hold PyTorch tensors; got those of {library}. "
+        "In JAX use `jax.lax.psum(overlap, axis_name)`; elsewhere gather the overlaps and add them."
+    )
+
+
+def _agreement(every: list[_Facts]) -> _Facts:
+    """Return what the sum will be, or raise the same error on every process."""
+    bringing = {rank: facts for rank, facts in enumerate(every) if not facts.nothing}
+    if not bringing:
+        return every[0]
+    for rank, facts in bringing.items():
+        if facts.library != "torch":
+            raise ValueError(
+                f"overlaps to be added must hold PyTorch tensors in every process; got those of {facts.library} in process "
+                f"{rank}. A process without data passes `Overlap.zero(like=tensor, num_classes=...)`."
+            )
+    kinds = {facts.kind for facts in bringing.values()}
+    soft = {rank: facts for rank, facts in bringing.items() if facts.kind != "hard"}
+    if "plain" in kinds and len(kinds) > 1:
+        raise _differ("kind", "be all plain, or all hard or exact", bringing, "Compute all with the same `exact=`.")
+    if len({facts.form for facts in soft.values()}) > 1:
+        raise _differ("form", "have one form", soft, "Compute all with the same `form=`.")
+    zero = "A process without data passes `Overlap.zero()`, or `Overlap.zero(like=..., num_classes=...)` of their shape."
+    if len({facts.shape for facts in bringing.values()}) > 1:
+        raise _differ("shape", "have one shape", bringing, zero)
+    if len({facts.by_class for facts in bringing.values()}) > 1:
+        raise _differ("by_class", "be all by class or none", bringing, zero)
+    if len({facts.dtype for facts in bringing.values()}) > 1:
+        raise _differ("dtype", "have one dtype", bringing, "Convert the predictions.")
+    lead = next(iter((soft or bringing).values()))
+    kind = "exact" if "exact" in kinds else lead.kind
+    return lead._replace(kind=kind, differentiable=any(facts.differentiable for facts in every))
+
+
+def _differ(field: str, rule: str, facts: dict[int, _Facts], cure: str) -> ValueError:
+    found = {rank: getattr(fact, field) for rank, fact in facts.items()}
+    parts = ", ".join(f"{value!r} in process {rank}" for rank, value in found.items())
+    return ValueError(f"overlaps to be added must {rule}; got {parts}. {cure}")
+
+
+def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
+    """Return this process's sums as the others' are."""
+    import torch
+    import torch.distributed as dist
+
+    if facts.nothing:
+        device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
+        like = overlap._sums if facts.library == "torch" else torch.zeros(1, device=device)
+        sums = Overlap.zero(common.shape, like=like, kind=common.kind)._sums  # type: ignore[arg-type]
+    else:
+        sums = overlap._sums_as(common.kind)  # type: ignore[arg-type]
+    # a way back goes through every process, or the others would wait for it
+    return sums.detach().requires_grad_() if common.differentiable and not sums.requires_grad else sums
 
 
 def _added(sums: Any, group: Any) -> Any:
+    return _sum_function().apply(sums, group)
+
+
+@cache
+def _sum_function() -> Any:
     import torch
     import torch.distributed as dist
 
@@ -66,15 +174,16 @@ def _added(sums: Any, group: Any) -> Any:
         """Sum over processes; so is its gradient, since every process's loss depends on every process's sums."""
 
         @staticmethod
-        def forward(ctx: Any, sums: Any) -> Any:
-            total = sums.clone()
+        def forward(ctx: Any, sums: Any, group: Any) -> Any:
+            ctx.group = group
+            total = sums.clone(memory_format=torch.contiguous_format)
             dist.all_reduce(total, group=group)
             return total
 
         @staticmethod
         def backward(ctx: Any, cotangent: Any) -> Any:
-            total = cotangent.clone()
-            dist.all_reduce(total, group=group)
-            return total
+            total = cotangent.clone(memory_format=torch.contiguous_format)
+            dist.all_reduce(total, group=ctx.group)
+            return total, None
 
-    return Sum.apply(sums)  # type: ignore[no-untyped-call]
+    return Sum

@@ -13,6 +13,7 @@ import torch
 
 from . import losses
 from .loss_arguments import LossArguments
+from .reading import check_not_negative
 
 __all__ = [
     "CenterlineDiceLoss",
@@ -156,9 +157,24 @@ class DeepSupervision(torch.nn.Module):
     Parameters
     ----------
     loss : callable
-        ``loss(prediction, target, **arguments)``, one of the modules here for instance.
+        ``loss(prediction, target, **arguments)``, one of the modules here for instance. Its `class_axis` tells which axis
+        is not resized; a loss without one is taken to have its classes on axis 1.
     weights : sequence of float, optional
         Weight of each output, the finest first; 1, ½, ¼, ... by default.
+
+    Notes
+    -----
+    It is called with a list or tuple of outputs, or with one tensor, which is one output: the loss itself, as networks
+    return it in evaluation. The target is one tensor, or a list with one for each output, used as they are; so is a pixel
+    `weight`. Axis 0 holds the samples, unless it is the class axis.
+
+    Raises
+    ------
+    TypeError
+        If an output is no tensor.
+    ValueError
+        If outputs, targets and weights are not as many, if samples differ, or if one tensor holds several outputs: a stack
+        (samples, outputs, ...) is taken apart by ``.unbind(1)``.
 
     Examples
     --------
@@ -173,29 +189,103 @@ class DeepSupervision(torch.nn.Module):
     def __init__(self, loss: Any, weights: Sequence[float] | None = None) -> None:
         super().__init__()
         self.loss = loss
+        if weights is not None:
+            check_not_negative(**{f"weights[{k}]": weight for k, weight in enumerate(weights)})
+            if not sum(weights) > 0:
+                raise ValueError(
+                    "`weights` must add up to more than 0; got zeros only. Leave out outputs that do not count."
+                )
         self.weights = None if weights is None else [float(weight) for weight in weights]
 
-    def forward(self, predictions: Sequence[torch.Tensor], target: torch.Tensor, **arguments: Any) -> torch.Tensor:
-        """Return the weighted mean of the losses; a pixel `weight` is resized like the target."""
-        weights = self.weights or [0.5**k for k in range(len(predictions))]
-        if len(weights) != len(predictions):
+    def forward(
+        self,
+        predictions: torch.Tensor | Sequence[torch.Tensor],
+        target: torch.Tensor | Sequence[torch.Tensor],
+        **arguments: Any,
+    ) -> torch.Tensor:
+        """Return the weighted mean of the losses."""
+        class_axis = self._class_axis(arguments)
+        single = isinstance(predictions, torch.Tensor)
+        outputs = [predictions] if single else predictions
+        _check_outputs(outputs)
+        weights = [1.0] if single else self.weights or [0.5**k for k in range(len(outputs))]
+        if len(weights) != len(outputs):
             raise ValueError(
-                f"`predictions` must be as many as the weights, {len(weights)}; got {len(predictions)}. Pass `weights=`."
+                f"`predictions` must be as many as the weights, {len(weights)}; got {len(outputs)}. Pass `weights=`."
             )
-        total = 0.0
-        for weight, prediction in zip(weights, predictions, strict=True):
-            resized = dict(arguments)
-            if arguments.get("weight") is not None:
-                resized["weight"] = _nearest(arguments["weight"], prediction)
-            total = total + weight * self.loss(prediction, _nearest(target, prediction), **resized)
-        return total / sum(weights)  # type: ignore[return-value]
+        targets = _each("target", target, outputs, class_axis)
+        pixels = [None] * len(outputs)
+        if (weight := arguments.pop("weight", None)) is not None:
+            pixels = _each("weight", weight, outputs, class_axis)
+        total = None
+        for share, output, truth, pixel in zip(weights, outputs, targets, pixels, strict=True):
+            _check_not_stacked(output, truth, class_axis)
+            given = arguments if pixel is None else {**arguments, "weight": pixel}
+            part = self.loss(output, truth, **given)
+            part = part if single else share * part
+            total = part if total is None else total + part
+        return total if single else total / sum(weights)
+
+    def _class_axis(self, arguments: dict[str, Any]) -> int | None:
+        """Return the class axis that the loss is called with."""
+        known = {**getattr(self.loss, "keywords", {}), **getattr(self.loss, "arguments", {}), **arguments}
+        if "class_axis" in known or isinstance(self.loss, _Loss):
+            return known.get("class_axis")
+        return 1
 
 
-def _nearest(target: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
-    """Resize the spatial axes, which are the last of both, to those of the prediction."""
-    for axis in range(2 - target.ndim if target.ndim == prediction.ndim else 1 - target.ndim, 0):
-        old, new = target.shape[axis], prediction.shape[axis]
-        if old not in (1, new):
-            places = ((torch.arange(new, device=target.device) + 0.5) * (old / new)).to(torch.int64)
-            target = target.index_select(axis, places)
-    return target
+def _check_outputs(outputs: Any) -> None:
+    if not isinstance(outputs, (list, tuple)) or not all(isinstance(output, torch.Tensor) for output in outputs):
+        found = (
+            {type(output).__name__ for output in outputs} if isinstance(outputs, (list, tuple)) else type(outputs).__name__
+        )
+        raise TypeError(
+            f"`predictions` must be a tensor or a list of tensors, one an output; got {found}. Pass the outputs themselves."
+        )
+    if not outputs:
+        raise ValueError("`predictions` must hold an output or more; got an empty list. Pass one tensor for one output.")
+
+
+def _check_not_stacked(output: torch.Tensor, target: torch.Tensor, class_axis: int | None) -> None:
+    """Refuse one tensor of several outputs, whose classes or samples would be taken for something else."""
+    labels = class_axis is not None and not target.is_floating_point() and target.dtype != torch.bool
+    if output.ndim > target.ndim + labels:
+        raise ValueError(
+            f"`predictions` must have an axis for each of the target's{', and that of the classes' if labels else ''}; got "
+            f"shape {tuple(output.shape)} beside {tuple(target.shape)}. Take a stack of outputs (samples, outputs, ...) "
+            "apart: `predictions.unbind(1)`."
+        )
+
+
+def _each(name: str, given: Any, outputs: Sequence[torch.Tensor], class_axis: int | None) -> list[torch.Tensor]:
+    """Return a target or weight for each output: those given, or one resized to each."""
+    if isinstance(given, (list, tuple)):
+        if len(given) != len(outputs):
+            raise ValueError(
+                f"`{name}` must be one tensor or as many as the outputs, {len(outputs)}; got {len(given)}. "
+                "Pass one, and it is resized to each output."
+            )
+        return list(given)
+    return [_nearest(name, given, output, class_axis) for output in outputs]
+
+
+def _nearest(name: str, array: torch.Tensor, output: torch.Tensor, class_axis: int | None) -> torch.Tensor:
+    """Resize the axes of elements to those of an output, each element the nearest of the old ones."""
+    axes = list(range(output.ndim))
+    if class_axis is not None and -output.ndim <= class_axis < output.ndim:
+        axes.remove(class_axis % output.ndim)
+    own = axes if array.ndim == output.ndim - 1 else list(range(array.ndim))  # without the class axis
+    if array.ndim not in (len(axes), output.ndim):
+        return array  # the loss says what does not fit
+    for axis in axes:
+        mine = own.index(axis)
+        old, new = array.shape[mine], output.shape[axis]
+        if old in (1, new):
+            continue
+        if axis == 0:
+            raise ValueError(
+                f"`{name}` must have the samples of the output, {new}; got {old}. Axis 0 holds samples, and is not resized."
+            )
+        places = ((torch.arange(new, device=array.device) + 0.5) * (old / new)).to(torch.int64)
+        array = array.index_select(mine, places)
+    return array

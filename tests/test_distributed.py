@@ -1,0 +1,149 @@
+"""One overlap over processes: what fits is added to the same bits, what does not is the same error everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any import Overlap
+
+torch = pytest.importorskip("torch")
+if not torch.distributed.is_available():
+    pytest.skip("PyTorch was built without torch.distributed", allow_module_level=True)
+
+WORLD = 3
+
+
+def soft(seed: int, **arguments) -> Overlap:
+    x, y = (torch.rand(4, 3, 7, generator=torch.Generator().manual_seed(seed + k)).double() for k in (0, 50))
+    return dice_any.overlap(x, y, class_axis=1, **arguments)
+
+
+def hard(seed: int, classes: int = 3) -> Overlap:
+    x, y = (torch.randint(0, classes, (4, 7), generator=torch.Generator().manual_seed(seed + k)) for k in (0, 50))
+    return dice_any.overlap(x, y, num_classes=classes)
+
+
+#: name -> what each process brings; with a string, the error that every process raises
+CASES: dict[str, tuple[Callable[[int], object], str | None]] = {
+    "exact": (soft, None),
+    "hard": (hard, None),
+    "plain": (lambda rank: soft(rank, exact=False), None),
+    "hard beside exact": (lambda rank: soft(rank) if rank else hard(rank), None),
+    "hard, another form": (lambda rank: soft(rank, form="squared") if rank else hard(rank), None),
+    "zero beside exact": (lambda rank: soft(rank) if rank != 1 else Overlap.zero(), None),
+    "zero beside plain": (lambda rank: soft(rank, exact=False) if rank != 1 else Overlap.zero(), None),
+    "zero of tensors": (lambda rank: hard(rank) if rank != 2 else Overlap.zero(like=torch.zeros(1)), None),
+    "zeros of their shape": (lambda rank: soft(rank) if rank else Overlap.zero(like=torch.zeros(1), num_classes=3), None),
+    "zeros only": (lambda rank: Overlap.zero(like=torch.zeros(1), num_classes=3), None),
+    "nothing only": (lambda rank: Overlap.zero(), None),
+    "forms": (
+        lambda rank: soft(rank, form="squared" if rank else "product"),
+        "overlaps to be added must have one form; got 'product' in process 0, 'squared' in process 1",
+    ),
+    "plain forms": (
+        lambda rank: soft(rank, exact=False, form="minimum" if rank else "product"),
+        "overlaps to be added must have one form; got 'product' in process 0, 'minimum' in process 1",
+    ),
+    "kinds": (
+        lambda rank: soft(rank, exact=rank == 1),
+        "overlaps to be added must be all plain, or all hard or exact; got 'plain' in process 0, 'exact' in process 1",
+    ),
+    "hard beside plain": (
+        lambda rank: soft(rank, exact=False) if rank else hard(rank),
+        "overlaps to be added must be all plain, or all hard or exact; got 'hard' in process 0",
+    ),
+    "shapes": (
+        lambda rank: hard(rank, 3 + rank),
+        r"overlaps to be added must have one shape; got \(3,\) in process 0, \(4,\) in process 1.*Overlap.zero\(like=",
+    ),
+    "samples": (
+        lambda rank: soft(rank, axis="space") if rank else soft(rank),
+        r"overlaps to be added must have one shape; got \(3,\) in process 0, \(4, 3\) in process 1",
+    ),
+    "classes": (
+        lambda rank: hard(rank) if rank else dice_any.overlap(torch.ones(3, 2) > 0, torch.ones(3, 2) > 0, axis=1),
+        "overlaps to be added must be all by class or none; got False in process 0, True in process 1",
+    ),
+    "another library": (
+        lambda rank: hard(rank) if rank else dice_any.overlap(np.array([True]), np.array([True])),
+        "overlaps to be added must hold PyTorch tensors in every process; got those of numpy in process 0",
+    ),
+    "no overlap": (
+        lambda rank: hard(rank) if rank else None,
+        "overlaps to be added must hold PyTorch tensors in every process; got those of NoneType in process 0",
+    ),
+}
+
+
+def process(rank: int, folder: str) -> None:
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    found = {}
+    for name, (bring, _) in CASES.items():
+        mine = bring(rank)
+        before = mine.to_dict() if isinstance(mine, Overlap) else None
+        try:
+            found[name] = dice_any.distributed.all_reduce(mine).to_dict()
+        except ValueError as error:
+            found[name] = str(error)
+        assert before == (mine.to_dict() if isinstance(mine, Overlap) else None)
+    # one process brings nothing that is differentiated, and one nothing at all: none waits for another on the way back
+    x = torch.linspace(0.1, 0.9, 6, dtype=torch.float64).requires_grad_(rank == 0)
+    mine = Overlap.zero() if rank == 2 else dice_any.overlap(x, torch.ones(6).double(), exact=False)
+    dice_any.dice_loss(dice_any.distributed.all_reduce(mine), smooth=0).backward()
+    found["gradient"] = x.grad.tolist() if rank == 0 else None
+    Path(folder, f"{rank}.json").write_text(json.dumps(found))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    folder = tmp_path_factory.mktemp("processes")
+    torch.multiprocessing.spawn(process, args=(str(folder),), nprocs=WORLD)
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(WORLD)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_all_processes_agree(answers: list[dict[str, object]], name: str) -> None:
+    bring, message = CASES[name]
+    got = [answer[name] for answer in answers]
+    assert got[0] == got[1] == got[2]
+    if message is not None:
+        with pytest.raises(ValueError, match=message):
+            raise ValueError(got[0])
+        return
+    parts = [bring(rank) for rank in range(WORLD)]
+    real = [part for part in parts if not (part.kind == "hard" and part.shape == ())]
+    expected = sum(real[1:], real[0]).to_dict() if real else Overlap.zero(like=torch.zeros(1)).to_dict()
+    if expected["kind"] != "plain":
+        assert got[0] == expected
+        return
+    for ours, theirs in zip(got[0].pop("sums"), expected.pop("sums"), strict=True):
+        assert [float.fromhex(v) for v in ours] == pytest.approx([float.fromhex(v) for v in theirs], rel=1e-15)
+    assert got[0] == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_process_waits_on_the_way_back(answers: list[dict[str, object]]) -> None:
+    """Dice of two times the same six elements against ones: L = 1 − 2I/(X + 12), I = X = 2S.
+
+    dL/dx = −2/(X + 12) + 2I/(X + 12)², and the loss of every process pulls.
+    """
+    total = sum(0.1 + 0.16 * k for k in range(6))
+    slope = -24 / (2 * total + 12) ** 2 * 3
+    assert answers[0]["gradient"] == pytest.approx([slope] * 6, rel=1e-9)
+
+
+def test_without_processes() -> None:
+    with pytest.raises(ValueError, match="`group` must be of processes that talk to each other; got none"):
+        dice_any.distributed.all_reduce(hard(0))
