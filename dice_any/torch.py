@@ -206,7 +206,7 @@ class DeepSupervision(torch.nn.Module):
         """Return the weighted mean of the losses."""
         class_axis = self._class_axis(arguments)
         single = isinstance(predictions, torch.Tensor)
-        outputs = [predictions] if single else predictions
+        outputs: Any = [predictions] if single else predictions
         _check_outputs(outputs)
         weights = [1.0] if single else self.weights or [0.5**k for k in range(len(outputs))]
         if len(weights) != len(outputs):
@@ -214,17 +214,18 @@ class DeepSupervision(torch.nn.Module):
                 f"`predictions` must be as many as the weights, {len(weights)}; got {len(outputs)}. Pass `weights=`."
             )
         targets = _each("target", target, outputs, class_axis)
-        pixels = [None] * len(outputs)
+        pixels: list[Any] = [None] * len(outputs)
         if (weight := arguments.pop("weight", None)) is not None:
             pixels = _each("weight", weight, outputs, class_axis)
-        total = None
-        for share, output, truth, pixel in zip(weights, outputs, targets, pixels, strict=True):
+        parts: list[torch.Tensor] = []
+        for output, truth, pixel in zip(outputs, targets, pixels, strict=True):
             _check_not_stacked(output, truth, class_axis)
             given = arguments if pixel is None else {**arguments, "weight": pixel}
-            part = self.loss(output, truth, **given)
-            part = part if single else share * part
-            total = part if total is None else total + part
-        return total if single else total / sum(weights)
+            parts.append(self.loss(output, truth, **given))
+        if single:
+            return parts[0]
+        mean: Any = sum(share * part for share, part in zip(weights, parts, strict=True)) / sum(weights)
+        return mean
 
     def _class_axis(self, arguments: dict[str, Any]) -> int | None:
         """Return the class axis that the loss is called with."""
@@ -236,9 +237,8 @@ class DeepSupervision(torch.nn.Module):
 
 def _check_outputs(outputs: Any) -> None:
     if not isinstance(outputs, (list, tuple)) or not all(isinstance(output, torch.Tensor) for output in outputs):
-        found = (
-            {type(output).__name__ for output in outputs} if isinstance(outputs, (list, tuple)) else type(outputs).__name__
-        )
+        every = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        found = ", ".join(sorted({type(output).__name__ for output in every}))
         raise TypeError(
             f"`predictions` must be a tensor or a list of tensors, one an output; got {found}. Pass the outputs themselves."
         )
