@@ -224,8 +224,8 @@ class DeepSupervision(torch.nn.Module):
             parts.append(self.loss(output, truth, **given))
         if single:
             return parts[0]
-        mean: Any = sum(share * part for share, part in zip(weights, parts, strict=True)) / sum(weights)
-        return mean
+        total = sum(share * part for share, part in zip(weights, parts, strict=True))
+        return total / sum(weights)  # type: ignore[no-any-return,return-value]
 
     def _class_axis(self, arguments: dict[str, Any]) -> int | None:
         """Return the class axis that the loss is called with."""
