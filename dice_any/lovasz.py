@@ -76,21 +76,26 @@ class _Ranked(NamedTuple):
         run = partial(library.run_whole, partial(lovasz_sums, hinge=hinge), task, lead=(ROWS,), tail=tail)
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
-
-        def backward(prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
-            return self._pull(hinge, prediction, target, weight, cotangent[LOSS, ...])
-
-        return library.with_gradient(run, backward)(*self.arrays)
+        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as long as the loss is kept
+        return library.with_gradient(run, partial(_pull_at_rows, library, task, hinge))(*self.arrays)
 
     def gradient(self, hinge: bool, slope: Array) -> Array:
         """Return the gradient in the prediction that the caller gave."""
-        gradient = self._pull(hinge, *self.arrays, slope)
+        gradient = _pull(self.library, self.task, hinge, *self.arrays, slope)
         return gradient if self.fields is None else self.fields.gradient(gradient)
 
-    def _pull(self, hinge: bool, prediction: Array, target: Array, weight: Array | None, slope: Array) -> Array:
-        function = partial(lovasz_gradient, hinge=hinge)
-        aligned = align(self.task, self.library, slope)
-        return self.library.map_whole(function, self.task, prediction, target, weight, aligned)
+
+def _pull(
+    library: ArrayLibrary, task: Task, hinge: bool, prediction: Array, target: Array, weight: Array | None, slope: Array
+) -> Array:
+    """Return the gradient in what is ranked from the derivative in each loss."""
+    aligned = align(task, library, slope)
+    return library.map_whole(partial(lovasz_gradient, hinge=hinge), task, prediction, target, weight, aligned)
+
+
+def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
+    """Do the same from the derivatives in all rows, which stand last."""
+    return _pull(library, task, hinge, *arrays[:-1], arrays[-1][LOSS, ...])
 
 
 def _by_class(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:

@@ -8,7 +8,7 @@ are held to.
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..arrays.library import Array
 from ..plugins import KERNELS, Plugin, plugins
@@ -72,7 +72,7 @@ BUILTIN = [
     for module, name in (("numpy", "numba"), ("torch", "numba"), ("cupy", "cuda"), ("torch", "cuda"))
 ]
 
-_loaded: dict[str, Any] = {}
+_loaded: dict[str, _Loaded] = {}
 _switch: list[bool] = []
 
 
@@ -99,26 +99,48 @@ def switched_off() -> bool:
     return _switch[0]
 
 
+class _Loaded(NamedTuple):
+    """What came of loading a plugin. A problem is kept as a sentence: an exception that is raised again hangs every
+    frame that it passes on its traceback, and with the frames the arrays of every caller.
+    """
+
+    kernel: Any
+    problem: str | None
+
+
 def load_kernel(plugin: Plugin) -> Any:
     """Return the kernel of a plugin; `LookupError` if it does not load or lacks what a kernel needs."""
+    kernel, problem = _load(plugin)
+    if problem is not None:
+        raise LookupError(problem)
+    return kernel
+
+
+def _load(plugin: Plugin) -> _Loaded:
+    """Load a plugin, once in a process."""
     key = f"{plugin.module}:{plugin.label}"
-    if key not in _loaded:
-        try:
-            kernel = plugin.entry_point.load()
-            called = getattr(kernel, "name", plugin.name)
-            needed = NEEDED + (NEEDED_TO_KEEP if hasattr(kernel, NEEDED_TO_KEEP[0]) else ())
-            missing = [part for part in needed if not hasattr(kernel, part)]
-            problem = f"has no {' and no '.join(missing)}" if missing else None
-            problem = problem or (None if called == plugin.name else f"calls itself {called!r}")
-        except Exception as error:
-            kernel, problem = None, f"does not load: {error!r}"
+    loaded = _loaded.get(key)
+    if loaded is None:
+        kernel, problem = _try_to_load(plugin)
         if any(other.name == plugin.name and other != plugin for other in registered(plugin.module)):
             problem = "has a name that another installed kernel has too"
-        _loaded[key] = LookupError(f"The kernel {plugin.label} {problem}. Mend or uninstall it.") if problem else kernel
-    kernel = _loaded[key]
-    if isinstance(kernel, LookupError):
-        raise kernel
-    return kernel
+        if problem is not None:
+            problem = f"The kernel {plugin.label} {problem}. Mend or uninstall it."
+        loaded = _loaded[key] = _Loaded(None if problem else kernel, problem)
+    return loaded
+
+
+def _try_to_load(plugin: Plugin) -> _Loaded:
+    try:
+        kernel = plugin.entry_point.load()
+        called = getattr(kernel, "name", plugin.name)
+        needed = NEEDED + (NEEDED_TO_KEEP if hasattr(kernel, NEEDED_TO_KEEP[0]) else ())
+        missing = [part for part in needed if not hasattr(kernel, part)]
+    except Exception as error:
+        return _Loaded(None, f"does not load: {error!r}")
+    if missing:
+        return _Loaded(kernel, f"has no {' and no '.join(missing)}")
+    return _Loaded(kernel, None if called == plugin.name else f"calls itself {called!r}")
 
 
 def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> Any:
@@ -144,9 +166,8 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     found = registered(task.library)
     if backend is None:
         for plugin in found:
-            try:
-                kernel = load_kernel(plugin)
-            except LookupError:  # reported by `backends()`; it must not break a call that did not ask for it
+            kernel, problem = _load(plugin)
+            if problem is not None:  # reported by `backends()`; it must not break a call that did not ask for it
                 continue
             worthwhile = getattr(kernel, "worthwhile", None)
             if (worthwhile is None or worthwhile(task) is True) and kernel.accepts(task) is True:

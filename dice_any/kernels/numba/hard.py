@@ -33,13 +33,20 @@ def load_bytes(scratch: Any, n: Any, address: Any, first: Any, shape: Any, strid
 
 
 @njit(**INLINE)
+def truth(word: Any) -> Any:
+    """Return the highest bit of each byte that is not 0: a view of other bytes as booleans may hold any."""
+    low = np.uint64(0x7F7F7F7F7F7F7F7F)
+    return (((word & low) + low) | word) & ~low
+
+
+@njit(**INLINE)
 def count_bytes(counts: Any, x: Any, y: Any, w: Any, weighted: Any, one: Any) -> None:
-    """Count bytes of 0 and 1, or eight of them at once: then the bits of a word are as many as its bytes of 1."""
+    """Count bytes that are true, one or eight of them (`one`) at once."""
     both, sum_x, sum_y, total = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     for i in range(x.size):
-        a, b = np.uint64(x[i]), np.uint64(y[i])
+        a, b = truth(np.uint64(x[i])), truth(np.uint64(y[i]))
         if weighted:
-            c = np.uint64(w[i])
+            c = truth(np.uint64(w[i]))
             a, b = a & c, b & c
             total += ones(c)
         both += ones(a & b)
@@ -92,11 +99,13 @@ def build_masks(weighted: bool) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def count_pairs(ticket: Any, x: Any, y: Any, sizes_x: Any, sizes_y: Any, length: Any, out: Any) -> None:
+def count_pairs(
+    ticket: Any, stop: Any, x: Any, y: Any, sizes_x: Any, sizes_y: Any, length: Any, out: Any
+) -> None:  # fmt: skip
     """Count every row of words against every other."""
     while True:
         i = claim(ticket)
-        if i >= x.shape[0]:
+        if i >= stop:
             return
         a = x[i]
         for j in range(y.shape[0]):

@@ -185,6 +185,12 @@ def copy(out: Any, values: Any) -> None:
 
 
 @njit(**INLINE)
+def copy_truth(out: Any, values: Any) -> None:
+    for i in range(out.size):
+        out[i] = values[i] != 0  # a view of other bytes as booleans may hold any
+
+
+@njit(**INLINE)
 def copy_half(out: Any, bits: Any, brain: Any) -> None:
     for i in range(out.size):
         out[i] = from_half(bits[i], brain)
@@ -228,8 +234,10 @@ def build_real_loader(real: Any) -> Any:
                 copy(part, row(at, n, np.uint16))
             elif code == 2:
                 copy(part, row(at, n, np.int8))
-            else:
+            elif code == 1:
                 copy(part, row(at, n, np.uint8))
+            else:
+                copy_truth(part, row(at, n, np.uint8))
             done += n
 
     return fill_real

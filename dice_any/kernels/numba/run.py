@@ -25,6 +25,8 @@ LONGEST_BLOCK, SHORTEST_BLOCK, SOFTMAX_BLOCK = 2048, 64, 192
 BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
 #: Numbers of a chunk: enough to be worth claiming.
 CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
+#: Pairs of words that a thread counts before Python sees signals.
+PAIR_ROUND = 2**28
 
 _compiled: dict[Any, Any] = {}
 
@@ -133,8 +135,12 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         packed.append(words.view(np.uint64))
     sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
     out = np.empty((ROWS, len(rows[0]), len(rows[1])), dtype=np.int64)
-    ticket = np.zeros(1, dtype=np.int64)
-    team.together(hard.count_pairs, (ticket.ctypes.data, *packed, *sizes, length, out), len(rows[0]))
+
+    def share(ticket: int, stop: int) -> None:
+        hard.count_pairs(ticket, stop, *packed, *sizes, length, out)
+
+    numbers = max(packed[1].size, 1)  # that a row is counted against
+    team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))
     return _back(task, out)
 
 
@@ -172,7 +178,7 @@ class _Work:
         length = max(chunk // (self.classes if by_class else 1) // block, 1) * block
         self.parts = math.ceil(self.plan.elements / length)
         self.chunks = self.plan.cells * self.parts
-        self.sizes = (self.chunks, self.parts, length, self.plan.elements, self.classes, block, *ignored(task))
+        self.sizes = (self.parts, length, self.plan.elements, self.classes, block, *ignored(task))
 
     def zeros(self, rows: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Return the sums of each chunk."""
@@ -181,14 +187,16 @@ class _Work:
     def run(self, loop: Any, loaders: tuple[int, int], *rest: Any) -> None:
         """Call a loop on all chunks; `out` is the last of `rest`."""
         place = np.array([view[:2] + view[3:] for view in self.views], dtype=np.int64)
-        ticket = np.zeros(1, dtype=np.int64)
         *numbers, out = rest
         layout: Plan = self.plan
         arguments = (
-            loaders, ticket.ctypes.data, self.sizes, *numbers, place, layout.kept, layout.kept_strides, layout.summed,
-            layout.summed_strides, out,
+            *numbers, place, layout.kept, layout.kept_strides, layout.summed, layout.summed_strides, out,
         )  # fmt: skip
-        team.together(loop, arguments, self.chunks)
+
+        def share(ticket: int, stop: int) -> None:  # holds `self`, and with it the arrays of the caller
+            loop(loaders, ticket, (stop, *self.sizes), *arguments)
+
+        team.together(share, self.chunks)
 
     def answer(self, out: np.ndarray, lead: tuple[int, ...]) -> Array:
         """Add the chunks of each cell, and bring the rows to the front."""
