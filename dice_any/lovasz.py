@@ -13,7 +13,7 @@ from .kernels import Task
 from .kernels.lovasz import INVALID_ELEMENTS, LOSS, TARGET_SIZE, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings, refuse_argument
-from .reading import read
+from .reading import check_name, read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
 from .values import raise_invalid
@@ -23,6 +23,7 @@ WHY = "it ranks elements by their errors"
 
 def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArguments) -> Any:
     """Return the loss; a pair with the gradient where that is wanted."""
+    check_name("activation", arguments.get("activation"))
     hinge = arguments.get("activation") == "hinge"  # type: ignore[comparison-overlap]
     call = read_call(prediction, {**arguments, "activation": None} if hinge else arguments)
     _refuse(call)

@@ -7,7 +7,7 @@ from .arrays.library import Array, ArrayLibrary
 from .kernels import Task
 from .kernels.limbs import UNIT
 from .kernels.task import INVALID, TOTAL
-from .reading import LIMIT
+from .reading import LIMIT, cure_for_labels, cure_for_memberships
 from .sums import Overlap
 
 TOO_MUCH_WEIGHT = "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
@@ -59,7 +59,7 @@ def find_invalid(library: ArrayLibrary, task: Task, prediction: Array, target: A
         if bad:
             return (
                 f"`target` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
-                "Raise `num_classes`, pass `ignore_label=` for a label that means nothing, or relabel."
+                f"{cure_for_labels('target', task)}."
             )
     aligned = xp.expand_dims(counted, axis=task.class_axis) if task.labels[1] and task.class_axis is not None else counted
     if library.kind(prediction.dtype) == "integer":
@@ -68,7 +68,7 @@ def find_invalid(library: ArrayLibrary, task: Task, prediction: Array, target: A
         if bad:
             return (
                 f"`prediction` must hold labels from 0 to {task.classes - 1}; got {bad} outside. "
-                "Raise `num_classes`, or relabel."
+                f"{cure_for_labels('prediction', task)}."
             )
     for name, values, activated in (("prediction", prediction, task.activation), ("target", target, None)):
         if library.kind(values.dtype) != "floating":
@@ -84,6 +84,6 @@ def find_invalid(library: ArrayLibrary, task: Task, prediction: Array, target: A
         if bad:
             return (
                 f"`{name}` must hold memberships in [0, 1]; got {bad} values outside or NaN. "
-                "For logits pass `activation='sigmoid'` or `'softmax'`; for 0/255 masks compare: `mask > 0`."
+                f"{cure_for_memberships(library, name, values, task, aligned)}."
             )
     return None

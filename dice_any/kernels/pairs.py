@@ -28,6 +28,16 @@ def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noq
     return library_of(rows[0]).stack(rows, axis=-2)
 
 
+def no_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the sums of two matrices of which one has no rows."""
+    library = library_of(X)
+    if task.kind == "plain" and (library.traced(X, Y) or library.differentiable(X, Y)):
+        return _multiply_pairs(task, library, X, Y)  # keeps the link to what is differentiated
+    shape = (*task.lead, X.shape[0], Y.shape[0])
+    dtype = library.widest(X) if task.kind == "plain" else library.xp.int64
+    return library.answer(library.zeros(shape, dtype, X))
+
+
 def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
     """Count pairs of boolean rows by matrix products of zeros and ones."""
     xp = library.xp
