@@ -34,7 +34,11 @@ ARRAYS = {
         says("got numpy.MaskedArray", "numpy.ma.getdata(prediction)", "masked"),
     ),
     "complex": (SOFT + 0j, TypeError, says("must be boolean, integer or floating; got complex128", "real part")),
-    "text": (np.array(["a", "b", "c"]), TypeError, says("must be boolean, integer or floating; got", "Compare it with a name")),
+    "text": (
+        np.array(["a", "b", "c"]),
+        TypeError,
+        says("must be boolean, integer or floating; got", "Compare it with a name"),
+    ),
     "no element": (np.ones((0, 4), dtype=bool), ValueError, says("at least one element; got shape (0, 4)", "zero")),
     "zero-size axis": (np.ones((3, 0), dtype=bool), ValueError, says("at least one element; got shape (3, 0)")),
 }
@@ -75,7 +79,11 @@ PAIRS = {
         {},
         says("`target` must have the prediction's shape (12, 16, 16); got (1, 16, 16)", "Nothing is broadcast"),
     ),
-    "two integer arrays": ((LABELS, LABELS), {}, says("`num_classes` must be given", "int64", "`prediction > 0`", "`prediction == 1`")),
+    "two integer arrays": (
+        (LABELS, LABELS),
+        {},
+        says("`num_classes` must be given", "int64", "`prediction > 0`", "`prediction == 1`"),
+    ),
     "integer target": ((SOFT, LABELS), {}, says("`target` must be boolean or floating", "`target == 1`", "class_axis")),
     "label map of another shape": (
         (BY_CLASS, LABELS),
@@ -173,7 +181,11 @@ KINDS = {
         {"activation": "sigmoid"},
         says("`activation` must go with a floating prediction"),
     ),
-    "axis that is no number": ((SOFT, SOFT), {"axis": 0.5}, says("`axis` must be an integer or a tuple of integers; got 0.5")),
+    "axis that is no number": (
+        (SOFT, SOFT),
+        {"axis": 0.5},
+        says("`axis` must be an integer or a tuple of integers; got 0.5"),
+    ),
     "boolean class axis": (
         (BY_CLASS, BY_CLASS),
         {"class_axis": True},
