@@ -686,9 +686,9 @@ NOT_A_SCORE = "A percentage is to be divided by 100."
 
 def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
     """Apply a formula to scores in [0, 1]."""
+    if isinstance(score, bool) or (isinstance(score, Complex) and not isinstance(score, Real)):
+        raise TypeError(f"`{name}` must be a real number or an array; got {class_name(score)}.")
     if isinstance(score, Number):
-        if type(score) is bool or (isinstance(score, Complex) and not isinstance(score, Real)):
-            raise TypeError(f"`{name}` must be a real number or an array; got {class_name(score)}.")
         if score == score and not -ROUNDING <= score <= 1 + ROUNDING:  # type: ignore[operator]
             raise ValueError(f"`{name}` must be in [0, 1]; got {shown(score)}. {NOT_A_SCORE}")
         return score if score != score else formula(min(max(score, 0), 1))  # type: ignore[call-overload]
