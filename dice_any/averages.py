@@ -9,12 +9,14 @@ from . import formulas
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .formulas import Formula, Sums, divide, halving_sum
-from .reading import OverlapArguments
+from .reading import OverlapArguments, check_choice, read_number, shown
 from .summing import summed
 from .sums import Overlap
 from .values import raise_not_a_number
 
 NAN = float("nan")
+FLOAT32_MAX = 3.4028234663852886e38
+AVERAGES = (None, "macro", "micro", "weighted")
 Average = Literal["macro", "micro", "weighted"] | None
 Classes = Sequence[int] | Literal["foreground"] | None
 
@@ -68,15 +70,16 @@ def score_of_classes(
     """Divide the two parts of a formula, class by class, and average."""
     average, classes = arguments.pop("average", None), arguments.pop("classes", None)
     empty, empty_target = arguments.pop("empty", NAN), arguments.pop("empty_target", None)
+    check_choice("average", average, AVERAGES)
+    empty = read_number("empty", empty)
+    empty_target = None if empty_target is None else read_number("empty_target", empty_target)
     sums = counted(prediction, target, arguments)
     if not squared_form:
         refuse_squared(sums)
-    if average not in (None, "macro", "micro", "weighted"):
-        raise ValueError(f"`average` must be None, 'macro', 'micro' or 'weighted'; got {average!r}.")
     if not sums.by_class and (average is not None or classes is not None):
-        name = "average" if average is not None else "classes"
+        name, arg = ("classes", classes) if average is None else ("average", average)
         raise ValueError(
-            f"`{name}` must be None without classes to choose from; got {average or classes!r}. "
+            f"`{name}` must be None without classes to choose from; got {shown(arg)}. "
             "Pass `class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
         )
     if classes is not None:
@@ -84,6 +87,7 @@ def score_of_classes(
     if average == "micro":
         sums = sums.sum(axis=-1)
     library = library_of(sums._sums)
+    _check_fits(library, sums, empty=empty, empty_target=empty_target)
     with library.precision():
         xp = library.xp
         *floats, invalid = sums.as_float64()
@@ -110,15 +114,18 @@ def score_of_all(
     mirrored: bool = True,
 ) -> Array:
     """Divide the two parts of a formula over all classes; `mirrored`, a set without classes is two, with its complement."""
-    empty = arguments.pop("empty", NAN)
+    empty = read_number("empty", arguments.pop("empty", NAN))
     sums = counted(prediction, target, arguments)
     if mirrored:
         refuse_squared(sums)
     if classes is not None:
         if not sums.by_class:
-            raise ValueError(f"`classes` must be None without classes to choose from; got {classes!r}. Pass `class_axis=`.")
+            raise ValueError(
+                f"`classes` must be None without classes to choose from; got {shown(classes)}. Pass `class_axis=`."
+            )
         sums = sums.select_classes(classes)
     library = library_of(sums._sums)
+    _check_fits(library, sums, empty=empty)
     with library.precision():
         xp = library.xp
         *floats, invalid = sums.as_float64()
@@ -130,8 +137,20 @@ def score_of_all(
             parts = formulas.two_classes(library, parts)
         else:
             parts = Sums(*(xp.expand_dims(part, axis=-1) for part in parts))
-        scores = divide(library, *formula(library, parts), empty)
+        if parts.total.shape and parts.total.shape[-1] == 0:  # no class at all, selected by an index
+            nothing = halving_sum(library, parts.total)
+            scores = divide(library, nothing, nothing, empty)
+        else:
+            scores = divide(library, *formula(library, parts), empty)
         return xp.where(invalid, xp.full_like(scores, NAN), scores)
+
+
+def _check_fits(library: ArrayLibrary, sums: Overlap, **values: float | None) -> None:
+    """Check that values for empty sets fit the scores, which are float32 on some devices."""
+    for name, value in values.items():
+        large = value is not None and FLOAT32_MAX < abs(value) < float("inf")
+        if large and not library.has_float64(sums._sums):
+            raise ValueError(f"`{name}` must fit a float32 on this device; got {shown(value)}.")
 
 
 def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:
@@ -147,6 +166,5 @@ def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Arr
 def size_power(class_weight: str) -> int:
     """Return the power of the target's size that a named class weight divides by."""
     powers = {"square": 2, "simple": 1, "uniform": 0}
-    if not isinstance(class_weight, str) or class_weight not in powers:
-        raise ValueError(f"`class_weight` must be one of 'square', 'simple', 'uniform'; got {class_weight!r}.")
+    check_choice("class_weight", class_weight, tuple(powers))
     return powers[class_weight]

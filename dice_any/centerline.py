@@ -12,10 +12,12 @@ from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
 from .kernels.skeletons import skeleton, skeleton_gradient
 from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
-from .reading import read_axes, read_integer
+from .reading import read_axes, read_integer, shown
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import Summed, summed
 
+#: No tube of an image is wider.
+MOST_ITERATIONS = 10_000
 WHY = "a skeleton is drawn from neighbours"
 
 
@@ -49,8 +51,12 @@ def centerline_loss(
     refuse_argument(call, "form", "clDice is made of products")
     call.arguments.setdefault("axis", "space")
     library, task = read_task(call, target, WHY)
-    if read_integer("iterations", iterations) < 0:
-        raise ValueError(f"`iterations` must be at least 0; got {iterations}. About the radius of the widest tube will do.")
+    iterations = read_integer("iterations", iterations)
+    if not 0 <= iterations <= MOST_ITERATIONS:
+        raise ValueError(
+            f"`iterations` must be at least 0 and at most {MOST_ITERATIONS}; got {shown(iterations)}. "
+            "About the radius of the widest tube will do."
+        )
     axes = _read_spatial_axes(spatial_axes, call.arguments["axis"], task.axis, len(task.shapes[0] or ()))
     with library.precision():
         drawn = {"axes": axes, "iterations": int(iterations)}

@@ -9,7 +9,8 @@ from .arrays import library_of, load_library
 from .arrays.library import Array, elements
 from .kernels import optional_part, reference, select
 from .kernels.limbs import limbs_to_float64
-from .reading import Axis, read, read_ids, read_rows
+from .kernels.pairs import no_pairs
+from .reading import Axis, are_collections, read, read_ids, read_rows, read_set, read_total
 from .summing import raise_bad_values, rows_of_overlap, summed
 from .sums import Overlap
 from .values import raise_heavy, raise_invalid
@@ -202,7 +203,7 @@ def confusion_matrix(
         matrix, invalid = compute(task, prediction, target, weight)
         answer = library_of(matrix)
         xp, exact = answer.xp, task.kind == "exact"
-        raise_invalid(answer, invalid, task, prediction, target, by_class=False)
+        raise_invalid(answer, invalid, task, prediction, target, weight, by_class=False)
         if task.limits_weight:
             raise_heavy(answer, xp.sum(matrix[0, ...] if exact else matrix, axis=(-2, -1)))
         matrix = limbs_to_float64(answer, matrix) if exact else matrix
@@ -233,7 +234,8 @@ def pairwise_overlap(
     X : array of bool or floating, shape (n, d)
         The predicted sets, one a row.
     Y : array of bool or floating, shape (m, d)
-        The target sets, one a row.
+        The target sets, one a row. Without rows (an image without detections) there are no
+        pairs, and the overlap has no counts.
     form : {"product", "squared", "minimum"}
         How soft memberships are summed; see `overlap`.
     exact : bool, optional
@@ -250,7 +252,8 @@ def pairwise_overlap(
     Raises
     ------
     TypeError, ValueError, LookupError
-        As `overlap`; also if X or Y is not a matrix or their rows differ in length.
+        As `overlap`; also if X or Y is not a matrix, if their rows differ in length, or if a
+        row has 2³² elements or none.
 
     Examples
     --------
@@ -265,11 +268,14 @@ def pairwise_overlap(
     with library.precision():
         kernel = select(task, backend, library.traced(X, Y))
         compute = optional_part(kernel, "pairwise", backend, reference.pairwise)
+        if 0 in (task.shapes[0] or ()) or 0 in (task.shapes[1] or ()):
+            compute = no_pairs  # there is nothing to ask a kernel for
         if task.kind != "plain":
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)
         answer = library_of(sums)
-        raise_bad_values(answer, task, sums, X, Y)
+        if task.shapes[0][0] and task.shapes[1][0]:  # type: ignore[index]
+            raise_bad_values(answer, task, sums, X, Y, None, pairs=True)
         return Overlap.of_sums(answer, rows_of_overlap(answer, task, sums), task.kind, form, by_class=False)  # type: ignore[arg-type]
 
 
@@ -295,10 +301,12 @@ def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, to
     Raises
     ------
     TypeError
-        If one is an array and the other not, if the arrays' libraries differ, or if a string stands for a collection.
+        If one is an array and the other not, if the arrays' libraries differ, if a string stands
+        for a collection, or if ids are not hashable.
     ValueError
-        If an array is not 1-D, or `total` is smaller than :math:`|A \cup B|`. Arrays without values (traced, Dask)
-        cannot be counted: how many different ids there are is a matter of values.
+        If an array is not 1-D, or `total` is smaller than :math:`|A \cup B|` or larger than 2⁶².
+        Arrays without values (traced, Dask) cannot be counted: how many different ids there are is
+        a matter of values.
 
     References
     ----------
@@ -310,10 +318,8 @@ def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, to
     >>> float(dice_score(set_overlap({"oak", "ash", "elm"}, {"oak", "pine"})))
     0.4
     """
-    if isinstance(a, Collection) and isinstance(b, Collection) and not hasattr(a, "shape") and not hasattr(b, "shape"):
-        if isinstance(a, str | bytes) or isinstance(b, str | bytes):
-            raise TypeError("`a` and `b` must be collections of ids; got a string. Wrap it: `{'oak'}`.")
-        first, second = set(a), set(b)
+    if are_collections(a, b):
+        first, second = read_set("a", a), read_set("b", b)
         sizes = len(first & second), len(first), len(second)
         library, like = load_library("numpy"), None
     else:
@@ -323,10 +329,9 @@ def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, to
         union = xp.unique_values(xp.concat([first, second])).shape[0]
         sizes = first.shape[0] + second.shape[0] - union, first.shape[0], second.shape[0]
     union = sizes[1] + sizes[2] - sizes[0]
-    if total is not None and total < union:
-        raise ValueError(f"`total` must be at least the size of the union, {union}; got {total}. Count all candidates.")
+    total = union if total is None else read_total(total, union)
     with library.precision():
-        rows = [*sizes, union if total is None else total, 0]
+        rows = [*sizes, total, 0]
         like = library.xp.zeros(1) if like is None else like
         sums = library.constant(rows, library.xp.int64, like)
         return Overlap.of_sums(library, sums, "hard", "product", by_class=False)

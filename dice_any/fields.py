@@ -93,7 +93,8 @@ def valid_sets(
     if masks:
         found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
         numbers = library.stack(by_argument(found, next(iter(found.values())) * 0))
-        raise_invalid(library, class_last(task, library, numbers, lead=1), task, call.prediction, target)
+        numbers = class_last(task, library, numbers, lead=1)
+        raise_invalid(library, numbers, task, call.prediction, target, call.arguments.get("weight"))
     for mask in masks.values():
         prediction = xp.where(mask, xp.full_like(prediction, float("nan")), prediction)
     return prediction, members

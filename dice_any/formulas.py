@@ -217,4 +217,4 @@ def halving_sum(library: ArrayLibrary, values: Array) -> Array:
         front = values[..., : length - back]
         paired = front[..., :back] + values[..., length - back :]
         values = xp.concat([paired, front[..., back:]], axis=-1) if length % 2 else paired
-    return values[..., 0]
+    return values[..., 0] if values.shape[-1] else xp.sum(values, axis=-1)  # of nothing, 0

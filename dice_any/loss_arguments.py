@@ -10,10 +10,21 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import Classes, size_power
 from .gradients import Wanted
-from .reading import OverlapArguments, as_classes, check_not_negative, read_library
+from .reading import (
+    OverlapArguments,
+    as_classes,
+    check_choice,
+    check_name,
+    check_not_negative,
+    read_flag,
+    read_library,
+    shown,
+)
 from .reductions import ClassWeight, Settings, Smooth
 from .sums import Overlap
 
+#: compared with names all over: an array would answer element by element
+NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
 
 
@@ -42,7 +53,11 @@ class LossCall(NamedTuple):
 
 def read_call(prediction: Array | Overlap | Wanted, arguments: LossArguments) -> LossCall:
     """Tell the arguments of a loss apart."""
+    for name in NAMES:
+        check_name(name, arguments.get(name))
     choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}  # type: ignore[misc]
+    if "exact" in arguments:
+        arguments["exact"] = read_flag("exact", arguments["exact"])
     if arguments.get("activation") == "argmax":
         raise ValueError(
             "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has no gradient. "
@@ -58,7 +73,7 @@ def refuse_argument(call: LossCall, name: str, why: str) -> None:
     """Refuse an argument that means nothing to a loss."""
     given = {**call.arguments, **call.choices}.get(name)
     if given is not None:
-        raise ValueError(f"`{name}` must be left out here, as {why}; got {given!r}. Drop it.")
+        raise ValueError(f"`{name}` must be left out here, as {why}; got {shown(given)}. Drop it.")
 
 
 def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
@@ -95,8 +110,7 @@ def read_settings(
         ("absent", absent, ("count", "zero", "skip")),
         ("reduction", reduction, ("mean", "sum", "none")),
     ):
-        if value not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+        check_choice(name, value, choices)
     if not by_class:
         for name, given in (("class_weight", class_weight), ("classes", classes), ("average", average)):
             if given is not None:
@@ -137,10 +151,10 @@ def _given_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Arr
                 "`class_weight` must come from the library of the arrays; "
                 f"got {library_of(class_weight).name} and {library.name}. Pass a list."
             )
-        allowed = xp.all((class_weight >= 0) & (class_weight < math.inf))
+        weights = xp.astype(class_weight, like.dtype)
+        allowed = xp.all((weights >= 0) & (weights < math.inf))
         if library.at_hand(allowed) and not allowed:  # inside a trace an array can be at hand, and no function of it
             raise ValueError("`class_weight` must be finite and not negative; got another value. Check it.")
-        weights = xp.astype(class_weight, like.dtype)
     if weights.shape != like.shape[-1:]:
         raise ValueError(
             f"`class_weight` must hold one weight for each of {like.shape[-1]} classes; got shape "

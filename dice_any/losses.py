@@ -17,7 +17,7 @@ from .loss_arguments import LossArguments
 from .lovasz import lovasz_loss as ranked_loss
 from .objectives import LOG_COSH, NEGATIVE_LOG, ONE_MINUS, Entropy, Objective, focal
 from .overlap_loss import overlap_loss
-from .reading import check_not_negative
+from .reading import check_choice, check_not_negative
 from .sums import Overlap
 from .wasserstein import wasserstein_loss
 
@@ -265,6 +265,7 @@ def generalized_dice_loss(
     >>> round(float(generalized_dice_loss(prediction, np.array([0, 0, 1]), class_axis=0, smooth=0)), 6)
     0.416667
     """
+    check_choice("average", arguments.get("average"), (None, "micro"))
     arguments.setdefault("class_weight", "square")
     arguments["average"] = "micro"
     return overlap_loss(Objective(formulas.dice), prediction, target, arguments)

@@ -13,7 +13,7 @@ from .kernels import Task
 from .kernels.lovasz import INVALID, LOSS, ROWS, TARGET_SIZE, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
 from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings, refuse_argument
-from .reading import read
+from .reading import check_name, read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
 from .values import raise_invalid
@@ -23,6 +23,7 @@ WHY = "it ranks elements by their errors"
 
 def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArguments) -> Any:
     """Return the loss; a pair with the gradient where that is wanted."""
+    check_name("activation", arguments.get("activation"))
     hinge = arguments.get("activation") == "hinge"  # type: ignore[comparison-overlap]
     call = read_call(prediction, {**arguments, "activation": None} if hinge else arguments)
     _refuse(call)
@@ -37,7 +38,8 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         ranked = make(call, target, library, task, hinge)
         rows = ranked.rows(hinge)
         invalid = rows[INVALID:, ...]
-        raise_invalid(library, invalid, task, call.prediction, target, by_class=ranked.task.by_class)
+        weight = call.arguments.get("weight")
+        raise_invalid(library, invalid, task, call.prediction, target, weight, by_class=ranked.task.by_class)
         invalid = library.xp.sum(invalid, axis=0)
         settings = ranked.settings or read_settings(library, rows[LOSS, ...], task.by_class, **call.choices)
         by_class = ranked.task.by_class
@@ -93,9 +95,17 @@ def _pull(
     return library.map_whole(partial(lovasz_gradient, hinge=hinge), task, prediction, target, weight, aligned)
 
 
-def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
-    """Do the same from the derivatives in all rows, which stand last."""
-    return _pull(library, task, hinge, *arrays[:-1], arrays[-1][LOSS, ...])
+def _pull_at_rows(
+    library: ArrayLibrary,
+    task: Task,
+    hinge: bool,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    slopes: Array,
+) -> Array:
+    """Do the same from the derivatives in all rows."""
+    return _pull(library, task, hinge, prediction, target, weight, slopes[LOSS, ...])
 
 
 def _by_class(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:

@@ -62,18 +62,28 @@ def summed(
             sums = select(task, backend, traced).overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
         entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
-        raise_bad_values(answer, task, sums, prediction, target)
+        raise_bad_values(answer, task, sums, prediction, target, weight)
         rows = rows_of_overlap(answer, task, sums)
         result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
     return Summed(result, task, entropy, vjp)
 
 
-def raise_bad_values(answer: ArrayLibrary, task: Task, sums: Array, prediction: Array, target: Array) -> None:
+def raise_bad_values(
+    answer: ArrayLibrary,
+    task: Task,
+    sums: Array,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    pairs: bool = False,
+) -> None:
     """Raise an error about invalid values, or too much weight, where Python may look at a kernel's sums."""
     if not task.can_be_invalid or not answer.at_hand(sums):
         return
     whole = _whole(task, sums)
-    raise_invalid(answer, whole[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...], task, prediction, target)
+    invalid = whole[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...]
+    raise_invalid(answer, invalid, task, prediction, target, weight, pairs=pairs)
     if task.limits_weight:
         raise_heavy(answer, whole[TOTAL, ...])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from numbers import Integral
 from typing import Any, Literal
@@ -11,7 +11,18 @@ from .arrays import UnknownLibraryError, library_of, load_library
 from .arrays.library import Array, ArrayLibrary
 from .kernels.limbs import carry, to_float64
 from .kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL
-from .reading import FORMS, as_classes, read_library
+from .reading import (
+    FORMS,
+    KINDS,
+    as_classes,
+    check_choice,
+    read_axes,
+    read_counts_shape,
+    read_index,
+    read_library,
+    read_num_classes,
+    read_stored,
+)
 
 #: The row behind the four sums: how many values were invalid, of whichever argument.
 INVALID = TOTAL + 1
@@ -48,6 +59,11 @@ class Overlap:
     raised at once; scores are NaN there. To transformations of JAX and PyTorch it is one array whose first axes are those of
     the counts: `vmap` and `scan` may take and return overlaps. One call counts fewer than 2³² elements; merged overlaps
     hold up to 2⁶².
+
+    ``==`` compares kind, form, `by_class`, shape and the bits of the sums, as ``to_dict`` writes them: NaN equals NaN, and
+    0.0 is not −0.0. Overlaps of two array libraries are not equal; those that are lazy or traced are an error, as is an
+    overlap in place of a condition (``if overlap:``). Overlaps are not hashable. A subclass that keeps the constructor is
+    kept by all that makes one overlap of others, by pickle and as a pytree; in a sum the more special class is.
 
     Examples
     --------
@@ -89,7 +105,8 @@ class Overlap:
             library = library_of(self._held)
             packed = library.pack(self._held)
             packer = library.name if packed is not self._held else None
-        return _restore, (packed, self.kind, self.form, self.by_class, self._turned, packer)
+        made_by = (packed, self.kind, self.form, self.by_class, self._turned, packer, type(self))
+        return _restore, made_by
 
     def __copy__(self) -> Overlap:
         return self
@@ -131,17 +148,20 @@ class Overlap:
         if isinstance(like, Overlap):
             library = like._library
             with library.precision():
-                return like._with(library.xp.zeros_like(like._sums))
+                sums = library.xp.zeros_like(like._sums)
+                return cls.of_sums(library, sums, like.kind, like.form, like.by_class)
         _check(kind, form)
+        counts = read_counts_shape(shape)
+        if num_classes is not None:
+            counts = (*counts, read_num_classes(num_classes))
         library = load_library("numpy") if like is None else read_library("like", like)
-        counts = (*shape, num_classes) if num_classes is not None else tuple(shape)
         with library.precision():
             xp = library.xp
             like = xp.zeros(1) if like is None else like
             dtype = xp.int64 if kind != "plain" else library.widest(like)
-            start = library.constant(0, dtype, like)
-            sums = xp.zeros_like(xp.broadcast_to(start, (5, 3, *counts) if kind == "exact" else (5, *counts)))
-            return cls.of_sums(library, sums, kind, form, num_classes is not None)
+            shape = (5, 3, *counts) if kind == "exact" else (5, *counts)
+            sums = library.answer(library.zeros(shape, dtype, like))
+            return cls.of_sums(library_of(sums), sums, kind, form, num_classes is not None)
 
     # -- the sums ------------------------------------------------------------------------------------------------------
 
@@ -160,11 +180,9 @@ class Overlap:
         library = library_of(self._held)
         with library.precision():
             if self.kind != "plain" and self._held.dtype != library.xp.int64:
-                raise TypeError(
-                    f"the counts of an Overlap must stay int64; got {self._held.dtype}. JAX narrows NumPy's numbers on "
-                    "their way into a transformation: move the overlap first, by "
-                    "`Overlap.from_dict(o.to_dict(), like=array)`."
-                )
+                name = library.dtype_name(self._held.dtype)
+                cure = library.cure_for_narrowed(name)
+                raise TypeError(f"`overlap` must keep its counts in int64; got {name}. {cure}.")
             return library.xp.moveaxis(self._held, *(tuple(range(e, e + self._lead)) for e in (start, end)))
 
     @property
@@ -184,6 +202,21 @@ class Overlap:
         if not self.shape:
             raise TypeError("an Overlap without axes has no length")
         return self.shape[0]
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "`overlap` must not stand for true or false; got one as a condition. Ask what is meant, for example "
+            "`overlap.total > 0` or `overlap is not None`."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Overlap):
+            return NotImplemented
+        facts = ((o.kind, o.form, o.by_class, o.shape) for o in (self, other))
+        library = self._library
+        return len(set(facts)) == 1 and library is other._library and _same_bits(library, self, other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def intersection(self) -> Array:
@@ -266,7 +299,7 @@ class Overlap:
     def _with(self, sums: Array, by_class: bool | None = None) -> Overlap:
         """Return an overlap of the same kind and form with other sums."""
         by_class = self.by_class if by_class is None else by_class
-        return Overlap.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
+        return self.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
 
     def __add__(self, other: object) -> Overlap:
         if not isinstance(other, Overlap):
@@ -274,11 +307,14 @@ class Overlap:
         self._check_mergeable(other)
         library = self._library
         with library.precision():
-            exact = self if self.kind == "exact" else other
-            return exact._with(self._sums_as(exact.kind) + other._sums_as(exact.kind))
+            # masks are the same in every form, so that only the form of what is not hard has to be kept
+            soft = max(self, other, key=lambda overlap: (overlap.kind != "hard", FORMS.index(overlap.form)))
+            cls = type(other) if isinstance(other, type(self)) else type(self)
+            sums = self._sums_as(soft.kind) + other._sums_as(soft.kind)
+            return cls.of_sums(library, sums, soft.kind, soft.form, soft.by_class)
 
     def __radd__(self, other: object) -> Overlap:
-        if isinstance(other, int) and other == 0:  # the start of the built-in sum()
+        if isinstance(other, int) and other is not False and other == 0:  # the start of sum()
             return self
         return NotImplemented
 
@@ -311,15 +347,13 @@ class Overlap:
         zeros = library.xp.zeros_like(self._sums)
         return library.stack([self._sums, zeros, zeros], axis=1)
 
-    def sum(self, axis: int | tuple[int, ...] | None = None) -> Overlap:
+    def sum(self, axis: int | Sequence[int] | None = None) -> Overlap:
         """Fold axes of the counts into one overlap; all of them but the class axis by default.
 
         Folding the last axis of an overlap by class pools the classes.
         """
         ndim = len(self.shape)
-        if axis is None:
-            axis = tuple(range(ndim - self.by_class))
-        axes = tuple(sorted({_normal(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)}))
+        axes = tuple(range(ndim - self.by_class)) if axis is None else read_axes("axis", axis, ndim)
         library = self._library
         with library.precision():
             sums = self._sums
@@ -329,11 +363,7 @@ class Overlap:
 
     def __getitem__(self, index: Any) -> Overlap:
         """Select counts by integers, slices and ``...``; as for an array, an integer drops its axis."""
-        index = index if isinstance(index, tuple) else (index,)
-        if not all(i is Ellipsis or (isinstance(i, (slice, Integral)) and not isinstance(i, bool)) for i in index):
-            raise TypeError(
-                "an Overlap's index must hold integers, slices and `...`. To choose classes use `select_classes`."
-            )
+        index = read_index(index, self.shape)
         if not any(i is Ellipsis for i in index):
             index = (*index, Ellipsis)
         named = [i for i in index if i is not Ellipsis]
@@ -345,7 +375,10 @@ class Overlap:
     def select_classes(self, classes: Sequence[int] | str) -> Overlap:
         """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is all but 0."""
         if not self.by_class:
-            raise ValueError("`classes` must be asked of an overlap by class; got one without a class axis.")
+            raise ValueError(
+                "`classes` must be asked of an overlap by class; got one without a class axis. "
+                "Pass `class_axis=` or `num_classes=` to `overlap`."
+            )
         library = self._library
         with library.precision():
             return self._with(library.take(self._sums, as_classes(classes, self.shape[-1])))
@@ -365,19 +398,17 @@ class Overlap:
         return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, like: Array | None = None) -> Overlap:
+    def from_dict(cls, data: Mapping[str, Any], *, like: Array | Overlap | None = None) -> Overlap:
         """Return the overlap that `to_dict` wrote, in the library and on the device of `like` (NumPy's by default)."""
-        missing = {"kind", "form", "by_class", "sums"} - set(data)
-        if missing:
-            raise ValueError(f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}.")
-        _check(data["kind"], data["form"])
+        sums = read_stored(data)
+        if isinstance(like, Overlap):
+            like = like._sums
         library = load_library("numpy") if like is None else read_library("like", like)
         xp = library.xp
         with library.precision():
-            plain = data["kind"] == "plain"
-            sums = _deep(float.fromhex, data["sums"]) if plain else data["sums"]
             like = xp.zeros(1) if like is None else like
-            array = library.constant(sums, library.widest(like) if plain else xp.int64, like)
+            dtype = library.widest(like) if data["kind"] == "plain" else xp.int64
+            array = library.constant(sums, dtype, like)
             return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
 
     def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
@@ -401,23 +432,36 @@ class Overlap:
         return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
 
 
-def _restore(sums: Any, kind: Kind, form: str, by_class: bool, turned: bool, packer: str | None) -> Overlap:
+def _restore(
+    sums: Any, kind: Kind, form: str, by_class: bool, turned: bool, packer: str | None, cls: type[Overlap] = Overlap
+) -> Overlap:
     sums = sums if packer is None else load_library(packer).unpack(sums)
     with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
-        library_of(sums).register(Overlap)
-    return Overlap(sums, kind=kind, form=form, by_class=by_class, turned=turned)
+        library_of(sums).register(cls)
+    return cls(sums, kind=kind, form=form, by_class=by_class, turned=turned)
+
+
+def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
+    """Tell whether two overlaps of one library, kind and shape hold the same sums."""
+    if not all(library.has_values(overlap._held) for overlap in (a, b)):
+        raise ValueError(
+            f"`overlap` must hold values to be compared; got lazy or traced sums of {library.name}. "
+            "Compute both first, `Overlap.from_dict(overlap.to_dict())`, outside of a trace."
+        )
+    with library.precision():
+        xp = library.xp
+        x, y = (carry(library, o._sums) if o.kind == "exact" else o._sums for o in (a, b))
+        if library.device(x) != library.device(y):
+            return bool(a.to_dict() == b.to_dict())
+        same = x == y
+        if a.kind == "plain":
+            same = (same & (xp.signbit(x) == xp.signbit(y))) | (xp.isnan(x) & xp.isnan(y))
+        return bool(xp.all(same))
 
 
 def _check(kind: str, form: str) -> None:
-    for name, value, choices in (("kind", kind, ("hard", "exact", "plain")), ("form", form, FORMS)):
-        if value not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-
-
-def _normal(axis: int, ndim: int) -> int:
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"`axis` must be in [-{ndim}, {ndim}) for counts with {ndim} axes; got {axis}.")
-    return axis % ndim
+    check_choice("kind", kind, KINDS)
+    check_choice("form", form, FORMS)
 
 
 def _deep(function: Any, values: Any) -> Any:

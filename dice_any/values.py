@@ -5,40 +5,52 @@ from __future__ import annotations
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import Task
-from .reading import LIMIT
+from .kernels.blocks import counted_mask
+from .reading import LIMIT, cure_for_labels, cure_for_memberships
 
 TOO_MUCH_WEIGHT = "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
 
 
 def raise_invalid(
-    answer: ArrayLibrary, invalid: Array, task: Task, prediction: Array, target: Array, *, by_class: bool | None = None
+    answer: ArrayLibrary,
+    invalid: Array,
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    by_class: bool | None = None,
+    pairs: bool = False,
 ) -> None:
     """Raise an error about invalid values where Python may look at how many there were.
 
     `invalid` holds the numbers of those in prediction, target and weight, (3, *counts), by `answer`; its last axis is
-    classes if `by_class`, which the task tells by default.
+    classes if `by_class`, which the task tells by default. Counts of `pairs` are of every row X with every row Y.
     """
     if not answer.at_hand(invalid) or not answer.xp.any(invalid > 0):
         return
     by_class = task.by_class if by_class is None else by_class
     each_class = task.activation != "softmax" and not task.labels[0], not task.labels[1], task.weighs_classes_apart
-    of_prediction, of_target, of_weight = (
-        _number(answer, invalid[i, ...], by_class and not each) for i, each in enumerate(each_class)
-    )
+    shared = [-1 if by_class and not each else None for each in each_class]
+    names = ("prediction", "target")
+    if pairs:
+        shared, names = [-1, -2, None], ("X", "Y")
+    of_prediction, of_target, of_weight = (_number(answer, invalid[i, ...], axis) for i, axis in enumerate(shared))
     if of_weight:
         raise ValueError(
             f"`weight` must be non-negative and below 2**31; got other values at {of_weight} elements. Clip or scale it."
         )
     for name, values, number, labels in (
-        ("target", target, of_target, task.labels[1]),
-        ("prediction", prediction, of_prediction, task.labels[0]),
+        (names[1], target, of_target, task.labels[1]),
+        (names[0], prediction, of_prediction, task.labels[0]),
     ):
         if number and name == "prediction" and task.activation:
             raise ValueError(_bad_logits(task.activation, f"got {number} elements with others"))
         if number and labels:
             raise ValueError(_bad_labels(task, name, number))
         if number:
-            raise ValueError(_bad_memberships(library_of(values), name, values, number))
+            counted = _counted(task, target, weight)
+            raise ValueError(_bad_memberships(task, name, values, number, counted))
 
 
 def raise_not_a_number(answer: ArrayLibrary, sums: Array, task: Task) -> None:
@@ -58,10 +70,10 @@ def too_heavy(total: Array) -> Array:
     return (total >= LIMIT) | (total < 0)
 
 
-def _number(answer: ArrayLibrary, counts: Array, shared: bool) -> int:
-    """Return how many values were invalid; those that the classes share are counted for each of them."""
+def _number(answer: ArrayLibrary, counts: Array, shared: int | None) -> int:
+    """Return how many values were invalid; those that counts along an axis share are in each of them."""
     xp = answer.xp
-    counts = xp.max(counts, axis=-1) if shared else counts
+    counts = counts if shared is None else xp.max(counts, axis=shared)
     return int(xp.sum(xp.astype(counts, xp.int64)))
 
 
@@ -76,31 +88,18 @@ def _bad_logits(activation: str, fact: str) -> str:
 
 
 def _bad_labels(task: Task, name: str, number: int) -> str:
-    ignore = ", pass `ignore_label=` for a label that means nothing" if name == "target" else ""
-    return (
-        f"`{name}` must hold labels from 0 to {task.classes - 1}; got {number} outside. "
-        f"Raise `num_classes`{ignore}, or relabel."
-    )
+    return f"`{name}` must hold labels from 0 to {task.classes - 1}; got {number} outside. {cure_for_labels(name, task)}."
 
 
-def _bad_memberships(library: ArrayLibrary, name: str, values: Array, number: int) -> str:
-    return f"`{name}` must hold memberships in [0, 1]; got {number} values outside or NaN. {_cure(library, name, values)}."
+def _bad_memberships(task: Task, name: str, values: Array, number: int, counted: Array | None) -> str:
+    cure = cure_for_memberships(library_of(values), name, values, task, counted)
+    return f"`{name}` must hold memberships in [0, 1]; got {number} values outside or NaN. {cure}."
 
 
-def _cure(library: ArrayLibrary, name: str, values: Array) -> str:
-    """Say what values that are no memberships look like, and what to do about that."""
-    xp = library.xp
-    values = xp.astype(library.detach(values), library.widest(values))
-    if not xp.all(xp.isfinite(values)):
-        return "Find where the NaN or the infinity comes from, or leave such elements out by `weight=mask`"
-    top = xp.max(values)
-    if xp.all(values == xp.floor(values)) and xp.min(values) >= 0:
-        if xp.all((values == 0) | (values == top)):
-            return f"It looks like a mask of 0 and one other number: compare, `{name} > 0`"
-        return (
-            "It looks like a label map stored as floating numbers: convert it to integers, and pass `num_classes=` with two "
-            "label maps or `class_axis=` beside memberships"
-        )
-    if name == "prediction":
-        return "For logits pass `activation='sigmoid'` or `'softmax'`; scale other values first"
-    return "Scale its values to how much each element belongs to the set"
+def _counted(task: Task, target: Array, weight: Array | None) -> Array | None:
+    """Return the mask of the elements that take part, in the axes of the prediction."""
+    library = library_of(target)
+    counted = counted_mask(task, library, target, weight)
+    if counted is None or not task.labels[1] or task.class_axis is None:
+        return counted
+    return library.xp.expand_dims(counted, axis=task.class_axis)

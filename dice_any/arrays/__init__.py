@@ -109,7 +109,10 @@ def _find_library(array: Array) -> ArrayLibrary:
     if known is None:  # only now are installed plugins looked for: the scan is slow
         known = next((module for module in modules if candidates(module)), None)
     if known is not None:
-        return load_library(known)
+        library = load_library(known)
+        if library.is_array(array):
+            return library
+        raise UnknownLibraryError(f"{modules[0]}.{type(array).__qualname__} is no array")
     if hasattr(array, "__array_namespace__"):  # nobody taught us this library, but it keeps to the standard
         return ArrayLibrary(modules[0], array.__array_namespace__())
     raise UnknownLibraryError(f"no array library is known for {modules[0]}.{type(array).__qualname__}")

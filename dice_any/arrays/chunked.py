@@ -16,6 +16,9 @@ class ChunkedLibrary(ArrayLibrary):
     def device(self, array: Array) -> Any:
         return None  # that of the chunks is known to the workers only
 
+    def has_values(self, array: Array) -> bool:
+        return False
+
     def tolist(self, array: Array) -> Any:
         return array.compute().tolist()
 

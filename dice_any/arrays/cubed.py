@@ -9,6 +9,8 @@ from .library import Array
 
 
 class Cubed(ChunkedLibrary):
+    public = "cubed.array_api"
+
     def __init__(self) -> None:
         super().__init__("cubed", "cubed.array_api")
         from cubed.core.ops import blockwise

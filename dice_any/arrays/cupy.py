@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .library import Array, ArrayLibrary, Axes
+from .library import Array, Axes, NumPyLike
 
 
-class CuPy(ArrayLibrary):
+class CuPy(NumPyLike):
     def __init__(self) -> None:
         super().__init__("cupy", "array_api_compat.cupy")
         import cupy

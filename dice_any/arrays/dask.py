@@ -6,28 +6,54 @@ from functools import partial
 from typing import Any
 
 from .chunked import ChunkedLibrary
-from .library import Array
+from .library import Array, Masked, NumPyLike
 
 
-class Dask(ChunkedLibrary):
+class Dask(NumPyLike, ChunkedLibrary):
+    public = "dask.array"
+
     def __init__(self) -> None:
         super().__init__("dask", "array_api_compat.dask.array")
         import dask.array
         import numpy as np
 
+        self._array, self._numpy_array = dask.array.Array, np.ndarray
         # an explicit meta keeps Dask from calling the block function on empty arrays to learn about its result
         self.blockwise = partial(dask.array.blockwise, concatenate=True, meta=np.empty(0))
 
-    def refusal(self, array: Array) -> str | None:
+    def is_array(self, value: Any) -> bool:
+        return isinstance(value, self._array)
+
+    def refusal(self, array: Array) -> str | Masked | None:
         if any(n != n for n in array.shape):
             return "Call its `compute_chunk_sizes()` first, because a length is unknown"
-        return None
+        chunk = array._meta
+        return None if type(chunk) is self._numpy_array else refusal_of_chunks(chunk)
 
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 
     def arange(self, stop: int, like: Array) -> Array:
         return self.xp.arange(stop, dtype=self.xp.int64)
+
+
+def refusal_of_chunks(chunk: Array) -> str | Masked | None:
+    """Say what to pass instead of an array whose chunks are like this one; None if they will do."""
+    from . import UnknownLibraryError, library_of
+
+    called = f"{type(chunk).__module__.partition('.')[0]}.{type(chunk).__qualname__}"
+    try:
+        library = library_of(chunk)
+    except UnknownLibraryError:
+        library = None
+    inner = None if library is None else library.refusal(chunk)
+    if isinstance(inner, Masked):
+        return Masked("dask.array.ma.getdata({name})", "~dask.array.ma.getmaskarray({name})")
+    if library is not None and library.name in ("numpy", "cupy") and inner is None:
+        return None
+    dense = next((m for m in ("todense", "toarray") if hasattr(chunk, m)), None)
+    make = f"lambda chunk: chunk.{dense}()" if dense else "numpy.asarray"
+    return f"Its chunks are {called}: pass `{{name}}.map_blocks({make})`"
 
 
 library = Dask()

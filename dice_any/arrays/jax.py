@@ -8,13 +8,15 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from .library import Array, ArrayLibrary, Axes, BlockFunction
+from .library import Array, Axes, BlockFunction, NumPyLike
 
 #: On the CPU, XLA adds integers along what lies in memory twice as fast as it adds all of an array: rows come first.
 SHORTEST_ROW, LONGEST_ROW = 64, 1024
 
 
-class Jax(ArrayLibrary):
+class Jax(NumPyLike):
+    public = "jax.numpy"
+
     def __init__(self) -> None:
         super().__init__("jax", "jax.numpy")
         import jax
@@ -26,8 +28,28 @@ class Jax(ArrayLibrary):
         self._registered: set[type] = set()
         self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
 
+    def is_array(self, value: Any) -> bool:
+        return isinstance(value, self._jax.Array)
+
+    def kind(self, dtype: Any) -> str:
+        # a key of random numbers has a dtype that NumPy and the standard have no word for
+        return super().kind(dtype) if isinstance(dtype, self._numpy.dtype) else "other"
+
+    def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
+        wide = self._jax.config.values["jax_enable_x64"]  # the caller's, not that of `precision`
+        dtype = "int32" if dtype == "int64" and not wide else dtype
+        return super().cast_code(expression, dtype, rounded=rounded)
+
     def traced(self, *arrays: Array | None) -> bool:
         return any(isinstance(array, self._jax.core.Tracer) for array in arrays)
+
+    def cure_for_narrowed(self, dtype: str) -> str:
+        if dtype not in ("int32", "uint32"):
+            return super().cure_for_narrowed(dtype)
+        return (
+            "JAX narrows NumPy's numbers on their way into a transformation: move the overlap "
+            "first, by `Overlap.from_dict(overlap.to_dict(), like=array)`"
+        )
 
     def at_hand(self, array: Array) -> bool:
         if self.traced(array):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 Array = Any
 Axes = tuple[int, ...]
@@ -23,6 +23,16 @@ KINDS = {
     "real floating": "floating",
     "complex floating": "complex",
 }
+
+
+class Masked(NamedTuple):
+    """Why a masked array is refused: the codes of its data and of what is valid of them.
+
+    ``{name}`` stands for the argument.
+    """
+
+    data: str
+    valid: str
 
 
 class ArrayLibrary:
@@ -45,9 +55,33 @@ class ArrayLibrary:
 
     # -- what an array is ----------------------------------------------------------------------------------------------
 
-    def refusal(self, array: Array) -> str | None:
-        """Say why this kind of array cannot be used and what to pass instead; None if it can."""
+    def is_array(self, value: Any) -> bool:
+        """Tell whether an object of a class of this library is an array; asked once for a class."""
+        return hasattr(value, "shape") and hasattr(value, "dtype")
+
+    def refusal(self, array: Array) -> str | Masked | None:
+        """Say what to pass instead of an array of a kind that cannot be used; None if it can.
+
+        ``{name}`` stands for the argument.
+        """
         return None
+
+    @property
+    def public(self) -> str:
+        """Return the name of the module whose functions users call."""
+        return self.name
+
+    def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
+        """Return the code that converts an array, for a message that says what to pass."""
+        expression = self.round_code(expression) if rounded else expression
+        return f"{self.public}.astype({expression}, {self.public}.{dtype})"
+
+    def round_code(self, expression: str) -> str:
+        """Return the code that rounds an array."""
+        return f"{self.public}.round({expression})"
+
+    #: what follows an index that does not name all axes
+    index_rest = ", ..."
 
     def kind(self, dtype: Any) -> str:
         """Return ``"bool"``, ``"integer"``, ``"floating"``, ``"complex"`` or ``"other"``."""
@@ -79,6 +113,14 @@ class ArrayLibrary:
     def at_hand(self, array: Array) -> bool:
         """Tell whether Python may look at values without a synchronisation and without breaking a trace."""
         return False
+
+    def has_values(self, array: Array) -> bool:
+        """Tell whether there are values to look at, be it after waiting for a device."""
+        return not self.traced(array)
+
+    def cure_for_narrowed(self, dtype: str) -> str:
+        """Say what to do about the counts of an overlap that a conversion has made `dtype`."""
+        return "Leave integers out of a conversion of everything, such as `.half()`, `.float()` or `set_dtype`"
 
     def traced(self, *arrays: Array | None) -> bool:
         """Tell whether a compiler or transformation is recording the call, so that foreign code must stay out."""
@@ -185,6 +227,10 @@ class ArrayLibrary:
         """Return int64 0, 1, ..., stop - 1 on the device of `like`."""
         return self.constant(list(range(stop)), self.xp.int64, like)
 
+    def zeros(self, shape: Axes, dtype: Any, like: Array) -> Array:
+        """Return zeros on the device of `like`."""
+        return self.xp.zeros_like(self.xp.broadcast_to(self.constant(0, dtype, like), shape))
+
     def pack(self, array: Array) -> Any:
         """Return what can be pickled and gives the same numbers by `unpack`."""
         return array
@@ -256,6 +302,19 @@ class ArrayLibrary:
 
     def __repr__(self) -> str:
         return f"<array library {self.name} {self.version}>"
+
+
+class NumPyLike(ArrayLibrary):
+    """A library whose arrays have NumPy's methods, and take an index that leaves out axes."""
+
+    index_rest = ""
+
+    def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
+        expression = self.round_code(expression) if rounded else expression
+        return f'{expression}.astype("{dtype}")'
+
+    def round_code(self, expression: str) -> str:
+        return f"{expression}.round()"
 
 
 def _python_number(library: ArrayLibrary, scalar: Array) -> bool | int | float:

@@ -14,6 +14,13 @@ class Ndonnx(ArrayLibrary):
     def device(self, array: Array) -> Any:
         return None
 
+    def has_values(self, array: Array) -> bool:
+        try:
+            array.unwrap_numpy()
+        except ValueError:  # an input of the graph, or made of one
+            return False
+        return True
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 

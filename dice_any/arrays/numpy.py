@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from .library import Array, ArrayLibrary, Axes, BlockFunction, elements
+from .library import Array, Axes, BlockFunction, Masked, NumPyLike, elements
 from .tiles import tiled_map, tiled_sums
 
 # Elements of a tile. Masks take one byte an element and one temporary; label maps a code; memberships several float64
@@ -25,7 +25,7 @@ def tile_limit(task: Any) -> int:
     return LABEL_TILE if all(task.labels) else MASK_TILE
 
 
-class NumPy(ArrayLibrary):
+class NumPy(NumPyLike):
     tiled = True
 
     def __init__(self) -> None:
@@ -36,13 +36,17 @@ class NumPy(ArrayLibrary):
         super().__init__("numpy", np if since >= (2, 1) else "array_api_compat.numpy")
         self._np = np
 
-    def refusal(self, array: Array) -> str | None:
-        if isinstance(array, self._np.ma.MaskedArray):
-            return "Pass its `.data`, and `weight=~mask` to leave the masked elements out"
-        if isinstance(array, self._np.matrix):
-            return "Pass `numpy.asarray(matrix)`"
-        if not isinstance(array, self._np.ndarray):
-            return "Pass an array: `numpy.asarray(value)` makes one"
+    def is_array(self, value: Any) -> bool:
+        return isinstance(value, (self._np.ndarray, self._np.generic))
+
+    def refusal(self, array: Array) -> str | Masked | None:
+        np = self._np
+        if type(array) is np.ndarray:
+            return None
+        if isinstance(array, np.ma.MaskedArray):
+            return Masked("numpy.ma.getdata({name})", "~numpy.ma.getmaskarray({name})")
+        if isinstance(array, np.matrix) or not isinstance(array, np.ndarray):
+            return "Pass `numpy.asarray({name})`"
         return None
 
     def at_hand(self, array: Array) -> bool:

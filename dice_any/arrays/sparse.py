@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .library import Array, ArrayLibrary, BlockFunction
+from .library import Array, BlockFunction, NumPyLike
 
 
-class Sparse(ArrayLibrary):
+class Sparse(NumPyLike):
     def __init__(self) -> None:
         super().__init__("sparse")
 

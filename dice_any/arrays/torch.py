@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .library import Array, ArrayLibrary, Axes, BlockFunction
+from .library import Array, Axes, BlockFunction, Masked, NumPyLike
 from .numpy import library as numpy
 from .numpy import tile_limit
 from .tiles import tiled_map, tiled_sums
@@ -27,7 +27,7 @@ FEW = 1 << 16
 STRETCH = 256
 
 
-class PyTorch(ArrayLibrary):
+class PyTorch(NumPyLike):
     tiled = True
 
     def __init__(self) -> None:
@@ -45,6 +45,22 @@ class PyTorch(ArrayLibrary):
             return "complex"
         return "floating" if dtype.is_floating_point else "integer"
 
+    def refusal(self, array: Array) -> str | Masked | None:
+        torch = self._torch
+        if type(array).__name__ == "MaskedTensor":
+            return Masked("{name}.get_data()", "{name}.get_mask()")
+        if array.is_nested:
+            return "Pass its tensors one by one, `{name}.unbind()`, and add the overlaps"
+        if array.layout is not torch.strided:
+            return "Pass `{name}.to_dense()`"
+        if array.is_quantized:
+            return "Pass `{name}.dequantize()`"
+        return None
+
+    def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
+        expression = self.round_code(expression) if rounded else expression
+        return f"{expression}.to(torch.{dtype})"
+
     def device(self, array: Array) -> Any:
         return array.device
 
@@ -52,6 +68,9 @@ class PyTorch(ArrayLibrary):
         torch = self._torch
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor
         return bool(torch.compiler.is_compiling()) or any(a is not None and wrapped(a) for a in arrays)
+
+    def has_values(self, array: Array) -> bool:
+        return not self.traced(array) and not _is_fake(array)
 
     def at_hand(self, array: Array) -> bool:
         return not self.traced(array) and array.device.type == "cpu" and not _is_fake(array)

@@ -159,6 +159,8 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     While a compiler or an automatic differentiation records the call (`recorded`), the reference is what it can see
     through.
     """
+    if backend is not None and not isinstance(backend, str):
+        raise TypeError(f"`backend` must be None or the name of a kernel; got {type(backend).__name__}.")
     if backend == reference.name or (backend is None and recorded):
         return reference
     if backend is None and switched_off():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
+from .memberships import valid_memberships
 from .task import ROWS, Task
 
 Overlap = Callable[[Task, Array, Array, None], Array]
@@ -28,6 +29,16 @@ def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noq
     return library_of(rows[0]).stack(rows, axis=-2)
 
 
+def no_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
+    """Return the sums of two matrices of which one has no rows."""
+    library = library_of(X)
+    if task.kind == "plain" and (library.traced(X, Y) or library.differentiable(X, Y)):
+        return _multiply_pairs(task, library, X, Y)  # keeps the link to what is differentiated
+    shape = (*task.lead, X.shape[0], Y.shape[0])
+    dtype = library.widest(X) if task.kind == "plain" else library.xp.int64
+    return library.answer(library.zeros(shape, dtype, X))
+
+
 def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
     """Count pairs of boolean rows by matrix products of zeros and ones."""
     xp = library.xp
@@ -45,15 +56,27 @@ def _count_pairs(library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N
 def _multiply_pairs(task: Task, library: ArrayLibrary, X: Array, Y: Array) -> Array:  # noqa: N803
     xp = library.xp
     wide = xp.float64 if library.has_float64(X) else xp.float32
-    x, y = xp.astype(X, wide), xp.astype(Y, wide)
+    checked = [valid_memberships(task, library, rows) for rows in (X, Y)]
+    x, y = (xp.astype(rows, wide) for rows, _ in checked)
     squares = (x * x, y * y) if task.form == "squared" else (x, y)
     sizes = xp.sum(squares[0], axis=1), xp.sum(squares[1], axis=1)
-    return _spread(library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1])
+    bad = [None if mask is None else xp.astype(library.count(mask, (1,)), wide) for _, mask in checked]
+    return _spread(library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1], *bad)
 
 
-def _spread(library: ArrayLibrary, both: Array, x: Array, y: Array, length: int) -> Array:
-    """Stack sums of rows and of pairs of rows."""
+def _spread(
+    library: ArrayLibrary,
+    both: Array,
+    x: Array,
+    y: Array,
+    length: int,
+    bad_x: Array | None = None,
+    bad_y: Array | None = None,
+) -> Array:
+    """Stack sums of rows and of pairs of rows; `bad_x` and `bad_y` count what is invalid in each row."""
     xp = library.xp
     zero = xp.zeros_like(both)
-    sizes = zero + xp.expand_dims(x, axis=1), zero + xp.expand_dims(y, axis=0)
-    return library.answer(library.stack([both, *sizes, zero + length, *[zero] * (ROWS - 4)]))
+    of_x = [zero if row is None else zero + xp.expand_dims(row, axis=1) for row in (x, bad_x)]
+    of_y = [zero if row is None else zero + xp.expand_dims(row, axis=0) for row in (y, bad_y)]
+    rows = [both, of_x[0], of_y[0], zero + length, of_x[1], of_y[1]]
+    return library.answer(library.stack([*rows, *[zero] * (ROWS - len(rows))]))

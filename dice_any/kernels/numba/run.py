@@ -137,7 +137,7 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     out = np.empty((ROWS, len(rows[0]), len(rows[1])), dtype=np.int64)
 
     def share(ticket: int, stop: int) -> None:
-        hard.count_pairs(ticket, stop, *packed, *sizes, length, out)
+        hard.count_pairs(ticket, stop, packed[0], packed[1], sizes[0], sizes[1], length, out)
 
     numbers = max(packed[1].size, 1)  # that a row is counted against
     team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))

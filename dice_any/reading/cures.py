@@ -1,0 +1,272 @@
+"""What to do instead: the last sentence of messages about arrays, made to fit what was passed.
+
+A cure is code that can be followed as it stands, and it never leads to a wrong number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..arrays.library import Array, ArrayLibrary, Axes
+from ..kernels.task import Task
+
+Shapes = tuple[Axes, Axes]
+Kinds = tuple[str, str]
+INT, BOOL = "int64", "bool"
+
+# -- shapes and kinds that do not fit ------------------------------------------------------------
+
+
+def without(shape: Axes, axis: int) -> Axes:
+    """Return a shape without one axis."""
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def cure_for_shapes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int | None) -> str:
+    """Return what makes two arrays fit whose shapes do not."""
+    if class_axis is None:
+        cures = _fit_without_classes(library, kinds, shapes)
+    else:
+        cures = _fit_to_classes(library, kinds, shapes, class_axis)
+    cure = next(cures, None)
+    if cure is not None:
+        return cure
+    if class_axis is not None and kinds[1] == "integer":
+        return f"The prediction has shape {shapes[0]} and `class_axis={class_axis}`"
+    return "Nothing is broadcast: index, reshape or broadcast one of them yourself if that is meant"
+
+
+def _fit_to_classes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int) -> Iterator[str]:
+    shape, target_shape = shapes
+    rest, classes = without(shape, class_axis), shape[class_axis]
+    if target_shape == rest and classes == 1:
+        yield f"Pass `{_new_axis(library, 'target', class_axis)}`, which has a class axis too"
+    elif target_shape == rest:
+        yield from _as_label_map(library, kinds[1], "target", classes)
+    elif target_shape == shape:
+        yield f"For one-hot or indicator arrays pass `{library.cast_code('target', BOOL)}`"
+    for a in _extra_axes(target_shape, rest):
+        if target_shape[a] == 1:
+            code = _drop_axis(library, "target", a)
+            yield from _as_label_map(library, kinds[1], code, classes)
+    if kinds[1] == "integer":
+        yield from (f"It fits `class_axis={a}`" for a in _extra_axes(*shapes) if shape[a] > 1)
+
+
+def _as_label_map(library: ArrayLibrary, kind: str, code: str, classes: int, arguments: str = "") -> Iterator[str]:
+    """Say how a target without a class axis becomes a label map."""
+    if kind == "integer":
+        yield f"Pass `{code}`{arguments}"
+    elif kind == "floating":
+        yield f"A label map must be integers: pass `{_labels(library, code, kind)}`{arguments}"
+    elif classes == 2:
+        yield f"A mask of the second of two classes is `{_labels(library, code, kind)}`{arguments}"
+
+
+def _fit_without_classes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes) -> Iterator[str]:
+    shape, target_shape = shapes
+    for a in _extra_axes(target_shape, shape):
+        if target_shape[a] == 1:
+            yield f"Pass `{_drop_axis(library, 'target', a)}`"
+        elif kinds[0] == "integer":
+            yield _labels_of_one_hot(library, kinds[1], a)
+    extra = _extra_axes(shape, target_shape)
+    for a in extra:
+        if shape[a] == 1:
+            yield f"Pass `{_new_axis(library, 'target', a)}`"
+    named = f"`class_axis={extra[0]}`" if len(extra) == 1 else "`class_axis=`"
+    if extra and kinds[0] == "integer":
+        code = library.cast_code("prediction", BOOL)
+        yield f"For one-hot or indicator arrays pass `{code}` and {named}"
+    if extra:
+        yield from _as_label_map(library, kinds[1], "target", shape[extra[0]], f" and {named}")
+    for a in _lone_axes(shape, target_shape):
+        code = _drop_axis(library, "target", a)
+        for cure in _as_label_map(library, kinds[1], code, shape[a], f" and `class_axis={a}`"):
+            yield f"Nothing is broadcast. {cure}, if it is a label map"
+
+
+def cure_for_label_target(library: ArrayLibrary, shapes: Shapes) -> str:
+    """Return what to do about an integer target beside memberships without a class axis."""
+    shape, target_shape = shapes
+    if shape == target_shape:
+        return (
+            "Write which label is meant, `target == 1`, or `target > 0` for a mask of 0 and 255; "
+            "one-hot masks pass as `target > 0` with `class_axis=`"
+        )
+    extra = _extra_axes(shape, target_shape)
+    axes = [a for a in extra if shape[a] > 1]
+    if axes:
+        named = f"`class_axis={axes[0]}`" if len(axes) == 1 else "`class_axis=`"
+        return f"For a label map beside memberships by class pass {named}"
+    if extra:
+        code = _new_axis(library, "target", extra[0])
+        return f"Write which label is meant: `{code} == 1`"
+    for a in _extra_axes(target_shape, shape):
+        if target_shape[a] == 1:
+            code = _drop_axis(library, "target", a)
+            return f"Write which label is meant, in the prediction's shape: `{code} == 1`"
+    for a in _lone_axes(shape, target_shape):
+        code = _drop_axis(library, "target", a)
+        return f"For a label map beside memberships by class pass `{code}` and `class_axis={a}`"
+    return f"Nor does its shape {target_shape} fit the prediction's, {shape}: check both"
+
+
+def cure_for_one_channel(library: ArrayLibrary, shapes: Shapes, class_axis: int) -> str:
+    """Return how one channel is compared with one label."""
+    if shapes[0] == shapes[1]:
+        return "Say which label is meant: `target == 1`"
+    target = _new_axis(library, "target", class_axis)
+    prediction = _drop_axis(library, "prediction", class_axis)
+    return f"Say which label is meant: `{target} == 1`; or pass `{prediction}` and `target == 1`, without `class_axis`"
+
+
+def cure_for_labels_beside_memberships(library: ArrayLibrary, kind: str, shapes: Shapes, class_axis: int | None) -> str:
+    """Return what to do about an integer prediction beside a target that is boolean or floating."""
+    shape, target_shape = shapes
+    if class_axis is not None:
+        return f"For one-hot or indicator arrays pass `{library.cast_code('prediction', BOOL)}`"
+    for a in _extra_axes(target_shape, shape):
+        if target_shape[a] == 1:
+            return f"Write which label is meant, `prediction == 1`, and pass `{_drop_axis(library, 'target', a)}`"
+        return _labels_of_one_hot(library, kind, a)
+    if kind == "floating":
+        labels = _labels(library, "target", kind)
+        return f"Write which label is meant, `prediction == 1`; if both are label maps pass `{labels}` and `num_classes=`"
+    return "Write which label is meant: `prediction == 1`, or `prediction > 0` for a mask of 0 and 255"
+
+
+def _labels_of_one_hot(library: ArrayLibrary, kind: str, axis: int) -> str:
+    code = "target" if kind != "bool" else library.cast_code("target", INT)
+    code = f"{library.public}.argmax({code}, axis={axis})"
+    return f"If the target is one-hot pass its labels, `{code}`, and `num_classes=`"
+
+
+def cure_for_one_hot_integers(library: ArrayLibrary, shapes: Shapes, class_axis: int) -> str:
+    """Return what to do about integers with a class axis."""
+    prediction, target = (library.cast_code(name, BOOL) for name in ("prediction", "target"))
+    if shapes[1] == without(shapes[0], class_axis):
+        return f"For a one-hot or indicator prediction pass `{prediction}`"
+    return f"For one-hot or indicator arrays pass `{prediction}` and `{target}`; for label maps leave it out"
+
+
+def cure_for_no_labels(library: ArrayLibrary, kinds: Kinds) -> str:
+    """Return what to do about a number of classes beside memberships."""
+    pairs = zip(("prediction", "target"), kinds, strict=True)
+    codes = " and ".join(f"`{_labels(library, name, kind)}`" for name, kind in pairs)
+    return f"Leave it out; or, if both are label maps, pass integers: {codes}"
+
+
+def cure_for_weight(library: ArrayLibrary, shape: Axes, target_shape: Axes) -> str:
+    """Return what makes a weight fit its target."""
+    lone = [a for a in range(len(shape)) if shape[a] == 1]
+    for a in lone:
+        if _broadcasts(without(shape, a), target_shape):
+            return f"Pass `{_drop_axis(library, 'weight', a)}`"
+    for a in range(len(target_shape)):
+        if _broadcasts((*shape[:a], 1, *shape[a:]), target_shape):
+            return f"Pass `{_new_axis(library, 'weight', a)}`"
+    return "Index, reshape or broadcast it yourself"
+
+
+def _broadcasts(shape: Axes, target_shape: Axes) -> bool:
+    return len(shape) == len(target_shape) and all(n in (1, m) for n, m in zip(shape, target_shape, strict=True))
+
+
+def _extra_axes(longer: Axes, shorter: Axes) -> list[int]:
+    """Return the axes without one of which a shape equals the other."""
+    return [a for a in range(len(longer)) if without(longer, a) == shorter]
+
+
+def _lone_axes(shape: Axes, other: Axes) -> list[int]:
+    """Return the axis that has length 1 in the other shape, if the rest are equal."""
+    if len(shape) != len(other):
+        return []
+    unequal = [a for a, (n, m) in enumerate(zip(shape, other, strict=True)) if n != m]
+    return unequal if len(unequal) == 1 and other[unequal[0]] == 1 else []
+
+
+def _drop_axis(library: ArrayLibrary, name: str, axis: int) -> str:
+    return f"{name}[{':, ' * axis}0{library.index_rest}]"
+
+
+def _new_axis(library: ArrayLibrary, name: str, axis: int) -> str:
+    return f"{name}[{':, ' * axis}None{library.index_rest}]"
+
+
+def _labels(library: ArrayLibrary, code: str, kind: str) -> str:
+    """Return the code of a label map as integers; files hold labels that are a rounding error off."""
+    if kind == "integer":
+        return code
+    return library.cast_code(code, INT, rounded=kind == "floating")
+
+
+def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
+    """Return what to do about a dtype that is neither boolean nor integer nor real floating."""
+    called = library.dtype_name(dtype)
+    fields = getattr(dtype, "names", None)
+    if library.kind(dtype) == "complex":
+        return "Pass its real part or its absolute value"
+    if fields:
+        return f"Pass one of its fields: `{name}[{fields[0]!r}]`"
+    if called.startswith("object"):
+        return f"Convert it: `{library.cast_code(name, 'float64')}`"
+    if called.startswith("str"):
+        return f"Compare it with a name (`{name} == 'name'`), or number the names"
+    return "Convert it to one of these"
+
+
+# -- values --------------------------------------------------------------------------------------
+
+
+def cure_for_memberships(library: ArrayLibrary, name: str, values: Array, task: Task, counted: Array | None = None) -> str:
+    """Return what to do about floating numbers that are no memberships, from a look at them.
+
+    `counted` masks those that take part.
+    """
+    xp = library.xp
+    values = xp.astype(values, library.widest(values))
+    if counted is not None:
+        values = xp.where(counted, values, xp.zeros_like(values))
+    if not xp.all(xp.isfinite(values)):
+        return "Find where the NaN or infinity comes from"
+    off = xp.abs(values - xp.round(values))
+    if xp.all(off <= 0.01) and xp.min(values) > -0.5:
+        if xp.all((values == 0) | (values == 255)):
+            return f"For a mask of 0 and 255 compare: `{name} > 0`"
+        cure = _cure_for_floating_labels(library, name, task)
+        if cure:
+            return cure
+    if name != "prediction":
+        return "Scale it to [0, 1]; an activation is for logits of a prediction"
+    if task.class_axis is None or task.classes == 1:
+        return "For logits pass `activation='sigmoid'`"
+    return "For logits pass `activation='softmax'`, or `activation='sigmoid'` if classes overlap"
+
+
+def _cure_for_floating_labels(library: ArrayLibrary, name: str, task: Task) -> str | None:
+    """Return what to do about labels stored as floating numbers; None if they can be none."""
+    rounded = library.round_code("target")
+    if task.class_axis is not None:
+        if name == "target" and task.classes == 1:
+            return f"Say which label is meant: `{rounded} == 1`"
+        return None
+    if name not in ("prediction", "target"):
+        return None
+    kinds = ["bool" if dtype == "bool" else "floating" for dtype in task.dtypes[:2]]
+    if "bool" in kinds:
+        return f"Say which label is meant: `{library.round_code(name)} == 1`"
+    codes = [_labels(library, each, "floating") for each in ("prediction", "target")]
+    cure = f"For label maps pass integers, `{codes[0]}` and `{codes[1]}`, and `num_classes=`"
+    if name == "prediction":
+        return cure
+    return f"{cure}; if the target alone is one say which label is meant: `{rounded} == 1`"
+
+
+def cure_for_labels(name: str, task: Task) -> str:
+    """Return what to do about labels that are none of the classes."""
+    more = "" if task.class_axis is not None else "Raise `num_classes`, "
+    ignore = "pass `ignore_label=` for a label that means nothing, " if name == "target" else ""
+    cure = f"{more}{ignore}or relabel"
+    return cure[0].upper() + cure[1:]
