@@ -24,6 +24,7 @@ class Jax(ArrayLibrary):
         self._numpy: Any = np
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
+        self._forbidding = _forbidding(jax)
         self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
 
     def traced(self, *arrays: Array | None) -> bool:
@@ -45,6 +46,9 @@ class Jax(ArrayLibrary):
 
     def detach(self, array: Array) -> Array:
         return self._jax.lax.stop_gradient(array)
+
+    def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
+        return self._forbidding(array, message) if self.traced(array) else array
 
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
@@ -135,6 +139,20 @@ class Jax(ArrayLibrary):
 
     def default_device(self) -> str:
         return str(self._jax.devices()[0])
+
+
+def _forbidding(jax: Any) -> Any:
+    """Return the identity whose derivative is an error, however transformations are nested."""
+
+    @partial(jax.custom_jvp, nondiff_argnums=(1,))
+    def identity(array: Array, message: str) -> Array:
+        return array
+
+    @identity.defjvp
+    def forbid(message: str, primals: Any, tangents: Any) -> Any:
+        raise ValueError(message)
+
+    return identity
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:

@@ -51,6 +51,10 @@ class NumPy(ArrayLibrary):
     def are_memberships(self, values: Array) -> bool:
         return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN
 
+    def are_finite(self, values: Array) -> bool:
+        # of what is no NaN, the extremes tell; a NaN is both
+        return bool(self._np.isfinite(values.min())) and bool(self._np.isfinite(values.max()))
+
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)  # the one is far faster for scalars
 

@@ -18,7 +18,8 @@ from .memberships import widen
 from .task import Task
 
 #: rows of `lovasz_sums`
-LOSS, TARGET_SIZE, INVALID_ELEMENTS = range(3)
+LOSS, TARGET_SIZE, TOTAL_SIZE, INVALID_ELEMENTS = range(4)
+ROWS = 4
 
 
 class _Errors(NamedTuple):
@@ -31,17 +32,20 @@ class _Errors(NamedTuple):
     slopes: Array  # g, in the order of `sorted`
     order: Array  # where in its row each of them came from
     size: Array  # Y
+    total: Array  # N
     invalid: Array
 
 
 def lovasz_sums(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, hinge: bool
 ) -> Array:
-    """Return the loss of each count, the target's size and the number of invalid elements, (3, *counts)."""
+    """Return for each count its loss, the target's size, the total and the number of invalid
+    elements, (4, *counts).
+    """
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
-    invalid = library.xp.astype(errors.invalid, loss.dtype)
-    return library.stack([loss, library.xp.astype(errors.size, loss.dtype), invalid])
+    rest = (errors.size, errors.total, errors.invalid)
+    return library.stack([loss, *(library.xp.astype(row, loss.dtype) for row in rest)])
 
 
 def lovasz_gradient(
@@ -73,7 +77,7 @@ def _sorted_errors(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight)
     t = block.target
-    p = activate(task, library, block.prediction, block.counted).membership
+    p = activate(task, library, block.prediction).membership
     if hinge:
         error = 1.0 - xp.where(t, p, -p)
         error = xp.where(error > 0, error, xp.zeros_like(error))
@@ -86,17 +90,22 @@ def _sorted_errors(
         weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
     e, t_rows, w = (_to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights))
     order = xp.argsort(-library.detach(e), axis=-1, stable=True)
-    slopes, size = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
+    slopes, size, total = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
     invalid = xp.zeros_like(size, dtype=xp.int64)
     for mask in invalid_labels(task, library, prediction, target, None):
         mask = mask if block.counted is None else mask & block.counted
         rows = _to_rows(task, library, xp.broadcast_to(mask, p.shape))
         invalid = invalid + xp.sum(xp.astype(rows, xp.int64), axis=-1, dtype=xp.int64)
-    return _Errors(p, t, error, xp.take_along_axis(e, order, axis=-1), library.detach(slopes), order, size, invalid)
+    in_order = xp.take_along_axis(e, order, axis=-1)
+    return _Errors(p, t, error, in_order, library.detach(slopes), order, size, total, invalid)
 
 
-def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array]:
-    """Return what each element adds to the Jaccard loss of those before it, and the size of the target."""
+def _jaccard_slopes(
+    library: ArrayLibrary, t: Array, w: Array
+) -> tuple[Array, Array, Array]:
+    """Return what each element adds to the Jaccard loss of those before it, the size of the target
+    and the total.
+    """
     xp = library.xp
     w = xp.astype(w, library.widest(w))
     zero = xp.zeros_like(w)
@@ -106,7 +115,8 @@ def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, A
     empty = union == 0
     loss = 1.0 - (size - inside) / xp.where(empty, xp.ones_like(union), union)
     loss = xp.where(empty, zero, loss)
-    return loss - xp.concat([zero[..., :1], loss[..., :-1]], axis=-1), size[..., 0]
+    slopes = loss - xp.concat([zero[..., :1], loss[..., :-1]], axis=-1)
+    return slopes, size[..., 0], union[..., -1]
 
 
 def _row_order(task: Task) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
@@ -162,6 +163,11 @@ def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
 def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     """Return floating values in float64 for exact sums, else in float32 or wider."""
     xp = library.xp
-    if task.kind == "exact" or values.dtype == xp.float64:
+    if task.kind == "exact" or values.dtype == xp.float64 or is_wide(values.dtype):
         return xp.astype(values, xp.float64, copy=False)
     return xp.astype(values, xp.float32, copy=False)
+
+
+def is_wide(dtype: Any) -> bool:
+    """Tell whether a floating dtype is wider than float64, as NumPy's longdouble is."""
+    return getattr(dtype, "itemsize", 0) > 8

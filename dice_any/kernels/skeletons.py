@@ -4,6 +4,9 @@
 
 Erosion is the minimum over the neighbours along each axis (a cross), dilation the maximum over the box of all neighbours;
 neighbours beyond the border do not exist. At a tie each of the equal ones takes half of the gradient, as everywhere here.
+
+A set without a skeleton (one that has no end in reach: everything, a half of everything) stands for itself: else
+nothing of it would lie outside of the other set, whatever that is.
 """
 
 from __future__ import annotations
@@ -14,7 +17,12 @@ from .task import Task
 
 def skeleton(task: Task, library: ArrayLibrary, x: Array, *, axes: Axes, iterations: int) -> Array:
     """Return the soft skeleton of memberships, along the spatial axes."""
-    return _steps(library, x, axes, iterations)[-1][-1]
+    drawn = _steps(library, x, axes, iterations)[-1][-1]
+    return library.xp.where(_is_drawn(library, drawn, axes), drawn, x)
+
+
+def _is_drawn(library: ArrayLibrary, drawn: Array, axes: Axes) -> Array:
+    return library.xp.any(drawn != 0, axis=axes, keepdims=True)
 
 
 def skeleton_gradient(
@@ -23,7 +31,9 @@ def skeleton_gradient(
     """Return the gradient in the memberships."""
     xp = library.xp
     steps = _steps(library, x, axes, iterations)
-    g_skeleton, g_image = cotangent, xp.zeros_like(x)
+    is_drawn, zero = _is_drawn(library, steps[-1][-1], axes), xp.zeros_like(x)
+    g_skeleton = xp.where(is_drawn, cotangent, zero)
+    g_image = xp.where(is_drawn, zero, cotangent)
     for i in range(len(steps) - 1, -1, -1):
         image, edge, _ = steps[i]
         before = steps[i - 1][-1] if i else xp.zeros_like(x)

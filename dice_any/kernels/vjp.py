@@ -48,7 +48,7 @@ def block_gradient(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
-    activated = activate(task, library, block.prediction, block.counted, kept=kept)
+    activated = activate(task, library, block.prediction, kept=kept)
     x = activated.membership
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
     gradient = _intersection_slope(task, library, x, block, slope_i)
