@@ -247,9 +247,9 @@ def halving_sum(library: ArrayLibrary, values: Array) -> Array:
     """
     xp = library.xp
     while values.shape[-1] > 1:
-        length = values.shape[-1]
-        back = length // 2
-        front = values[..., : length - back]
-        paired = front[..., :back] + values[..., length - back :]
-        values = xp.concat([paired, front[..., back:]], axis=-1) if length % 2 else paired
-    return values[..., 0]
+        half = values.shape[-1] // 2
+        lengths = (half, 1, half) if values.shape[-1] % 2 else (half, half)
+        front, *middle, back = library.split(values, lengths, axis=-1)
+        paired = front + back
+        values = xp.concat([paired, *middle], axis=-1) if middle else paired
+    return library.only(values)

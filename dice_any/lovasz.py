@@ -42,7 +42,7 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         raise_invalid(library, rows[INVALID_ELEMENTS, ...], task, call.prediction, target, call.arguments.get("weight"))
         settings = ranked.settings or read_settings(library, rows[LOSS, ...], task.by_class, **call.choices)
         by_class = ranked.task.by_class
-        loss, size, total, invalid = (rows[row, ...] for row in range(ROWS))
+        loss, size, total, invalid = library.unstack(rows)
         chosen = choose(library, [loss], size, total, invalid, settings, by_class)
         value = reduce_losses(library, chosen.rows[0], chosen, settings)
         value = as_loss(library, value, call.prediction)

@@ -169,7 +169,8 @@ def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings:
     weighted = entropy * weights
     if settings.class_weight is not None:  # a class that weighs nothing may cost an infinity
         weighted = library.xp.where(weights == 0, library.xp.zeros_like(weighted), weighted)
-    return divide(library, sum_all(library, weighted[0, ...]), sum_all(library, weighted[1, ...]), 0.0)
+    total, share = (sum_all(library, row) for row in library.unstack(weighted))
+    return divide(library, total, share, 0.0)
 
 
 def entropy_slope(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:

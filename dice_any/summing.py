@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, optional_part, reference, select
-from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID
+from .kernels.task import ENTROPY, INVALID
 from .reading import read
 from .sums import Overlap
 from .values import limit_weight, raise_invalid
@@ -58,8 +58,9 @@ def summed(
         else:
             sums = select(task, backend, traced).overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
-        entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
-        sums = sums if entropy is None else sums[:ENTROPY, ...]
+        entropy = None
+        if task.entropy is not None:
+            sums, entropy = answer.split(sums, (ENTROPY, 2))
         result = Overlap.of_sums(answer, sums, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
         if task.can_be_invalid:
             if weight is not None:

@@ -50,10 +50,21 @@ class Jax(ArrayLibrary):
     def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
         return self._forbidding(array, message) if self.traced(array) else array
 
+    # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of the
+    # context of `precision`, where the zeros that their ways back start from would not be float64.
+
+    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
+        return list(self._jax.lax.split(array, lengths, axis % array.ndim))
+
+    def unstack(self, array: Array) -> list[Array]:
+        return list(self.xp.unstack(array))
+
+    def only(self, array: Array) -> Array:
+        return self.xp.squeeze(array, axis=-1)
+
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
-        # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
-        # back of a gather starts from would not be float64
-        return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
+        parts = self.split(array, (1,) * array.shape[-1], axis=-1)
+        return self.xp.concatenate([parts[number] for number in numbers], axis=-1)
 
     def argmax(self, scores: Array, axis: Any) -> Array:
         # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at another precision

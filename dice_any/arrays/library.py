@@ -146,6 +146,23 @@ class ArrayLibrary:
         """Stack small arrays of sums."""
         return self.xp.stack(arrays, axis=axis)
 
+    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
+        """Return parts of these lengths along the first or (-1) the last axis."""
+        parts, start = [], 0
+        for length in lengths:
+            part = slice(start, start + length)
+            parts.append(array[part, ...] if axis == 0 else array[..., part])
+            start += length
+        return parts
+
+    def unstack(self, array: Array) -> list[Array]:
+        """Return the rows of small arrays of sums."""
+        return [array[row, ...] for row in range(array.shape[0])]
+
+    def only(self, array: Array) -> Array:
+        """Return the one entry of the last axis."""
+        return array[..., 0]
+
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         """Return the entries of the last axis that have these numbers, in their order."""
         # not axis=-1, by which cubed takes from the first axis

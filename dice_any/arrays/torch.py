@@ -263,11 +263,24 @@ def _sums_function(torch: Any) -> Any:
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
             arrays = ctx.saved_tensors
             # the closed form is a constant to whoever differentiates it, and computes in place
-            again = torch.is_grad_enabled() or torch._C._functorch.is_functorch_wrapped_tensor(cotangent)
-            pull = _pull_back(torch, ctx.operations, arrays, cotangent) if again else ctx.closed_form(*arrays, cotangent)
+            again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
+            pull = (
+                _pull_back(torch, ctx.operations, arrays, cotangent)
+                if again
+                else ctx.closed_form(*arrays, cotangent)
+            )
             return (None, None, None, pull, *(None for _ in arrays[1:]))
 
     return Sums
+
+
+def _is_batched(torch: Any, cotangent: Array) -> bool:
+    """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
+    PyTorch's own Jacobians still use.
+    """
+    functorch = torch._C._functorch
+    batched: bool = functorch.is_functorch_wrapped_tensor(cotangent)
+    return batched or functorch.is_legacy_batchedtensor(cotangent)
 
 
 def _pull_back(

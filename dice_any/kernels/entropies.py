@@ -31,10 +31,11 @@ def entropy_sums(
     if rest is not None:
         terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log))
     gain = _sum(task, library, weighed(task, library, block, terms), activated)
+    rows = library.unstack(sums)
     if rest is not None:
-        share = sums[TOTAL, ...]
+        share = rows[TOTAL]
     elif task.form != "squared" or library.kind(block.target.dtype) == "bool":
-        share = sums[TARGET, ...]
+        share = rows[TARGET]
     else:
         share = _sum(task, library, weighed(task, library, block, target), activated)
     return library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])

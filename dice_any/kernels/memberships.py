@@ -45,7 +45,8 @@ def membership_sums(
     counts = [sum(invalid_counts, start=none)]
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
-    sums = xp.concat([sums[2:3, ...], sums[:2, ...], sums[3:, ...], _as_sums(task, library, counts)])  # as rows are told
+    sizes, both, *total = library.split(sums, (2, 1, 1) if weighted else (2, 1))
+    sums = xp.concat([both, sizes, *total, _as_sums(task, library, counts)])  # as rows are told
     return class_last(task, library, sums, lead=len(task.lead))
 
 
