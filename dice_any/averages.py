@@ -98,7 +98,7 @@ def score_of_classes(
             scores = xp.where(missed, xp.full_like(scores, empty_target), scores)
         invalid = invalid > 0
         if average in ("macro", "weighted"):
-            weights = parts.target if average == "weighted" else xp.ones_like(scores)
+            weights = parts.target if average == "weighted" else None
             scores = mean_of_numbers(library, scores, weights)
             invalid = xp.any(invalid, axis=-1)
         return xp.where(invalid, xp.full_like(scores, NAN), scores)
@@ -153,13 +153,21 @@ def _check_fits(library: ArrayLibrary, sums: Overlap, **values: float | None) ->
             raise ValueError(f"`{name}` must fit a float32 on this device; got {shown(value)}.")
 
 
-def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array) -> Array:
-    """Return the weighted mean over the last axis of those values that are not NaN; NaN if there are none."""
+def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array | None = None) -> Array:
+    """Return the mean over the last axis of those values that are not NaN; NaN if there are none.
+
+    Where none of these has a weight they all weigh the same, as in scikit-learn.
+    """
     xp = library.xp
-    missing = xp.isnan(values) | (weights == 0)  # what weighs nothing may be infinite
-    zero = xp.zeros_like(values)
-    weights = xp.where(missing, zero, weights)
-    total = halving_sum(library, xp.where(missing, zero, values) * weights)
+    counts, zero = ~xp.isnan(values), xp.zeros_like(values)
+    if weights is None:
+        weights = xp.astype(counts, values.dtype)
+    else:
+        weights = xp.where(counts, weights, zero)
+        nothing = xp.all(weights == 0, axis=-1, keepdims=True)
+        weights = xp.where(nothing & counts, xp.ones_like(weights), weights)
+        counts = weights != 0  # what weighs nothing may be infinite
+    total = halving_sum(library, xp.where(counts, values, zero) * weights)
     return divide(library, total, halving_sum(library, weights), NAN)
 
 

@@ -11,7 +11,7 @@ from .fields import Fields, differentiable_map, read_task, write_out
 from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
 from .kernels.skeletons import skeleton, skeleton_gradient
-from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, as_loss, read_call, read_settings, refuse_argument
 from .reading import read_axes, read_integer, shown
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import Summed, summed
@@ -47,10 +47,10 @@ def centerline_loss(
     iterations: int,
 ) -> Any:
     """Return the loss; a pair with the gradient where that is wanted."""
-    call = read_call(prediction, arguments)
+    call = read_call(prediction, target, arguments)
     refuse_argument(call, "form", "clDice is made of products")
     call.arguments.setdefault("axis", "space")
-    library, task = read_task(call, target, WHY)
+    library, task = read_task(call, WHY)
     iterations = read_integer("iterations", iterations)
     if not 0 <= iterations <= MOST_ITERATIONS:
         raise ValueError(
@@ -60,16 +60,16 @@ def centerline_loss(
     axes = _read_spatial_axes(spatial_axes, call.arguments["axis"], task.axis, len(task.shapes[0] or ()))
     with library.precision():
         drawn = {"axes": axes, "iterations": int(iterations)}
-        fields = write_out(call, target, library, task)
-        asked = {name: call.arguments.get(name) for name in ("exact", "backend")}
-        asked |= {"exact": bool(asked["exact"]), "with_gradient": call.wants_gradient}
+        fields = write_out(call, library, task)
+        asked = {"exact": call.exact, "with_gradient": call.wants_gradient}
+        asked["backend"] = call.arguments.get("backend")
         both = _overlaps(fields, drawn, {**fields.arguments, **asked})
         *rows, _ = both.precision.overlap.as_float64()
         settings = read_settings(library, rows[0], both.precision.overlap.by_class, **call.choices)
         ratios = _ratios(library, both, settings)
         losses = 1.0 - harmonic_mean(library, ratios.precision, ratios.sensitivity)
         value = reduce_losses(library, losses, ratios.chosen, settings)
-        value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
+        value = as_loss(library, value, call.prediction)
         if not call.wants_gradient:
             return value
         gradient = _gradient(library, both, ratios, settings, drawn)
@@ -92,10 +92,12 @@ def _overlaps(fields: Fields, drawn: dict[str, Any], arguments: dict[str, Any]) 
 
 
 def _ratios(library: ArrayLibrary, both: _Overlaps, settings: Settings) -> _Ratios:
-    inside, skeleton_size, target, _, invalid = both.precision.overlap.as_float64()
+    inside, skeleton_size, target, total, invalid = both.precision.overlap.as_float64()
     reached, _, true_size, _, also_invalid = both.sensitivity.overlap.as_float64()
     rows = [inside, skeleton_size, reached, true_size]
-    chosen = choose(library, rows, target, invalid + also_invalid, settings, both.precision.overlap.by_class)
+    invalid = invalid + also_invalid
+    by_class = both.precision.overlap.by_class
+    chosen = choose(library, rows, target, total, invalid, settings, by_class)
     above, below = settings.smooth
     inside, skeleton_size, reached, true_size = chosen.rows
     sizes = skeleton_size + below, true_size + below

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from .kernels import Task
 from .kernels.activations import memberships, memberships_gradient
 from .kernels.blocks import Block, invalid_labels, read_block
 from .kernels.masks import by_argument, class_last, counted_invalid
-from .kernels.memberships import valid_memberships
+from .kernels.memberships import is_wide, valid_memberships
 from .loss_arguments import LossCall, refuse_overlap
 from .reading import read
 from .values import raise_invalid
@@ -38,24 +39,25 @@ class Fields(NamedTuple):
         return self.library.map(memberships_gradient, self.task, self.logits, *self.given, cotangent)
 
 
-def read_task(call: LossCall, target: Array | None, why: str) -> tuple[ArrayLibrary, Task]:
+def read_task(call: LossCall, why: str) -> tuple[ArrayLibrary, Task]:
     """Read the arguments of a loss of a floating prediction; `why` says what it needs more than sums for."""
     refuse_overlap(call.prediction, why)
-    arguments = {name: value for name, value in call.arguments.items() if name not in ("backend", "exact")}
-    library, task = read(call.prediction, target, exact=False, **arguments)
+    arguments = {name: value for name, value in call.arguments.items() if name != "backend"}
+    library, task = read(call.prediction, call.target, **{**arguments, "exact": call.exact})
     if library.kind(call.prediction.dtype) != "floating":
         raise TypeError(
             f"`prediction` must be floating in this loss, as {why}; got {task.dtypes[0]}. Pass probabilities or logits."
         )
-    return library, task
+    # what is drawn or ranked is floating; only the sums of it may be exact
+    return library, replace(task, kind="plain")
 
 
-def write_out(call: LossCall, target: Array, library: ArrayLibrary, task: Task, *, of_memberships: bool = True) -> Fields:
+def write_out(call: LossCall, library: ArrayLibrary, task: Task, *, of_memberships: bool = True) -> Fields:
     """Write both sets out; to be called inside the library's precision context.
 
     Logits that are ranked as they are, are no prediction `of_memberships`.
     """
-    xp = library.xp
+    xp, target = library.xp, call.target
     logits, weight = widened(library, call.prediction), call.arguments.get("weight")
     block = read_block(task, library, logits, target, weight)
     prediction = differentiable_map(library, task, memberships, memberships_gradient, logits, target, weight)
@@ -103,7 +105,9 @@ def valid_sets(
 def widened(library: ArrayLibrary, values: Array) -> Array:
     """Return floating values in at least float32."""
     xp = library.xp
-    return values if values.dtype in (xp.float32, xp.float64) else xp.astype(values, xp.float32)
+    if values.dtype in (xp.float32, xp.float64):
+        return values
+    return xp.astype(values, xp.float64 if is_wide(values.dtype) else xp.float32)
 
 
 def differentiable_map(
@@ -121,4 +125,6 @@ def differentiable_map(
     run: Callable[..., Array] = library.map_whole if whole else library.map
     if library.traced(*arrays) or not library.differentiable(*arrays):
         return run(forward, task, *arrays)
-    return library.with_gradient(partial(run, forward, task), partial(run, backward, task))(*arrays)
+    operations = partial(forward, task, library)
+    both = partial(run, forward, task), partial(run, backward, task)
+    return library.with_gradient(*both, operations)(*arrays)

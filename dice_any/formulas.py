@@ -92,20 +92,55 @@ def covariance(s: Sums) -> Array:
     return s.intersection * true_negatives(s) - (s.prediction - s.intersection) * (s.target - s.intersection)
 
 
-def matthews_of_class(library: ArrayLibrary, s: Sums) -> Ratio:
-    """(N·I − X·Y) / √(X·(N − X)·Y·(N − Y)), Matthews' φ of the set and its complement."""
-    spread = s.prediction * (s.total - s.prediction) * (s.target * (s.total - s.target))
-    positive = spread > 0
-    root = library.sqrt(library.xp.where(positive, spread, library.xp.ones_like(spread)))
-    denominator = library.xp.where(positive, root, library.xp.zeros_like(spread))
-    return covariance(s), denominator
+def matthews_of_class(library: ArrayLibrary, s: Sums, smooth: tuple[float, float]) -> Ratio:
+    """(N·I − X·Y)·(1 + a/v) / (√(X·(N − X)·v) + b), v = Y·(N − Y): Matthews' φ, smoothed.
+
+    The numerator at the target itself is v, to which a is added as to every ratio; at a constant
+    prediction it is 0 and nothing is added, so that smoothing rewards no collapse. Where that leaves
+    0/0, the prediction's spread is taken for the target's: the slope of a root has no bound.
+
+    A constant target correlates with nothing. Its ratio is a / (N·W + b), W what is predicted wrong.
+    """
+    xp, (above, below) = library.xp, smooth
+    mixed, spread, root = _spreads(library, s)
+    number = xp.ones_like(spread)
+    denominator = root + below
+    denominator = xp.where(denominator == 0, spread, denominator)
+    wrong = xp.where(s.target > 0, _at_least_0(library, s.total - s.prediction), s.prediction)
+    return (
+        xp.where(mixed, covariance(s) * (1.0 + above / spread), above * number),
+        xp.where(mixed, denominator, s.total * wrong + below),
+    )
 
 
-def matthews_slopes(library: ArrayLibrary, s: Sums) -> list[Ratio]:
+def matthews_slopes(library: ArrayLibrary, s: Sums, smooth: tuple[float, float]) -> list[Ratio]:
     """Return the derivatives of the two parts of `matthews_of_class` in I, then in X."""
-    _, denominator = matthews_of_class(library, s)
-    half = 0.5 * s.target * (s.total - s.target) * (s.total - 2.0 * s.prediction)
-    return [(s.total, library.xp.zeros_like(s.total)), (-s.target, divide(library, half, denominator, 0.0))]
+    xp = library.xp
+    mixed, spread, root = _spreads(library, s)
+    zero = xp.zeros_like(spread)
+    scale = xp.where(mixed, 1.0 + smooth[0] / spread, zero)
+    of_root = divide(library, 0.5 * spread * (s.total - 2.0 * s.prediction), root, 0.0)
+    of_wrong = xp.where(s.target > 0, -s.total, s.total)
+    return [(s.total * scale, zero), (-s.target * scale, xp.where(mixed, of_root, of_wrong))]
+
+
+def _spreads(library: ArrayLibrary, s: Sums) -> tuple[Array, Array, Array]:
+    """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N − Y))."""
+    xp = library.xp
+    spread = s.target * _at_least_0(library, s.total - s.target)
+    mixed = spread > 0
+    one, zero = xp.ones_like(spread), xp.zeros_like(spread)
+    spread = xp.where(mixed, spread, one)
+    product = s.prediction * _at_least_0(library, s.total - s.prediction) * spread
+    positive = mixed & (product > 0)
+    root = xp.where(positive, library.sqrt(xp.where(positive, product, one)), zero)
+    return mixed, spread, root
+
+
+def _at_least_0(library: ArrayLibrary, difference: Array) -> Array:
+    """Return a difference that only rounding makes negative; by its own slope where it is 0."""
+    xp = library.xp
+    return xp.where(difference < 0, xp.zeros_like(difference), difference)
 
 
 # -- of more than one overlap ------------------------------------------------------------------------------------------
@@ -212,9 +247,9 @@ def halving_sum(library: ArrayLibrary, values: Array) -> Array:
     """
     xp = library.xp
     while values.shape[-1] > 1:
-        length = values.shape[-1]
-        back = length // 2
-        front = values[..., : length - back]
-        paired = front[..., :back] + values[..., length - back :]
-        values = xp.concat([paired, front[..., back:]], axis=-1) if length % 2 else paired
-    return values[..., 0] if values.shape[-1] else xp.sum(values, axis=-1)  # of nothing, 0
+        half = values.shape[-1] // 2
+        lengths = (half, 1, half) if values.shape[-1] % 2 else (half, half)
+        front, *middle, back = library.split(values, lengths, axis=-1)
+        paired = front + back
+        values = xp.concat([paired, *middle], axis=-1) if middle else paired
+    return library.only(values) if values.shape[-1] else xp.sum(values, axis=-1)  # of nothing, 0

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from .arrays.library import Array
 from .reading import read_library
 
 __all__ = ["value_and_grad"]
+
+
+_losses: set[Callable[..., Any]] = set()
+Loss = TypeVar("Loss", bound=Callable[..., Any])
+
+
+def has_gradient(loss: Loss) -> Loss:
+    """Mark a loss that takes a `Wanted` prediction."""
+    _losses.add(loss)
+    return loss
 
 
 class Wanted(NamedTuple):
@@ -30,7 +41,8 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     Parameters
     ----------
     loss : function
-        A loss of this package.
+        A loss of this package, with arguments bound by name or without (`functools.partial`), or a
+        module of `dice_any.torch`.
 
     Returns
     -------
@@ -58,17 +70,41 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     >>> float(value), gradient.tolist()
     (0.25, [-0.3125, -0.3125, 0.1875])
     """
-    if getattr(loss, "__module__", "") != __name__.replace("gradients", "losses"):
-        raise TypeError(f"`loss` must be a loss of this package; got {loss!r}. Use your library's own differentiation.")
+    loss, bound = _unbind(loss)
 
     def value_and_gradient(prediction: Array, target: Array, /, **arguments: Any) -> tuple[Array, Array]:
         library = read_library("prediction", prediction)
         if library.kind(prediction.dtype) != "floating":
             name = library.dtype_name(prediction.dtype)
             raise TypeError(f"`prediction` must be floating to have a gradient; got {name}. Pass probabilities or logits.")
+        arguments = {**bound, **arguments}
         if arguments.get("reduction") == "none":
             raise ValueError("`reduction` must be 'mean' or 'sum' for a gradient; got 'none'. Weigh and sum it yourself.")
         result: tuple[Array, Array] = loss(Wanted(prediction), target, **arguments)
         return result
 
     return value_and_gradient
+
+
+def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the function of a loss, and the arguments that are bound to it by name."""
+    given, bound = loss, dict[str, Any]()
+    while isinstance(loss, partial) or hasattr(loss, "as_partial"):
+        if not isinstance(loss, partial):  # a module
+            loss = loss.as_partial()
+        if loss.args:
+            raise TypeError(
+                f"`loss` must have its arguments bound by name; got {len(loss.args)} bound by "
+                "position. Prediction and target are given to what `value_and_grad` returns."
+            )
+        loss, bound = loss.func, {**loss.keywords, **bound}
+    try:
+        known = loss in _losses
+    except TypeError:  # what has no hash is none of ours
+        known = False
+    if not known:
+        raise TypeError(
+            f"`loss` must be a loss of this package, or a `functools.partial` of one; got {given!r}. "
+            "Use your library's own differentiation."
+        )
+    return loss, bound

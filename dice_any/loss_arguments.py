@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
-from .arrays import library_of
+from .arrays import UnknownLibraryError, library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import Classes, size_power
 from .gradients import Wanted
+from .kernels.memberships import is_wide
 from .reading import (
     OverlapArguments,
     as_classes,
@@ -26,6 +28,15 @@ from .sums import Overlap
 #: compared with names all over: an array would answer element by element
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
+NOT_EXACT = (
+    "`exact` must be None or False in a loss that is differentiated automatically, as integers have "
+    "no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
+)
+ONCE = (
+    "`prediction` and `target` must not be differentiated through `value_and_grad`, whose answers "
+    "are constants; got arrays that a transformation follows. Differentiate the loss itself, or "
+    "detach them first."
+)
 
 
 class LossArguments(OverlapArguments, total=False):
@@ -39,10 +50,14 @@ class LossArguments(OverlapArguments, total=False):
     reduction: Literal["mean", "sum", "none"]
 
 
+KNOWN = frozenset(LossArguments.__annotations__) | frozenset(OverlapArguments.__annotations__)
+
+
 class LossCall(NamedTuple):
     """One call of a loss, its arguments told apart."""
 
     prediction: Any  # array or Overlap
+    target: Any
     #: `value_and_grad` asks: the answer is a pair
     wants_gradient: bool
     #: those of `overlap`
@@ -50,9 +65,17 @@ class LossCall(NamedTuple):
     #: how losses become one; see `read_settings`
     choices: dict[str, Any]
 
+    @property
+    def exact(self) -> Any:
+        """The argument of that name; losses are plain unless asked."""
+        exact = self.arguments.get("exact")
+        return False if exact is None else exact
 
-def read_call(prediction: Array | Overlap | Wanted, arguments: LossArguments) -> LossCall:
+
+def read_call(prediction: Array | Overlap | Wanted, target: Array | None, arguments: LossArguments) -> LossCall:
     """Tell the arguments of a loss apart."""
+    if not KNOWN.issuperset(arguments):
+        _refuse_unknown(arguments)
     for name in NAMES:
         check_name(name, arguments.get(name))
     choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}  # type: ignore[misc]
@@ -64,9 +87,32 @@ def read_call(prediction: Array | Overlap | Wanted, arguments: LossArguments) ->
             "For hard labels use a score."
         )
     wanted = isinstance(prediction, Wanted)
+    exact = arguments.get("exact")
     if isinstance(prediction, Wanted):
-        prediction = library_of(prediction.prediction).detach(prediction.prediction)
-    return LossCall(prediction, wanted, dict(arguments), choices)
+        # what it answers is made of constants, in closed form
+        prediction, target = (_without_gradient(array, ONCE, eager=False) for array in (prediction.prediction, target))
+        prediction = library_of(prediction).detach(prediction)
+    elif exact is not None and exact is not False and not isinstance(prediction, Overlap):
+        prediction, target = (_without_gradient(array, NOT_EXACT, eager=True) for array in (prediction, target))
+    return LossCall(prediction, target, wanted, dict(arguments), choices)
+
+
+def _refuse_unknown(arguments: LossArguments) -> None:
+    name = next(name for name in arguments if name not in KNOWN)
+    near = get_close_matches(name, KNOWN, 1)
+    cure = f"Did you mean `{near[0]}`?" if near else f"Known are {', '.join(sorted(KNOWN))}."
+    raise TypeError(f"`{name}` must be an argument of this loss; got an unknown one. {cure}")
+
+
+def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
+    """Return an array in which a derivative is an error; what is no floating array is not looked at."""
+    try:
+        library = library_of(array)
+    except UnknownLibraryError:
+        return array
+    if library.kind(array.dtype) != "floating":
+        return array
+    return library.forbid_gradient(array, message, eager=eager)
 
 
 def refuse_argument(call: LossCall, name: str, why: str) -> None:
@@ -82,14 +128,16 @@ def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
         raise TypeError(f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays.")
 
 
-def loss_dtype(prediction: Array | Overlap) -> str:
-    """Return the dtype of a loss: that of a floating prediction, at least float32; float64 for counts and overlaps."""
-    if isinstance(prediction, Overlap):
-        return "float64"
-    library = library_of(prediction)
-    if library.kind(prediction.dtype) == "floating" and prediction.dtype != library.xp.float64:
-        return "float32"
-    return "float64" if library.has_float64(prediction) else "float32"
+def as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -> Array:
+    """Return a loss in the dtype of a floating prediction, at least float32; in float64 for counts
+    and overlaps.
+    """
+    dtype = library.widest(value)
+    if not isinstance(prediction, Overlap):
+        own, given = library_of(prediction), prediction.dtype
+        if own.kind(given) == "floating" and given != own.xp.float64:
+            dtype = given if is_wide(given) else library.xp.float32
+    return library.xp.astype(value, dtype, copy=False)
 
 
 def read_settings(

@@ -13,9 +13,21 @@ from . import formulas
 from .arrays.library import Array
 from .centerline import centerline_loss
 from .documentation import documented
+from .gradients import has_gradient
 from .loss_arguments import LossArguments
 from .lovasz import lovasz_loss as ranked_loss
-from .objectives import LOG_COSH, NEGATIVE_LOG, ONE_MINUS, Entropy, Objective, focal
+from .objectives import (
+    DICE,
+    JACCARD,
+    LOG_COSH,
+    MATTHEWS,
+    NEGATIVE_LOG,
+    ONE_MINUS,
+    Entropy,
+    Objective,
+    focal,
+    linear,
+)
 from .overlap_loss import overlap_loss
 from .reading import check_choice, check_not_negative
 from .sums import Overlap
@@ -41,6 +53,7 @@ __all__ = [
 # -- of the overlap of each class, or of all ---------------------------------------------------------------------------
 
 
+@has_gradient
 @documented
 def dice_loss(
     prediction: Array | Overlap,
@@ -78,9 +91,10 @@ def dice_loss(
     >>> float(dice_loss(prediction, target, smooth=0))
     0.25
     """
-    return overlap_loss(Objective(formulas.dice), prediction, target, arguments)
+    return overlap_loss(Objective(DICE), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def jaccard_loss(
     prediction: Array | Overlap,
@@ -118,9 +132,10 @@ def jaccard_loss(
     >>> float(jaccard_loss(prediction, target, smooth=0))
     0.4
     """
-    return overlap_loss(Objective(formulas.jaccard), prediction, target, arguments)
+    return overlap_loss(Objective(JACCARD), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def tversky_loss(
     prediction: Array | Overlap,
@@ -168,9 +183,10 @@ def tversky_loss(
     """
     check_not_negative(alpha=alpha, beta=beta)
     formula = partial(formulas.tversky, alpha=float(alpha), beta=float(beta))
-    return overlap_loss(Objective(formula), prediction, target, arguments, squared_form=False)
+    return overlap_loss(Objective(linear(formula)), prediction, target, arguments, squared_form=False)
 
 
+@has_gradient
 @documented
 def focal_tversky_loss(
     prediction: Array | Overlap,
@@ -224,10 +240,11 @@ def focal_tversky_loss(
     if gamma == 0:
         raise ValueError("`gamma` must be above 0; got 0. For the Tversky loss itself pass 1.")
     formula = partial(formulas.tversky, alpha=float(alpha), beta=float(beta))
-    objective = Objective(formula, focal(float(gamma)))
+    objective = Objective(linear(formula), focal(float(gamma)))
     return overlap_loss(objective, prediction, target, arguments, squared_form=False)
 
 
+@has_gradient
 @documented
 def generalized_dice_loss(
     prediction: Array | Overlap,
@@ -266,11 +283,17 @@ def generalized_dice_loss(
     0.416667
     """
     check_choice("average", arguments.get("average"), (None, "micro"))
+    if arguments.setdefault("average", "micro") not in (None, "micro"):
+        raise ValueError(
+            "`average` must be left out here, as this loss pools the classes already; "
+            f"got {arguments['average']!r}. For a loss of each class use `dice_loss`."
+        )
     arguments.setdefault("class_weight", "square")
     arguments["average"] = "micro"
-    return overlap_loss(Objective(formulas.dice), prediction, target, arguments)
+    return overlap_loss(Objective(DICE), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def log_dice_loss(
     prediction: Array | Overlap,
@@ -308,9 +331,10 @@ def log_dice_loss(
     >>> round(float(log_dice_loss(prediction, target, smooth=0)), 6)
     0.693147
     """
-    return overlap_loss(Objective(formulas.dice, NEGATIVE_LOG), prediction, target, arguments)
+    return overlap_loss(Objective(DICE, NEGATIVE_LOG), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def log_cosh_dice_loss(
     prediction: Array | Overlap,
@@ -347,9 +371,10 @@ def log_cosh_dice_loss(
     >>> round(float(log_cosh_dice_loss(prediction, target, smooth=0)), 6)
     0.120115
     """
-    return overlap_loss(Objective(formulas.dice, LOG_COSH), prediction, target, arguments)
+    return overlap_loss(Objective(DICE, LOG_COSH), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def matthews_loss(
     prediction: Array | Overlap,
@@ -386,13 +411,14 @@ def matthews_loss(
     >>> round(float(matthews_loss(prediction, target, smooth=0)), 6)
     0.42265
     """
-    objective = Objective(formulas.matthews_of_class)
+    objective = Objective(MATTHEWS)
     return overlap_loss(objective, prediction, target, arguments, squared_form=False)
 
 
 # -- with a cross-entropy beside ---------------------------------------------------------------------------------------
 
 
+@has_gradient
 @documented
 def dice_cross_entropy_loss(
     prediction: Array,
@@ -448,9 +474,10 @@ def dice_cross_entropy_loss(
     1.289041
     """
     entropy = _entropy(0.0, dice_weight=dice_weight, cross_entropy_weight=cross_entropy_weight)
-    return overlap_loss(Objective(formulas.dice, ONE_MINUS, entropy), prediction, target, arguments)
+    return overlap_loss(Objective(DICE, ONE_MINUS, entropy), prediction, target, arguments)
 
 
+@has_gradient
 @documented
 def dice_focal_loss(
     prediction: Array,
@@ -511,7 +538,7 @@ def dice_focal_loss(
     """
     check_not_negative(gamma=gamma)
     entropy = _entropy(float(gamma), dice_weight=dice_weight, focal_weight=focal_weight)
-    return overlap_loss(Objective(formulas.dice, ONE_MINUS, entropy), prediction, target, arguments)
+    return overlap_loss(Objective(DICE, ONE_MINUS, entropy), prediction, target, arguments)
 
 
 def _entropy(gamma: float, **weights: float) -> Entropy:
@@ -524,6 +551,7 @@ def _entropy(gamma: float, **weights: float) -> Entropy:
 # -- of more than the overlap ------------------------------------------------------------------------------------------
 
 
+@has_gradient
 @documented
 def lovasz_loss(prediction: Array, target: Array, /, **arguments: Any) -> Array:
     r"""Lovász loss, the convex extension of the Jaccard loss to errors between 0 and 1.
@@ -570,6 +598,7 @@ def lovasz_loss(prediction: Array, target: Array, /, **arguments: Any) -> Array:
     return ranked_loss(prediction, target, arguments)  # type: ignore[arg-type]
 
 
+@has_gradient
 @documented
 def centerline_dice_loss(
     prediction: Array,
@@ -630,6 +659,7 @@ def centerline_dice_loss(
     return centerline_loss(prediction, target, arguments, spatial_axes=spatial_axes, iterations=iterations)
 
 
+@has_gradient
 @documented
 def wasserstein_dice_loss(
     prediction: Array,

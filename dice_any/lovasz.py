@@ -10,9 +10,9 @@ from .arrays.library import Array, ArrayLibrary
 from .fields import Fields, read_task, widened, write_out
 from .gradients import Wanted
 from .kernels import Task
-from .kernels.lovasz import INVALID, LOSS, ROWS, TARGET_SIZE, lovasz_gradient, lovasz_sums
+from .kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
-from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, LossCall, as_loss, read_call, read_settings, refuse_argument
 from .reading import check_name, read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
@@ -25,9 +25,12 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
     """Return the loss; a pair with the gradient where that is wanted."""
     check_name("activation", arguments.get("activation"))
     hinge = arguments.get("activation") == "hinge"  # type: ignore[comparison-overlap]
-    call = read_call(prediction, {**arguments, "activation": None} if hinge else arguments)
+    if hinge:
+        arguments = {**arguments, "activation": None}
+    call = read_call(prediction, target, arguments)
     _refuse(call)
-    library, task = read_task(call, target, WHY)
+    library, task = read_task(call, WHY)
+    target = call.target
     if library.kind(target.dtype) == "floating":
         raise TypeError(
             f"`target` must be boolean or a label map in this loss, which ranks errors of members and others; got "
@@ -35,17 +38,17 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         )
     with library.precision():
         make = _pooled if call.choices.get("average") == "micro" else _by_class
-        ranked = make(call, target, library, task, hinge)
+        ranked = make(call, library, task, hinge)
         rows = ranked.rows(hinge)
-        invalid = rows[INVALID:, ...]
-        weight = call.arguments.get("weight")
+        loss, size, total, *numbers = library.unstack(rows)
+        invalid, weight = library.stack(numbers), call.arguments.get("weight")
         raise_invalid(library, invalid, task, call.prediction, target, weight, by_class=ranked.task.by_class)
         invalid = library.xp.sum(invalid, axis=0)
-        settings = ranked.settings or read_settings(library, rows[LOSS, ...], task.by_class, **call.choices)
+        settings = ranked.settings or read_settings(library, loss, task.by_class, **call.choices)
         by_class = ranked.task.by_class
-        chosen = choose(library, [rows[LOSS, ...]], rows[TARGET_SIZE, ...], invalid, settings, by_class)
+        chosen = choose(library, [loss], size, total, invalid, settings, by_class)
         value = reduce_losses(library, chosen.rows[0], chosen, settings)
-        value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
+        value = as_loss(library, value, call.prediction)
         if not call.wants_gradient:
             return value
         slope = loss_slopes(library, chosen, settings)
@@ -75,11 +78,13 @@ class _Ranked(NamedTuple):
         """Return the rows of `lovasz_sums`, differentiable in the prediction."""
         library, task = self.library, self.task
         tail = (task.classes,) if task.by_class else ()
-        run = partial(library.run_whole, partial(lovasz_sums, hinge=hinge), task, lead=(ROWS,), tail=tail)
+        function = partial(lovasz_sums, hinge=hinge)
+        run = partial(library.run_whole, function, task, lead=(ROWS,), tail=tail)
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
         # not a method of what holds the arrays: a graph, which keeps it, would keep them for as long as the loss is kept
-        return library.with_gradient(run, partial(_pull_at_rows, library, task, hinge))(*self.arrays)
+        backward, operations = partial(_pull_at_rows, library, task, hinge), partial(function, task, library)
+        return library.with_gradient(run, backward, operations)(*self.arrays)
 
     def gradient(self, hinge: bool, slope: Array) -> Array:
         """Return the gradient in the prediction that the caller gave."""
@@ -108,18 +113,19 @@ def _pull_at_rows(
     return _pull(library, task, hinge, prediction, target, weight, slopes[LOSS, ...])
 
 
-def _by_class(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
-    return _Ranked(library, task, (widened(library, call.prediction), target, call.arguments.get("weight")))
+def _by_class(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
+    return _Ranked(library, task, (widened(library, call.prediction), call.target, call.arguments.get("weight")))
 
 
-def _pooled(call: LossCall, target: Array, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
+def _pooled(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
     """Rank the elements of all classes together: the class axis is one more axis of elements, its weights theirs."""
     xp = library.xp
-    fields = write_out(call, target, library, task, of_memberships=not hinge)
-    sizes = summed(fields.target, fields.target, exact=False, **fields.arguments).overlap.as_float64()[2]
+    fields = write_out(call, library, task, of_memberships=not hinge)
+    sums = summed(fields.target, fields.target, exact=False, **fields.arguments).overlap
+    _, _, sizes, total, invalid = sums.as_float64()
     settings = read_settings(library, sizes, task.by_class, **call.choices)
     apart = replace(settings, average=None, absent="count")
-    chosen = choose(library, [], sizes, xp.zeros_like(sizes), apart, True)
+    chosen = choose(library, [], sizes, total, invalid, apart, True)
     weights = all_classes(library, chosen.weights, chosen, apart, task.classes)  # 0 for classes that take no part
     weight = xp.astype(align(task, library, weights), fields.prediction.dtype)
     if fields.weight is not None:

@@ -3,8 +3,8 @@
     sums ──► formula ──► ratio R = (numerator + a) / (denominator + b) ──► outer(R) ──► reductions ──► loss
 
 `evaluate` goes forward in operations that PyTorch and JAX differentiate; `slopes` goes back in closed form, the same for
-every library. Both use the same formula: those of `formulas` that losses use are linear in the sums, so that their
-derivatives are their values at the unit sums.
+every library. Both use the same formula: it is `linear` in the sums before the division, so that its
+derivatives are its values at the unit sums, or it gives its own slopes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from . import formulas
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
-from .formulas import Formula, Sums, divide
+from .formulas import Formula, Ratio, Sums, divide
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses, sum_all
 from .sums import Overlap
 
@@ -67,9 +67,19 @@ NEGATIVE_LOG = Outer(_log_value, _log_slope)
 
 
 def _log_cosh_value(library: ArrayLibrary, ratio: Array) -> Array:
-    """Return ln cosh u = |u| + ln(1 + e^(−2|u|)) − ln 2, u = 1 − R."""
-    u = library.xp.abs(1.0 - ratio)
-    return u + library.xp.log1p(library.xp.exp(-2.0 * u)) - math.log(2.0)
+    """Return ln cosh u, u = 1 − R.
+
+    Small u by ln(1 + 2·sinh²(u/2)), which is smooth at 0, others by |u| + ln(1 + e^(−2|u|)) − ln 2,
+    which does not overflow.
+    """
+    xp = library.xp
+    u = 1.0 - ratio
+    near = xp.abs(u) < 1
+    zero = xp.zeros_like(u)
+    half = xp.sinh(0.5 * xp.where(near, u, zero))
+    far = xp.abs(xp.where(near, zero, u))
+    large = far + xp.log1p(xp.exp(-2.0 * far)) - math.log(2.0)
+    return xp.where(near, xp.log1p(2.0 * half * half), large)
 
 
 LOG_COSH = Outer(_log_cosh_value, lambda library, ratio: -library.xp.tanh(1.0 - ratio))
@@ -84,10 +94,41 @@ class Entropy(NamedTuple):
     overlap_weight: float
 
 
+Smooth = tuple[float, float]
+
+
+class Smoothed(NamedTuple):
+    """The ratio that a loss is made of, smoothed."""
+
+    #: numerator and denominator
+    ratio: Callable[[ArrayLibrary, Sums, Smooth], Ratio]
+    #: their derivatives in I, then in X
+    slopes: Callable[[ArrayLibrary, Sums, Smooth], list[Ratio]]
+
+
+def linear(formula: Formula) -> Smoothed:
+    """Return a formula that is linear in the sums, Laplace smoothing added to both of its parts."""
+
+    def ratio(library: ArrayLibrary, s: Sums, smooth: Smooth) -> Ratio:
+        numerator, denominator = formula(library, s)
+        return numerator + smooth[0], denominator + smooth[1]
+
+    def slopes(library: ArrayLibrary, s: Sums, smooth: Smooth) -> list[Ratio]:
+        zero, one = library.xp.zeros_like(s.target), library.xp.ones_like(s.target)
+        units = Sums(one, zero, zero, zero), Sums(zero, one, zero, zero)
+        return [formula(library, unit) for unit in units]
+
+    return Smoothed(ratio, slopes)
+
+
+DICE, JACCARD = linear(formulas.dice), linear(formulas.jaccard)
+MATTHEWS = Smoothed(formulas.matthews_of_class, formulas.matthews_slopes)
+
+
 class Objective(NamedTuple):
     """What tells one loss from another."""
 
-    formula: Formula
+    formula: Smoothed
     outer: Outer = ONE_MINUS
     entropy: Entropy | None = None
 
@@ -105,7 +146,7 @@ def slopes(objective: Objective, sums: Overlap, settings: Settings) -> list[Arra
     chosen, ratio, denominator = _ratio(library, objective, sums, settings)
     outer = loss_slopes(library, chosen, settings) * objective.outer.slope(library, ratio)
     outer = divide(library, outer, denominator, 0.0)
-    parts = _formula_slopes(library, objective.formula, Sums(*chosen.rows))
+    parts = objective.formula.slopes(library, Sums(*chosen.rows), settings.smooth)
     both = [outer * (above - ratio * below) for above, below in parts]
     return [all_classes(library, slope, chosen, settings, sums._sums.shape[-1]) for slope in both]
 
@@ -113,19 +154,10 @@ def slopes(objective: Objective, sums: Overlap, settings: Settings) -> list[Arra
 def _ratio(library: ArrayLibrary, objective: Objective, sums: Overlap, settings: Settings) -> tuple[Chosen, Array, Array]:
     """Return the rows that take part, the smoothed ratio and its denominator."""
     *rows, invalid = sums.as_float64()
-    chosen = choose(library, rows, rows[2], invalid, settings, sums.by_class)
-    numerator, denominator = objective.formula(library, Sums(*chosen.rows))
-    denominator = denominator + settings.smooth[1]
+    chosen = choose(library, rows, rows[2], rows[3], invalid, settings, sums.by_class)
+    numerator, denominator = objective.formula.ratio(library, Sums(*chosen.rows), settings.smooth)
     # an empty pair without smoothing is a perfect one, and pulls nowhere
-    return chosen, divide(library, numerator + settings.smooth[0], denominator, 1.0), denominator
-
-
-def _formula_slopes(library: ArrayLibrary, formula: Formula, s: Sums) -> list[tuple[Array, Array]]:
-    """Return the derivatives of numerator and denominator in I, then in X."""
-    if formula is formulas.matthews_of_class:
-        return formulas.matthews_slopes(library, s)
-    zero, one = library.xp.zeros_like(s.target), library.xp.ones_like(s.target)
-    return [formula(library, Sums(one, zero, zero, zero)), formula(library, Sums(zero, one, zero, zero))]
+    return chosen, divide(library, numerator, denominator, 1.0), denominator
 
 
 # -- the cross-entropy of a compound loss ------------------------------------------------------------------------------
@@ -133,8 +165,12 @@ def _formula_slopes(library: ArrayLibrary, formula: Formula, s: Sums) -> list[tu
 
 def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
     """Return Σ v·E / Σ v·W over all counts, where v are the class weights; 0 where nothing counts."""
-    weighted = entropy * _entropy_weights(library, entropy, sums, settings)
-    return divide(library, sum_all(library, weighted[0, ...]), sum_all(library, weighted[1, ...]), 0.0)
+    weights = _entropy_weights(library, entropy, sums, settings)
+    weighted = entropy * weights
+    if settings.class_weight is not None:  # a class that weighs nothing may cost an infinity
+        weighted = library.xp.where(weights == 0, library.xp.zeros_like(weighted), weighted)
+    total, share = (sum_all(library, row) for row in library.unstack(weighted))
+    return divide(library, total, share, 0.0)
 
 
 def entropy_slope(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:

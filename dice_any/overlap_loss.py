@@ -9,7 +9,7 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import counted, refuse_squared
 from .gradients import Wanted
-from .loss_arguments import LossArguments, LossCall, loss_dtype, read_call, read_settings
+from .loss_arguments import LossArguments, LossCall, as_loss, read_call, read_settings
 from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
 from .reductions import Settings
 from .summing import Summed, summed
@@ -25,10 +25,10 @@ def overlap_loss(
     squared_form: bool = True,
 ) -> Any:
     """Return the loss of arrays or of an overlap; a pair with the gradient where that is wanted."""
-    call = read_call(prediction, arguments)
+    call = read_call(prediction, target, arguments)
     if objective.entropy is not None:
         _check_compound(call)
-    sums = _sums(objective, call, target)
+    sums = _sums(objective, call)
     if not squared_form:
         refuse_squared(sums.overlap)
     library = library_of(sums.overlap._sums)
@@ -37,19 +37,19 @@ def overlap_loss(
         settings = read_settings(library, like, sums.overlap.by_class, **call.choices)
         if objective.entropy is not None and settings.reduction == "none":
             settings = replace(settings, reduction="classes")
-        value = library.xp.astype(_value(objective, sums, settings), getattr(library.xp, loss_dtype(call.prediction)))
+        value = as_loss(library, _value(objective, sums, settings), call.prediction)
         if not call.wants_gradient:
             return value
         return value, sums.gradient(*_slopes(objective, sums, settings))
 
 
-def _sums(objective: Objective, call: LossCall, target: Array | None) -> Summed:
+def _sums(objective: Objective, call: LossCall) -> Summed:
     if isinstance(call.prediction, Overlap):
-        return Summed(counted(call.prediction, target, call.arguments), None, None)
+        return Summed(counted(call.prediction, call.target, call.arguments), None, None)
     gamma = None if objective.entropy is None else objective.entropy.gamma
-    exact = call.arguments.get("exact")
-    plain_unless_asked = {**call.arguments, "exact": False if exact is None else exact}
-    return summed(call.prediction, target, entropy=gamma, with_gradient=call.wants_gradient, **plain_unless_asked)
+    arguments = {**call.arguments, "exact": call.exact}
+    wanted = call.wants_gradient
+    return summed(call.prediction, call.target, entropy=gamma, with_gradient=wanted, **arguments)
 
 
 def _value(objective: Objective, sums: Summed, settings: Settings) -> Array:

@@ -38,33 +38,42 @@ class Chosen(NamedTuple):
     rows: list[Array]
     by_class: bool  # whether the last axis still is classes
     pooling: Array | None  # the weights that pooled them
-    weights: Array  # of the losses
+    weights: Array  # of the losses; 0 where nothing took part
     present: Array  # whose loss is not set to 0
     invalid: Array
 
 
 def choose(
-    library: ArrayLibrary, rows: Sequence[Array], target: Array, invalid: Array, settings: Settings, by_class: bool
+    library: ArrayLibrary,
+    rows: Sequence[Array],
+    target: Array,
+    total: Array,
+    invalid: Array,
+    settings: Settings,
+    by_class: bool,
 ) -> Chosen:
-    """Choose classes, weigh them and pool; `target` holds the target's sizes, `invalid` how many elements were."""
+    """Choose classes, weigh them and pool; `target` holds the target's sizes, `total` how much took
+    part, `invalid` how many elements were.
+    """
     xp = library.xp
-    rows = [*rows, target]
+    rows = [*rows, target, total]
     weights = settings.class_weight
     if settings.classes is not None:
         *rows, invalid = (library.take(row, settings.classes) for row in (*rows, invalid))
         weights = None if weights is None else library.take(weights, settings.classes)
     if settings.power is not None:  # sizes are compared among the classes that take part
-        weights = formulas.size_weights(library, rows[-1], settings.power)
+        weights = formulas.size_weights(library, rows[-2], settings.power)
     pooling = None
     if settings.average == "micro":
         pooling = xp.ones_like(rows[-1]) if weights is None else weights
         rows = [halving_sum(library, row * pooling) for row in rows]
         invalid, weights, by_class = xp.sum(invalid, axis=-1), None, False
-    target = rows.pop()
+    total, target = rows.pop(), rows.pop()
+    took_part = total != 0  # a count of nothing is as if cropped; NaN is something
+    present = took_part if settings.absent == "count" else target > 0
+    counts = present if settings.absent == "skip" else took_part
     weights = xp.ones_like(target) if weights is None else weights
-    present = xp.ones_like(target, dtype=xp.bool) if settings.absent == "count" else target > 0
-    if settings.absent == "skip":
-        weights = xp.where(present, weights, xp.zeros_like(weights))
+    weights = xp.where(counts, weights, xp.zeros_like(weights))
     return Chosen(rows, by_class, pooling, weights, present, invalid > 0)
 
 
@@ -105,8 +114,10 @@ def all_classes(library: ArrayLibrary, slope: Array, chosen: Chosen, settings: S
 
 
 def mean(library: ArrayLibrary, losses: Array, weights: Array) -> Array:
-    """Return Σ w·l / Σ w over the last axis, 0 where no weight is left."""
-    return divide(library, halving_sum(library, losses * weights), halving_sum(library, weights), 0.0)
+    """Return Σ w·l / Σ w over the last axis, 0 where no weight is left; NaN of a NaN even there."""
+    total = halving_sum(library, weights)
+    total = library.xp.where(total == 0, library.xp.ones_like(total), total)
+    return halving_sum(library, losses * weights) / total
 
 
 def sum_all(library: ArrayLibrary, values: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, optional_part, reference, select
-from .kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
+from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
 from .reading import read
 from .sums import Overlap
 from .values import raise_heavy, raise_invalid, too_heavy
@@ -61,7 +61,9 @@ def summed(
         else:
             sums = select(task, backend, traced).overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
-        entropy = None if task.entropy is None else sums[ENTROPY : ENTROPY_WEIGHT + 1, ...]
+        entropy = None
+        if task.entropy is not None:
+            sums, entropy = answer.split(sums, (ENTROPY, 2))
         raise_bad_values(answer, task, sums, prediction, target, weight)
         rows = rows_of_overlap(answer, task, sums)
         result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
@@ -91,14 +93,15 @@ def raise_bad_values(
 def rows_of_overlap(answer: ArrayLibrary, task: Task, sums: Array) -> Array:
     """Return the rows that an overlap holds of those that a kernel answers: one for all that is invalid."""
     if not task.can_be_invalid or answer.at_hand(sums):  # nothing is, or there was an error
-        return sums[: INVALID_PREDICTION + 1, ...]
+        return answer.split(sums, (TOTAL + 2, ROWS - TOTAL - 2))[0]
     xp = answer.xp
-    invalid = xp.sum(sums[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...], axis=0, keepdims=True, dtype=sums.dtype)
+    four, invalid = answer.split(sums, (TOTAL + 1, ROWS - TOTAL - 1))
+    invalid = xp.sum(invalid, axis=0, keepdims=True, dtype=sums.dtype)
     if task.limits_weight:
         heavy = xp.astype(too_heavy(_whole(task, sums)[TOTAL, ...]), xp.int64)
         heavy = answer.stack([heavy, xp.zeros_like(heavy), xp.zeros_like(heavy)]) if task.kind == "exact" else heavy
         invalid = invalid + heavy[None, ...]
-    return xp.concat([sums[: TOTAL + 1, ...], invalid])
+    return xp.concat([four, invalid])
 
 
 def _whole(task: Task, sums: Array) -> Array:
@@ -113,7 +116,9 @@ def _differentiable_sums(
     if library.differentiable(target):  # the closed form is that of the prediction
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
-    return library.with_gradient(trip.overlap, trip.overlap_vjp)(prediction, target, weight)
+    operations = partial(reference.overlap, task)
+    run = library.with_gradient(trip.overlap, trip.overlap_vjp, operations)
+    return run(prediction, target, weight)
 
 
 def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:

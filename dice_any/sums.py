@@ -270,8 +270,8 @@ class Overlap:
         """Add rows with signs; exact ones in integers, rounded once."""
         library = self._library
         with library.precision():
-            sums = self._sums
-            total = sum(sign * sums[row, ...] for row, sign in signs.items())
+            rows = library.unstack(self._sums)
+            total = sum(sign * rows[row] for row, sign in signs.items())
             return self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
 
     def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
@@ -292,7 +292,8 @@ class Overlap:
         else:
             floats = xp.astype(sums, library.widest(sums), copy=False)
             invalid = sums[INVALID, ...]
-        return floats[0, ...], floats[1, ...], floats[2, ...], floats[3, ...], invalid
+        intersection, prediction, target, total, *_ = library.unstack(floats)
+        return intersection, prediction, target, total, invalid
 
     # -- merging and selecting -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -60,9 +61,13 @@ class _Loss(torch.nn.Module):
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any) -> torch.Tensor:
         """Return the loss of a prediction and a target."""
-        held = {name: getattr(self, name) for name in self._tensors}
-        loss: torch.Tensor = type(self).function(prediction, target, **(self.arguments | held | arguments))
+        loss: torch.Tensor = self.as_partial()(prediction, target, **arguments)
         return loss
+
+    def as_partial(self) -> partial[Any]:
+        """Return the function with the module's arguments bound to it, for `value_and_grad`."""
+        held = {name: getattr(self, name) for name in self._tensors}
+        return partial(type(self).function, **(self.arguments | held))
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())

@@ -15,7 +15,7 @@ from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
 from .kernels.blocks import read_block
 from .kernels.distances import Matrix, class_distances, class_distances_gradient
-from .loss_arguments import LossArguments, loss_dtype, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, as_loss, read_call, read_settings, refuse_argument
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
 from .sums import Overlap
@@ -27,7 +27,7 @@ def wasserstein_loss(
     prediction: Array | Wanted, target: Array, arguments: LossArguments, *, distances: Sequence[Sequence[float]] | Array
 ) -> Any:
     """Return the loss; a pair with the gradient where that is wanted."""
-    call = read_call(prediction, arguments)
+    call = read_call(prediction, target, arguments)
     refuse_argument(call, "form", "distances are summed as they are")
     refuse_argument(call, "average", "this loss is one ratio over the classes already")
     if call.arguments.get("activation") == "sigmoid":
@@ -35,10 +35,10 @@ def wasserstein_loss(
             "`activation` must be 'softmax' or None here, as memberships have to add up to 1 over the classes; got "
             "'sigmoid'. Use softmax."
         )
-    library, task = read_task(call, target, WHY)
+    library, task = read_task(call, WHY)
     if task.class_axis is None:
         raise ValueError("`class_axis` must be given, as this loss compares classes; got None. Name the axis of classes.")
-    matrix = _read_distances(distances, task.classes)
+    target, matrix = call.target, _read_distances(distances, task.classes)
     with library.precision():
         logits, weight = widened(library, call.prediction), call.arguments.get("weight")
         if task.activation is None:
@@ -50,13 +50,12 @@ def wasserstein_loss(
         # memberships that add up to more than 1 by a rounding error must not be farther away than the farthest class
         far = far + library.detach(library.clip(far) - far)
         kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
-        exact = bool(call.arguments.get("exact"))
-        sums = summed(far, target, exact=exact, with_gradient=call.wants_gradient, **kept)
+        sums = summed(far, target, exact=call.exact, with_gradient=call.wants_gradient, **kept)
         call.choices.setdefault("class_weight", [0.0] + [1.0] * (task.classes - 1))
         settings = read_settings(library, sums.overlap.as_float64()[0], True, **call.choices)
         parts = _parts(library, sums.overlap, settings)
         value = reduce_losses(library, 1.0 - parts.ratio, parts.cells, settings)
-        value = library.xp.astype(value, getattr(library.xp, loss_dtype(call.prediction)))
+        value = as_loss(library, value, call.prediction)
         if not call.wants_gradient:
             return value
         slope = _slope(library, parts, settings, task.classes)
@@ -73,17 +72,17 @@ class _Parts(NamedTuple):
 
 
 def _parts(library: ArrayLibrary, sums: Overlap, settings: Settings) -> _Parts:
-    distance, _, size, _, invalid = sums.as_float64()
+    distance, _, size, total, invalid = sums.as_float64()
     by_class = replace(settings, absent="count")
-    classes = choose(library, [distance, size], size, invalid, by_class, True)
-    distance, size = classes.rows
+    classes = choose(library, [distance, size, total], size, total, invalid, by_class, True)
+    distance, size, total = classes.rows
     weights = classes.weights
     agreement = halving_sum(library, weights * (size - distance))
     target = halving_sum(library, weights * size)
+    rows = [agreement, halving_sum(library, distance)]
+    invalid, total = library.xp.sum(invalid, axis=-1), halving_sum(library, total)
     of_cells = replace(settings, classes=None, class_weight=None, power=None)
-    cells = choose(
-        library, [agreement, halving_sum(library, distance)], target, library.xp.sum(invalid, axis=-1), of_cells, False
-    )
+    cells = choose(library, rows, target, total, invalid, of_cells, False)
     numerator, denominator = wasserstein_dice(library, *cells.rows)
     denominator = denominator + settings.smooth[1]
     return _Parts(classes, cells, divide(library, numerator + settings.smooth[0], denominator, 1.0), denominator)

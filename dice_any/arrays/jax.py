@@ -26,6 +26,7 @@ class Jax(NumPyLike):
         self._numpy: Any = np
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
+        self._forbidding = _forbidding(jax)
         self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
 
     def is_array(self, value: Any) -> bool:
@@ -68,10 +69,24 @@ class Jax(NumPyLike):
     def detach(self, array: Array) -> Array:
         return self._jax.lax.stop_gradient(array)
 
+    def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
+        return self._forbidding(array, message) if self.traced(array) else array
+
+    # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of the
+    # context of `precision`, where the zeros that their ways back start from would not be float64.
+
+    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
+        return list(self._jax.lax.split(array, lengths, axis % array.ndim))
+
+    def unstack(self, array: Array) -> list[Array]:
+        return list(self.xp.unstack(array))
+
+    def only(self, array: Array) -> Array:
+        return self.xp.squeeze(array, axis=-1)
+
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
-        # not `jnp.take`, a gather: JAX differentiates outside of the context of `precision`, where the zeros that the way
-        # back of a gather starts from would not be float64
-        return self.xp.concatenate([array[..., number : number + 1] for number in numbers], axis=-1)
+        parts = self.split(array, (1,) * array.shape[-1], axis=-1)
+        return self.xp.concatenate([parts[number] for number in numbers], axis=-1)
 
     def clip(self, values: Array) -> Array:
         return self.xp.clip(values, 0.0, 1.0)
@@ -160,6 +175,20 @@ class Jax(NumPyLike):
 
     def default_device(self) -> str:
         return str(self._jax.devices()[0])
+
+
+def _forbidding(jax: Any) -> Any:
+    """Return the identity whose derivative is an error, however transformations are nested."""
+
+    @partial(jax.custom_jvp, nondiff_argnums=(1,))
+    def identity(array: Array, message: str) -> Array:
+        return array
+
+    @identity.defjvp  # type: ignore[untyped-decorator,unused-ignore]
+    def forbid(message: str, primals: Any, tangents: Any) -> Any:
+        raise ValueError(message)
+
+    return identity
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:

@@ -134,6 +134,12 @@ class ArrayLibrary:
         """Tell whether Python may look and all values are in [0, 1]; False sends the caller the slower way."""
         return False
 
+    def are_finite(self, values: Array) -> bool:
+        """Tell whether Python may look and no value is infinite or NaN; False sends the caller the
+        slower way.
+        """
+        return False
+
     def are_labels(self, values: Array, number: int) -> bool:
         """Tell whether Python may look and all integers are in [0, number); False sends the caller the slower way."""
         return False
@@ -155,17 +161,49 @@ class ArrayLibrary:
         """Tell whether an automatic differentiation follows any of these arrays outside of a trace."""
         return False
 
-    def with_gradient(self, forward: Callable[..., Array], backward: Callable[..., Array]) -> Callable[..., Array]:
-        """Return `forward` made differentiable in its first argument by ``backward(*arguments, cotangent)``."""
+    def with_gradient(
+        self,
+        forward: Callable[..., Array],
+        backward: Callable[..., Array],
+        operations: Callable[..., Array],
+    ) -> Callable[..., Array]:
+        """Return `forward` made differentiable in its first argument by
+        ``backward(*arguments, cotangent)``, and once more by differentiating `operations`: the same
+        function in operations of the library.
+        """
         return forward
 
     def detach(self, array: Array) -> Array:
         """Return the array without its link to an automatic differentiation."""
         return array
 
+    def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
+        """Return the array, from which a derivative is an error that says `message`: it would be 0
+        and wrong. With ``eager=False`` only a transformation's derivative, which can ask for
+        nothing else.
+        """
+        return array
+
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         """Stack small arrays of sums."""
         return self.xp.stack(arrays, axis=axis)
+
+    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
+        """Return parts of these lengths along the first or (-1) the last axis."""
+        parts, start = [], 0
+        for length in lengths:
+            part = slice(start, start + length)
+            parts.append(array[part, ...] if axis == 0 else array[..., part])
+            start += length
+        return parts
+
+    def unstack(self, array: Array) -> list[Array]:
+        """Return the rows of small arrays of sums."""
+        return [array[row, ...] for row in range(array.shape[0])]
+
+    def only(self, array: Array) -> Array:
+        """Return the one entry of the last axis."""
+        return array[..., 0]
 
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         """Return the entries of the last axis that have these numbers, in their order."""
@@ -198,8 +236,8 @@ class ArrayLibrary:
     #: multiplying than at selecting by a mask; else None.
     floating_equal: Callable[[Array, Array], Array] | None = None
 
-    #: ``sigmoid(z)``, ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one pass over the array; None where the library
-    #: has none.
+    #: ``sigmoid(z)``, which is NaN of +∞, ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one
+    #: pass over the array; None where the library has none.
     sigmoid: Callable[[Array], Array] | None = None
     softmax: Callable[[Array, Any], Array] | None = None
     log_softmax: Callable[[Array, Any], Array] | None = None

@@ -61,6 +61,10 @@ class NumPy(NumPyLike):
     def clip(self, values: Array) -> Array:
         return self._np.clip(values, 0.0, 1.0)
 
+    def are_finite(self, values: Array) -> bool:
+        # of what is no NaN, the extremes tell; a NaN is both
+        return bool(self._np.isfinite(values.min())) and bool(self._np.isfinite(values.max()))
+
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)  # the one is far faster for scalars
 

@@ -66,8 +66,10 @@ class PyTorch(NumPyLike):
 
     def traced(self, *arrays: Array | None) -> bool:
         torch = self._torch
+        if torch.compiler.is_compiling():
+            return True
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-        return bool(torch.compiler.is_compiling()) or any(a is not None and wrapped(a) for a in arrays)
+        return any(a is not None and (wrapped(a) or self._has_tangent(a)) for a in arrays)
 
     def has_values(self, array: Array) -> bool:
         return not self.traced(array) and not _is_fake(array)
@@ -87,11 +89,48 @@ class PyTorch(NumPyLike):
     def differentiable(self, *arrays: Array | None) -> bool:
         return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
 
-    def with_gradient(self, forward: Callable[..., Array], backward: Callable[..., Array]) -> Callable[..., Array]:
-        return partial(self._sums.apply, forward, backward)
+    def with_gradient(
+        self,
+        forward: Callable[..., Array],
+        backward: Callable[..., Array],
+        operations: Callable[..., Array],
+    ) -> Callable[..., Array]:
+        return partial(self._sums.apply, forward, backward, operations)
 
     def detach(self, array: Array) -> Array:
         return array.detach()
+
+    def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
+        recorded = eager and self.differentiable(array)
+        if recorded or self._transformed(array) or self._has_tangent(array):
+            raise ValueError(message)
+        return array
+
+    def _transformed(self, array: Array) -> bool:
+        """Tell whether a transformation of `torch.func` differentiates in this array, at any level."""
+        functorch = self._torch._C._functorch
+        if self._torch.compiler.is_compiling():  # which looks at the leaves
+            return False
+        while functorch.is_functorch_wrapped_tensor(array):
+            if functorch.is_gradtrackingtensor(array) and array.requires_grad:
+                return True
+            if self._has_tangent(array):
+                return True
+            array = functorch.get_unwrapped(array)
+        return False
+
+    def _has_tangent(self, array: Array | None) -> bool:
+        """Tell whether forward-mode differentiation follows this array."""
+        forward = self._torch.autograd.forward_ad
+        if array is None or forward._current_level < 0:
+            return False
+        return forward.unpack_dual(array).tangent is not None
+
+    def are_finite(self, values: Array) -> bool:
+        if not self.at_hand(values):
+            return False
+        low, high = self._torch.aminmax(values.detach())
+        return math.isfinite(low.item()) and math.isfinite(high.item())
 
     def are_memberships(self, values: Array) -> bool:
         if not self.at_hand(values):
@@ -129,7 +168,11 @@ class PyTorch(NumPyLike):
         return self._torch.eq(x, y, out=self._torch.empty(0, dtype=x.dtype, device=x.device))
 
     def sigmoid(self, z: Array) -> Array:
-        return self._torch.sigmoid(z)
+        torch = self._torch
+        if self.at_hand(z) and torch.amax(z.detach()).item() < math.inf:
+            return torch.sigmoid(z)
+        nan = math.nan
+        return torch.sigmoid(torch.nan_to_num(z, nan=nan, posinf=nan, neginf=-math.inf))
 
     def softmax(self, z: Array, axis: Any) -> Array:
         return _along(self._torch.softmax, z, axis)
@@ -233,18 +276,43 @@ def _sums_function(torch: Any) -> Any:
         """Keeps the arguments only: the gradient is the one array of their size that a training step adds."""
 
         @staticmethod
-        def forward(ctx: Any, forward: Callable[..., Array], backward: Callable[..., Array], *arrays: Array | None) -> Array:
+        def forward(
+            ctx: Any,
+            forward: Callable[..., Array],
+            backward: Callable[..., Array],
+            operations: Callable[..., Array],
+            *arrays: Array | None,
+        ) -> Array:
             ctx.save_for_backward(*arrays)
-            ctx.closed_form = backward
+            ctx.closed_form, ctx.operations = backward, operations
             return forward(*arrays)
 
         @staticmethod
-        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
             arrays = ctx.saved_tensors
-            return (None, None, ctx.closed_form(*arrays, cotangent), *(None for _ in arrays[1:]))
+            # the closed form is a constant to whoever differentiates it, and computes in place
+            again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
+            pull = _pull_back(torch, ctx.operations, arrays, cotangent) if again else ctx.closed_form(*arrays, cotangent)
+            return (None, None, None, pull, *(None for _ in arrays[1:]))
 
     return Sums
+
+
+def _is_batched(torch: Any, cotangent: Array) -> bool:
+    """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
+    PyTorch's own Jacobians still use.
+    """
+    functorch = torch._C._functorch
+    batched: bool = functorch.is_functorch_wrapped_tensor(cotangent)
+    return batched or functorch.is_legacy_batchedtensor(cotangent)
+
+
+def _pull_back(torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array) -> Array:
+    """Return the gradient in the first array, itself differentiable."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        (pull,) = torch.autograd.grad(operations(*arrays), arrays[0], cotangent, create_graph=again)
+    return pull
 
 
 def _first_of_run(tensor: Array, axis: Axes) -> int:

@@ -23,16 +23,33 @@ class Activated(NamedTuple):
     log_complement: Array | None = None
 
 
-def activate(task: Task, library: ArrayLibrary, logits: Array, counted: Array | None, *, kept: bool = False) -> Activated:
-    """Turn logits, or what `keepable` made of them, into memberships; without an activation they are that already."""
-    if task.activation is None or (kept and task.entropy is None):
+def activate(
+    task: Task,
+    library: ArrayLibrary,
+    logits: Array,
+    counted: Array | None = None,
+    *,
+    kept: bool = False,
+) -> Activated:
+    """Turn logits, or what `keepable` made of them, into memberships; without an activation they
+    are that already.
+
+    Those that are not `counted` become 0, as sums want it. A gradient goes through the memberships
+    as they were: a class that is left out still has its share of the softmax.
+    """
+    if task.activation is None:
         return Activated(widen(task, library, logits))
-    if kept:
-        membership, *logs = Activated(library.xp.exp(logits), logits)
-    else:
+    if not kept:
         function = _sigmoid if task.activation == "sigmoid" else _softmax
         membership, *logs = function(task, library, widen(task, library, logits))
-    return Activated(membership if counted is None else keep(library, counted, membership), *logs)
+    elif task.entropy is None:
+        membership, *logs = Activated(widen(task, library, logits))
+    else:
+        membership, *logs = Activated(library.xp.exp(logits), logits)
+    read_as_0 = kept and task.entropy is None and not task.weighs_classes_apart
+    if counted is not None and not read_as_0:
+        membership = keep(library, counted, membership)
+    return Activated(membership, *logs)
 
 
 def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
@@ -45,7 +62,7 @@ def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
         return None
     if task.activation == "sigmoid" and task.entropy is None and library.sigmoid is not None:
         return library.sigmoid(logits)
-    if task.activation != "softmax" or task.weighs_classes_apart:  # what is not counted changes the other classes' share
+    if task.activation != "softmax":
         return None
     function = library.softmax if task.entropy is None else library.log_softmax
     return None if function is None else function(logits, task.class_axis)
@@ -55,13 +72,18 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
     if task.kind == "plain" and task.entropy is None and library.sigmoid is not None:
         return Activated(library.sigmoid(z))
-    positive, zero = z >= 0, xp.zeros_like(z)
-    # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0 would be taken for 0
+    positive = z >= 0
+    # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0
+    # would be taken for 0
     shrunk = xp.exp(xp.where(positive, -z, z))
-    membership = xp.where(positive, xp.ones_like(shrunk), shrunk) / (1.0 + shrunk)
+    numerator = xp.where(positive, library.constant(1.0, z.dtype, z), shrunk)
+    if not library.are_finite(z):  # +∞ is no logit
+        invalid = library.constant(float("nan"), z.dtype, z)
+        numerator = xp.where(z == float("inf"), invalid, numerator)
+    membership = numerator / (1.0 + shrunk)
     if task.entropy is None:
         return Activated(membership)
-    rest = xp.log1p(shrunk)
+    rest, zero = xp.log1p(shrunk), xp.zeros_like(z)
     return Activated(membership, xp.where(positive, zero, z) - rest, xp.where(positive, -z, zero) - rest)
 
 
@@ -72,7 +94,10 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     if task.entropy is not None and library.log_softmax is not None:
         log = library.log_softmax(z, task.class_axis)
         return Activated(xp.exp(log), log)
-    shifted = z - xp.max(z, axis=task.class_axis, keepdims=True)
+    top = xp.max(z, axis=task.class_axis, keepdims=True)
+    # no share is left to divide where all are −∞, nor where one is +∞
+    top = xp.where(xp.isfinite(top), top, xp.full_like(top, float("nan")))
+    shifted = z - top
     shrunk = xp.exp(shifted)
     total = xp.sum(shrunk, axis=task.class_axis, keepdims=True)
     return Activated(shrunk / total, None if task.entropy is None else shifted - xp.log(total))
@@ -102,9 +127,10 @@ def memberships_gradient(
 ) -> Array:
     """Return the gradient of one block in the prediction, in its dtype."""
     block = read_block(task, library, prediction, target, weight)
-    membership = activate(task, library, block.prediction, block.counted).membership
-    cotangent = library.xp.astype(cotangent, membership.dtype)  # a copy: it is the caller's, and written over
-    gradient = through_activation(task, library, membership, cotangent)
+    membership = activate(task, library, block.prediction).membership
+    # a copy in any case: what is written over below must not be the caller's
+    cotangent = library.xp.astype(cotangent, membership.dtype, copy=block.counted is None)
     if block.counted is not None:
-        gradient = keep(library, block.counted, gradient)
+        cotangent = keep(library, block.counted, cotangent)
+    gradient = through_activation(task, library, membership, cotangent)
     return library.xp.astype(gradient, prediction.dtype, copy=False)

@@ -15,7 +15,11 @@ from .task import Task
 
 
 class Block(NamedTuple):
-    """One block, aligned: what is not counted is 0 in prediction and target, before any activation."""
+    """One block, aligned: what is not counted is 0 in prediction and target, before any activation.
+
+    By softmax the classes of an element depend on each other: its logits stay where one of them
+    counts.
+    """
 
     prediction: Array
     target: Array
@@ -26,15 +30,22 @@ class Block(NamedTuple):
 
 
 def read_block(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, factors: bool = False
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    factors: bool = False,
+    together: bool = False,
 ) -> Block:
     """Read a block of memberships or logits, against memberships or a label map.
 
     With `factors` a label map may come as zeros and ones instead of masks, where the library multiplies faster than it
-    selects.
+    selects. `together` says that the predicted classes depend on each other without a softmax too.
     """
     counted = counted_mask(task, library, target, weight)
-    return read_counted(task, library, prediction, target, counted, weight, factors=factors)
+    return read_counted(task, library, prediction, target, counted, weight, factors=factors, together=together)
 
 
 def read_counted(
@@ -46,6 +57,7 @@ def read_counted(
     weight: Array | None,
     *,
     factors: bool,
+    together: bool = False,
 ) -> Block:
     xp = library.xp
     counted, weight = _align(task, library, counted), _align(task, library, weight)
@@ -58,7 +70,9 @@ def read_counted(
         prediction = _one_class_each(task, library, xp.expand_dims(prediction, axis=task.class_axis))
     if counted is not None:
         # before the activation: a NaN there must harm neither the value nor the gradient
-        prediction = keep(library, counted, prediction)
+        together = (together or task.activation == "softmax") and task.weighs_classes_apart
+        readable = xp.any(counted, axis=task.class_axis, keepdims=True) if together else counted
+        prediction = keep(library, readable, prediction)
         target = keep(library, counted, target)
     return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
 

@@ -20,8 +20,7 @@ def class_distances(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, matrix: Matrix
 ) -> Array:
     """Return q of one block, in the prediction's dtype."""
-    block = read_block(task, library, prediction, target, weight)
-    p = activate(task, library, block.prediction, block.counted).membership
+    p = _memberships(task, library, prediction, target, weight)
     return library.xp.astype(_multiply(task, library, matrix, p), prediction.dtype, copy=False)
 
 
@@ -37,11 +36,16 @@ def class_distances_gradient(
 ) -> Array:
     """Return the gradient in the prediction, in its dtype."""
     xp = library.xp
-    block = read_block(task, library, prediction, target, weight)
-    p = activate(task, library, block.prediction, block.counted).membership
+    p = _memberships(task, library, prediction, target, weight)
     transposed: Matrix = tuple(zip(*matrix, strict=True))
     gradient = _multiply(task, library, transposed, xp.astype(cotangent, p.dtype, copy=False))
     return xp.astype(through_activation(task, library, p, gradient), prediction.dtype, copy=False)
+
+
+def _memberships(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return p; a distance from one class is made of the memberships in all of them."""
+    block = read_block(task, library, prediction, target, weight, together=True)
+    return activate(task, library, block.prediction).membership
 
 
 def _multiply(task: Task, library: ArrayLibrary, matrix: Matrix, values: Array) -> Array:

@@ -5,6 +5,7 @@
     f(p) = (1 − p)^γ·(−ln p),   γ = 0 is cross-entropy
 
 p is the membership, t the target's, w the weight. Beside E stands what a mean divides by: Σ w·t, or Σ w by sigmoid.
+Where t is 0 its term is 0, also of a logit of −∞: 0·ln 0 = 0.
 """
 
 from __future__ import annotations
@@ -14,37 +15,52 @@ from .activations import Activated
 from .blocks import Block, weighed
 from .masks import class_last
 from .memberships import sum_plainly, widen
-from .task import Task
+from .task import TARGET, TOTAL, Task
+
+INFINITY = float("inf")
 
 
-def entropy_sums(task: Task, library: ArrayLibrary, block: Block, activated: Activated) -> Array:
-    """Return the rows of entropy and of its weight."""
+def entropy_sums(task: Task, library: ArrayLibrary, block: Block, activated: Activated, sums: Array) -> Array:
+    """Return the rows of entropy and of its weight; `sums` are those of the overlap."""
     xp = library.xp
-    shape = activated.membership.shape
     target = _floating_target(task, library, block)
-    terms = target * _gain(task, library, activated.log)
-    if activated.log_complement is not None:
-        terms = terms + (1.0 - target) * _gain(task, library, activated.log_complement)
-    shares = target if activated.log_complement is None else xp.ones_like(target)
-    terms, shares = (weighed(task, library, block, values) for values in (terms, shares))
-    gain, share = (sum_plainly(library, xp.broadcast_to(values, shape), task.axis) for values in (terms, shares))
-    return class_last(task, library, library.stack([0.0 - gain, share]), lead=1)
+    log, rest = activated.log, activated.log_complement
+    terms = _times(library, target, _gain(task, library, log, rest))
+    if rest is not None:
+        terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log))
+    gain = _sum(task, library, weighed(task, library, block, terms), activated)
+    rows = library.unstack(sums)
+    if rest is not None:
+        share = rows[TOTAL]
+    elif task.form != "squared" or library.kind(block.target.dtype) == "bool":
+        share = rows[TARGET]
+    else:
+        share = _sum(task, library, weighed(task, library, block, target), activated)
+    return library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])
+
+
+def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) -> Array:
+    terms = library.xp.broadcast_to(terms, activated.membership.shape)
+    return class_last(task, library, sum_plainly(library, terms, task.axis), lead=0)
 
 
 def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Activated, slope: Array) -> Array:
     """Return what each logit contributes, where `slope` is the derivative in E.
 
-    dE/dz_k = w·(t_k·s_k·g(p_k) − p_k·Σ_c t_c·s_c·g(p_c)) by softmax, w·s·(t·g(p)·(1 − p) − (1 − t)·g(1 − p)·p) by sigmoid,
-    where g is the slope of f in ln p.
+    By softmax dE/dz_k = w·(t_k·s_k·g(p_k) − p_k·Σ_c t_c·s_c·g(p_c)), where g is the slope of f in
+    ln p. By sigmoid dE/dz = w·s·(t·h(p) − (1 − t)·h(1 − p)), h(p) = (1 − p)^γ·(γ·p·ln p − (1 − p)).
     """
+    xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
-    pull = weighed(task, library, block, _times_cost_slope(task, library, slope, target, activated.log))
-    p = activated.membership
-    if activated.log_complement is None:
-        pull -= p * library.xp.sum(pull, axis=task.class_axis, keepdims=True)
+    if rest is None:
+        pull = slope * target * _slope_in_log(task, library, log)
+        pull = weighed(task, library, block, pull)
+        pull -= p * xp.sum(pull, axis=task.class_axis, keepdims=True)
         return pull
-    push = _times_cost_slope(task, library, slope, 1.0 - target, activated.log_complement)
-    return pull * (1.0 - p) - weighed(task, library, block, push) * p
+    q = 1.0 - p
+    up = _slope_in_logit(task, library, p, q, log, rest)
+    down = _slope_in_logit(task, library, q, p, rest, log)
+    return weighed(task, library, block, slope * (target * up - (1.0 - target) * down))
 
 
 def _floating_target(task: Task, library: ArrayLibrary, block: Block) -> Array:
@@ -53,24 +69,72 @@ def _floating_target(task: Task, library: ArrayLibrary, block: Block) -> Array:
     return widen(task, library, block.target)
 
 
-def _gain(task: Task, library: ArrayLibrary, log: Array) -> Array:
-    """−f, from ln p."""
-    return log if task.entropy == 0 else _rest(library, log) ** task.entropy * log
+def _times(library: ArrayLibrary, target: Array, gain: Array) -> Array:
+    """t·ln p, 0 for t = 0 and p = 0; not by t alone, in which there is a slope too."""
+    xp = library.xp
+    if not library.are_finite(gain):
+        lost = (gain == -INFINITY) & (target == 0)
+        gain = xp.where(lost, xp.zeros_like(gain), gain)
+    return target * gain
 
 
-def _times_cost_slope(task: Task, library: ArrayLibrary, slope: Array, target: Array, log: Array) -> Array:
-    """slope·target·df/d ln p, where df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
+def _gain(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) -> Array:
+    """−f, from ln p and, where there is a complement, ln(1 − p)."""
+    if task.entropy == 0:
+        return log
+    if not (library.traced(log) or library.differentiable(log)):
+        return _focus(task, library, log, rest) * log
+    # whoever differentiates the product meets 0·∞ at p = 0, where it is ln p
+    xp = library.xp
+    finite = log > -INFINITY
+    some = xp.where(finite, log, xp.zeros_like(log))
+    return xp.where(finite, _focus(task, library, some, rest) * some, log)
+
+
+def _focus(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) -> Array:
+    """(1 − p)^γ."""
+    xp, gamma = library.xp, task.entropy or 0.0
+    if rest is not None:
+        return xp.exp(gamma * rest)
+    base = _complement(library, log)
+    if not (library.traced(log) or library.differentiable(log)):
+        return base**gamma
+    # the slope of a power below 1 is infinite at 0, where it is multiplied by ln 1
+    some = base > 0
+    power = xp.where(some, base, xp.ones_like(base)) ** gamma
+    return xp.where(some, power, xp.zeros_like(base))
+
+
+def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array | float:
+    """df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
     xp = library.xp
     if task.entropy == 0:
-        return -slope * target
-    rest = _rest(library, log)
+        return -1.0
+    log = _finite(library, log)
+    rest = _complement(library, log)
     power = rest**task.entropy
     # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
     some = rest > 0
     quotient = xp.where(some, log / xp.where(some, rest, xp.ones_like(rest)), -xp.ones_like(rest))
-    return slope * target * (power * (task.entropy * xp.exp(log) * quotient - 1.0))
+    return power * (task.entropy * xp.exp(log) * quotient - 1.0)
 
 
-def _rest(library: ArrayLibrary, log: Array) -> Array:
+def _slope_in_logit(task: Task, library: ArrayLibrary, p: Array, q: Array, log: Array, rest: Array) -> Array:
+    """df/dz of a sigmoid p = σ(z), h of `entropy_slope`; q = 1 − p."""
+    if task.entropy == 0:
+        return -q
+    focus = library.xp.exp(task.entropy * rest)
+    return focus * (task.entropy * p * _finite(library, log) - q)
+
+
+def _finite(library: ArrayLibrary, log: Array) -> Array:
+    """Return a logarithm whose product with 0 is 0."""
+    if library.are_finite(log):
+        return log
+    xp = library.xp
+    return xp.maximum(log, xp.full_like(log, xp.finfo(log.dtype).min / 4))
+
+
+def _complement(library: ArrayLibrary, log: Array) -> Array:
     """1 − p, to the last digits where p is almost 1."""
     return -library.xp.expm1(log)

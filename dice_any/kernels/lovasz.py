@@ -18,7 +18,7 @@ from .memberships import valid_memberships, valid_weight
 from .task import Task
 
 #: Rows of `lovasz_sums`; from the last on, how many values of prediction, target and weight were invalid.
-LOSS, TARGET_SIZE, INVALID = range(3)
+LOSS, TARGET_SIZE, TOTAL_SIZE, INVALID = range(4)
 ROWS = INVALID + len(Invalid._fields)
 
 
@@ -32,16 +32,18 @@ class _Errors(NamedTuple):
     slopes: Array  # g, in the order of `sorted`
     order: Array  # where in its row each of them came from
     size: Array  # Y
+    total: Array  # N
     invalid: list[Array]  # how many values of prediction, target and weight
 
 
 def lovasz_sums(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, hinge: bool
 ) -> Array:
-    """Return the loss of each count, the target's size and the numbers of invalid values, (5, *counts)."""
+    """Return for each count its loss, the target's size, the total and the numbers of invalid values, (6, *counts)."""
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
-    return library.stack([loss, *(library.xp.astype(row, loss.dtype) for row in (errors.size, *errors.invalid))])
+    rest = (errors.size, errors.total, *errors.invalid)
+    return library.stack([loss, *(library.xp.astype(row, loss.dtype) for row in rest)])
 
 
 def lovasz_gradient(
@@ -73,7 +75,7 @@ def _sorted_errors(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight)
     t = block.target
-    p = activate(task, library, block.prediction, block.counted).membership
+    p = activate(task, library, block.prediction).membership
     invalid = invalid_labels(task, library, target, None)
     if not hinge:
         p, bad = valid_memberships(task, library, p, activated=task.activation is not None)
@@ -91,15 +93,18 @@ def _sorted_errors(
         weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
     e, t_rows, w = (_to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights))
     order = xp.argsort(-library.detach(e), axis=-1, stable=True)
-    slopes, size = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
+    slopes, size, total = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
     masks = counted_invalid(library, p.shape, invalid, block.counted)
     found = {name: library.count(_to_rows(task, library, mask), (slopes.ndim - 1,)) for name, mask in masks.items()}
-    invalid_numbers = by_argument(found, xp.zeros_like(size, dtype=xp.int64))
-    return _Errors(p, t, error, xp.take_along_axis(e, order, axis=-1), library.detach(slopes), order, size, invalid_numbers)
+    numbers = by_argument(found, xp.zeros_like(size, dtype=xp.int64))
+    in_order = xp.take_along_axis(e, order, axis=-1)
+    return _Errors(p, t, error, in_order, library.detach(slopes), order, size, total, numbers)
 
 
-def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array]:
-    """Return what each element adds to the Jaccard loss of those before it, and the size of the target."""
+def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array, Array]:
+    """Return what each element adds to the Jaccard loss of those before it, the size of the target
+    and the total.
+    """
     xp = library.xp
     w = xp.astype(w, library.widest(w))
     zero = xp.zeros_like(w)
@@ -109,7 +114,8 @@ def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, A
     empty = union == 0
     loss = 1.0 - (size - inside) / xp.where(empty, xp.ones_like(union), union)
     loss = xp.where(empty, zero, loss)
-    return loss - xp.concat([zero[..., :1], loss[..., :-1]], axis=-1), size[..., 0]
+    slopes = loss - xp.concat([zero[..., :1], loss[..., :-1]], axis=-1)
+    return slopes, size[..., 0], union[..., -1]
 
 
 def _row_order(task: Task) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
@@ -47,7 +48,8 @@ def membership_sums(
     counts = by_argument(dict(zip(masks, found, strict=True)), none)
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
-    sums = xp.concat([sums[2:3, ...], sums[:2, ...], sums[3:, ...], _as_sums(task, library, counts)])  # as rows are told
+    sizes, both, *total = library.split(sums, (2, 1, 1) if weighted else (2, 1))
+    sums = xp.concat([both, sizes, *total, _as_sums(task, library, counts)])  # as rows are told
     return class_last(task, library, sums, lead=len(task.lead))
 
 
@@ -178,6 +180,11 @@ def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
 def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     """Return floating values in float64 for exact sums, else in float32 or wider."""
     xp = library.xp
-    if task.kind == "exact" or values.dtype == xp.float64:
+    if task.kind == "exact" or values.dtype == xp.float64 or is_wide(values.dtype):
         return xp.astype(values, xp.float64, copy=False)
     return xp.astype(values, xp.float32, copy=False)
+
+
+def is_wide(dtype: Any) -> bool:
+    """Tell whether a floating dtype is wider than float64, as NumPy's longdouble is."""
+    return getattr(dtype, "itemsize", 0) > 8

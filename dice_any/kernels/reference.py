@@ -100,4 +100,4 @@ def block_sums(
     sums = add(task, library, activated.membership, block.target, block.counted, block.weight, invalid)
     if task.entropy is None:
         return sums
-    return library.xp.concat([sums, entropy_sums(task, library, block, activated)])
+    return library.xp.concat([sums, entropy_sums(task, library, block, activated, sums)])

@@ -170,9 +170,9 @@ def log1p(e: Any) -> Any:
 
 
 def sigmoid(z: Any) -> Any:
-    """Return 1 / (1 + e⁻ᶻ)."""
+    """Return 1 / (1 + e⁻ᶻ), NaN of +∞."""
     e = exp(-z if z > real(0.0) else z)
-    return (real(1.0) if z > real(0.0) else e) / (real(1.0) + e)
+    return (real(1.0) + real(0.0) * z if z > real(0.0) else e) / (real(1.0) + e)
 
 
 def log_sigmoid(z: Any) -> Any:
@@ -195,7 +195,7 @@ def cost_slope(log_p: Any, power: Any) -> Any:
     rest = -expm1(log_p)
     # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
     quotient = log_p / (rest if rest > real(0.0) else real(1.0))
-    quotient = quotient if rest > real(0.0) else real(-1.0)
+    quotient = quotient if (rest > real(0.0)) & (log_p > MINUS_INFINITY) else real(-1.0)
     return rest_power(log_p, power) * (power * (exp(log_p) * quotient) - real(1.0))
 
 
@@ -255,6 +255,7 @@ def compiled(compile: Callable[[Any], Any], wide: bool = False) -> SimpleNamespa
 if np is not None:
     real: Any = np.float32
     LOWEST, HIGHEST = np.float32(-(2.0**-20)), np.float32(1.0 + 2.0**-20)
+    MINUS_INFINITY = np.float32(-np.inf)
     LOG2_E, EXP_LOWEST = np.float32(1.44269504), np.float32(-87.33654)
     # ln 2 in two parts, so that k times the first has no rounding
     LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)

@@ -48,7 +48,7 @@ def block_gradient(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
-    activated = activate(task, library, block.prediction, block.counted, kept=kept)
+    activated = activate(task, library, block.prediction, kept=kept)
     x = activated.membership
     if task.activation is None and task.form != "product":  # whose slope does not depend on it
         x = library.clip(x)

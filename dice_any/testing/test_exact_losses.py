@@ -21,7 +21,7 @@ Pair = tuple[float, float]
 
 
 class Parts(NamedTuple):
-    """Numerator and denominator of a ratio, and their derivatives in I and in X."""
+    """Numerator and denominator of a smoothed ratio, and their derivatives in I and in X."""
 
     ratio: Pair
     in_i: Pair
@@ -29,23 +29,27 @@ class Parts(NamedTuple):
 
 
 def dice(i: float, x: float, y: float, n: float) -> Parts:
-    return Parts((2.0 * i, x + y), (2.0, 0.0), (0.0, 1.0))
+    return Parts((2.0 * i + SMOOTH, x + y + SMOOTH), (2.0, 0.0), (0.0, 1.0))
 
 
 def jaccard(i: float, x: float, y: float, n: float) -> Parts:
-    return Parts((i, (x + y) - i), (1.0, -1.0), (0.0, 1.0))
+    return Parts((i + SMOOTH, (x + y) - i + SMOOTH), (1.0, -1.0), (0.0, 1.0))
 
 
 def tversky(i: float, x: float, y: float, n: float, alpha: float = 0.3, beta: float = 0.8) -> Parts:
     fp, fn = x - i, y - i
-    return Parts((i, i + (alpha * fp + beta * fn)), (1.0, 1.0 + (-alpha + -beta)), (0.0, alpha))
+    ratio = i + SMOOTH, i + (alpha * fp + beta * fn) + SMOOTH
+    return Parts(ratio, (1.0, 1.0 + (-alpha + -beta)), (0.0, alpha))
 
 
 def matthews(i: float, x: float, y: float, n: float) -> Parts:
-    root = math.sqrt(x * (n - x) * (y * (n - y)))
-    half = 0.5 * y * (n - y) * (n - 2.0 * x)
+    spread = y * (n - y)
+    root = math.sqrt(x * (n - x) * spread)
+    scale = 1.0 + SMOOTH / spread
+    half = 0.5 * spread * (n - 2.0 * x)
     fp, fn = x - i, y - i
-    return Parts((i * ((n - y) - fp) - fp * fn, root), (n, 0.0), (-y, half / root))
+    ratio = (i * ((n - y) - fp) - fp * fn) * scale, root + SMOOTH
+    return Parts(ratio, (n * scale, 0.0), (-y * scale, half / root))
 
 
 def halving_sum(a: float, b: float, c: float) -> float:
@@ -54,7 +58,7 @@ def halving_sum(a: float, b: float, c: float) -> float:
 
 def slopes(parts: Parts, share: float) -> tuple[float, Pair]:
     """Return the loss, and its derivatives in I and in X times the share that it has in the mean."""
-    above, below = parts.ratio[0] + SMOOTH, parts.ratio[1] + SMOOTH
+    above, below = parts.ratio
     ratio = above / below
     outer = (share * -1.0) / below
     in_i, in_x = (outer * (top - ratio * bottom) for top, bottom in (parts.in_i, parts.in_x))

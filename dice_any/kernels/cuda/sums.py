@@ -125,7 +125,8 @@ def _build_plain_terms(case: Case) -> Any:
             if labels:
                 e = cost(log_sigmoid(z if t > real(0.0) else -z), gamma)
             else:
-                e = t * cost(log_sigmoid(z), gamma) + (real(1.0) - t) * cost(log_sigmoid(-z), gamma)
+                up, down = t * cost(log_sigmoid(z), gamma), (real(1.0) - t) * cost(log_sigmoid(-z), gamma)
+                e = (up if t != real(0.0) else real(0.0)) + (down if t != real(1.0) else real(0.0))
         else:
             share = t
             e = t * cost(log, gamma) if t != real(0.0) else real(0.0)

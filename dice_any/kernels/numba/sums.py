@@ -149,7 +149,8 @@ def add_sigmoid_costs(sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, pow
                 term = cost(log_sigmoid(zs[i] if ms[i] == c else -zs[i]), power)
             else:
                 t = ys[i]
-                term = t * cost(log_sigmoid(zs[i]), power) + (ONE - t) * cost(log_sigmoid(-zs[i]), power)
+                up, down = t * cost(log_sigmoid(zs[i]), power), (ONE - t) * cost(log_sigmoid(-zs[i]), power)
+                term = (up if t != ZERO else ZERO) + (down if t != ONE else ZERO)
             weight = ws[i] if weighted else ONE
             sum_e += (term * weight if weight != ZERO else ZERO) if weighted else term
             sum_n += weight
