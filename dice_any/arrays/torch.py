@@ -101,16 +101,16 @@ class PyTorch(NumPyLike):
         return array.detach()
 
     def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
-        recorded = eager and self.differentiable(array)
-        if recorded or self._transformed(array) or self._has_tangent(array):
+        followed = self._is_transformed(array) or self._has_tangent(array)
+        if followed or (eager and self.differentiable(self._innermost(array))):
             raise ValueError(message)
         return array
 
-    def _transformed(self, array: Array) -> bool:
+    def _is_transformed(self, array: Array) -> bool:
         """Tell whether a transformation of `torch.func` differentiates in this array, at any level."""
+        if self._torch.compiler.is_compiling():  # which shows it in results only
+            return not array.requires_grad and bool((array * 1).requires_grad)
         functorch = self._torch._C._functorch
-        if self._torch.compiler.is_compiling():  # which looks at the leaves
-            return False
         while functorch.is_functorch_wrapped_tensor(array):
             if functorch.is_gradtrackingtensor(array) and array.requires_grad:
                 return True
@@ -118,6 +118,14 @@ class PyTorch(NumPyLike):
                 return True
             array = functorch.get_unwrapped(array)
         return False
+
+    def _innermost(self, array: Array) -> Array:
+        """Return what transformations have wrapped."""
+        if not self._torch.compiler.is_compiling():
+            functorch = self._torch._C._functorch
+            while functorch.is_functorch_wrapped_tensor(array):
+                array = functorch.get_unwrapped(array)
+        return array
 
     def _has_tangent(self, array: Array | None) -> bool:
         """Tell whether forward-mode differentiation follows this array."""
