@@ -14,6 +14,9 @@ class Ndonnx(ArrayLibrary):
     def device(self, array: Array) -> Any:
         return None
 
+    def sums_53_bits(self, array: Array) -> bool:
+        return True
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 

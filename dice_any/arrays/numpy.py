@@ -23,8 +23,6 @@ def tile_limit(task: Any) -> int:
 
 
 class NumPy(ArrayLibrary):
-    tiled = True
-
     def __init__(self) -> None:
         import numpy as np
 
@@ -47,6 +45,9 @@ class NumPy(ArrayLibrary):
 
     def device(self, array: Array) -> Any:
         return "cpu"
+
+    def wraps(self, array: Array) -> bool:
+        return True
 
     def are_memberships(self, values: Array) -> bool:
         return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN
