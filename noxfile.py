@@ -19,7 +19,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 #: nox session parameter -> (dependency groups, backends the suite is run on)
 BACKENDS = {
     "numpy": (["oracle"], ["numpy"]),
-    "torch": (["torch"], ["torch"]),
+    "torch": (["torch", "onnx"], ["torch"]),
     "jax": (["jax"], ["jax"]),
     "dask": (["dask"], ["dask"]),
     "strict": (["strict"], ["strict"]),

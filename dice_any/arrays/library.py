@@ -150,8 +150,13 @@ class ArrayLibrary:
 
     # -- how it computes -----------------------------------------------------------------------------------------------
 
-    #: Sums run over tiles, and int64 wraps modulo 2⁶⁴.
-    tiled = False
+    def wraps(self, array: Array) -> bool:
+        """Tell whether an int64 sum beyond 2⁶³ is one modulo 2⁶⁴, and arrays are small enough for several passes."""
+        return False
+
+    def sums_53_bits(self, array: Array) -> bool:
+        """Tell whether int64 sums are exact below 2⁵³ only, as in ONNX runtimes, which add integers as float64."""
+        return False
 
     def precision(self) -> AbstractContextManager[Any]:
         """Return the context in which float64 and int64 exist."""

@@ -21,6 +21,9 @@ class Ndonnx(ArrayLibrary):
             return False
         return True
 
+    def sums_53_bits(self, array: Array) -> bool:
+        return True
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 

@@ -26,8 +26,6 @@ def tile_limit(task: Any) -> int:
 
 
 class NumPy(NumPyLike):
-    tiled = True
-
     def __init__(self) -> None:
         import numpy as np
 
@@ -54,6 +52,9 @@ class NumPy(NumPyLike):
 
     def device(self, array: Array) -> Any:
         return "cpu"
+
+    def wraps(self, array: Array) -> bool:
+        return True
 
     def are_memberships(self, values: Array) -> bool:
         return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN

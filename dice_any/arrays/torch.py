@@ -28,13 +28,13 @@ STRETCH = 256
 
 
 class PyTorch(NumPyLike):
-    tiled = True
-
     def __init__(self) -> None:
         super().__init__("torch", "array_api_compat.torch")
         import torch
 
         self._torch = torch
+        # an export may end in ONNX; older versions cannot tell it from other compiling
+        self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
         self._registered: set[type] = set()
         self._sums = _sums_function(torch)
 
@@ -65,14 +65,23 @@ class PyTorch(NumPyLike):
         return array.device
 
     def traced(self, *arrays: Array | None) -> bool:
-        torch = self._torch
-        if torch.compiler.is_compiling():
+        if self._compiling():
             return True
-        wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+        wrapped = self._torch._C._functorch.is_functorch_wrapped_tensor
         return any(a is not None and (wrapped(a) or self._has_tangent(a)) for a in arrays)
+
+    def _compiling(self) -> bool:
+        """Tell whether operations are recorded to be run later, on other values."""
+        return bool(self._torch.compiler.is_compiling() or self._torch.jit.is_tracing())
 
     def has_values(self, array: Array) -> bool:
         return not self.traced(array) and not _is_fake(array)
+
+    def wraps(self, array: Array) -> bool:
+        return not self._compiling()
+
+    def sums_53_bits(self, array: Array) -> bool:
+        return bool(self._is_exporting() or self._torch.jit.is_tracing())
 
     def at_hand(self, array: Array) -> bool:
         return not self.traced(array) and array.device.type == "cpu" and not _is_fake(array)

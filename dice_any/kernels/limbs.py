@@ -11,6 +11,8 @@ from typing import Any
 from ..arrays.library import Array, ArrayLibrary, Axes, elements
 
 UNIT = 2**31
+#: the same in three parts
+THIRD = 2**21
 #: so few terms that a float64 sum of them, in whatever order, is off by far less than 1
 TILE = 2**22
 Limbs = tuple[Array, Array, Array]
@@ -23,25 +25,31 @@ def sum_exactly(
 ) -> tuple[Array, list[Array]]:
     """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms, limbs, *kept), uncarried.
 
-    The masks are counted in the same pass. Fewer than 2³² terms keep every integer sum below 2⁶³.
+    The masks are counted in the same pass. Fewer than 2³² terms keep every integer sum below 2⁶³,
+    or below 2⁵³ where the library asks for that.
     """
-    if library.tiled and not weighted and elements(terms[0].shape) <= TILE:
+    if not weighted and elements(terms[0].shape) <= TILE and library.wraps(terms[0]):
         return _sum_turns(library, terms, axis), [library.count(mask, axis) for mask in masks]
-    limbs = [limb for term in terms for limb in split(library, term, weighted)]
+    narrow = library.sums_53_bits(terms[0])
+    parts = [part for term in terms for part in split(library, term, weighted, narrow)]
     counted = [library.xp.astype(mask, library.xp.int64) for mask in masks]
-    sums = library.sum_integers([*limbs, *counted], axis)
-    each = len(limbs) // len(terms)
-    rows = [sums[i : i + each] for i in range(0, len(limbs), each)]
-    whole = [row if weighted else [library.xp.zeros_like(row[0]), *row] for row in rows]
-    return library.stack([library.stack(row) for row in whole]), sums[len(limbs) :]
+    sums = library.sum_integers([*parts, *counted], axis)
+    each = len(parts) // len(terms)
+    rows = [sums[i : i + each] for i in range(0, len(parts), each)]
+    if not weighted:
+        rows = [[library.xp.zeros_like(row[0]), *row] for row in rows]
+    if narrow:
+        rows = [_from_thirds(*row) for row in rows]
+    return library.stack([library.stack(row) for row in rows]), sums[len(parts) :]
 
 
-def split(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
-    """Return the limbs of each term: two, and its whole part if it is weighted.
+def split(library: ArrayLibrary, terms: Array, weighted: bool, narrow: bool = False) -> list[Array]:
+    """Return the whole part of each term if it is weighted, and its two limbs; or three thirds.
 
-    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), which are the high and the low half of the integer
-    floor(v·2⁶²): scaling by a power of two is exact in float64, so only what lies below 2⁻⁶² is lost. (The shorter
-    (v + C) − C is deleted by XLA.)
+    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), which are the high and the low
+    half of the integer floor(v·2⁶²): scaling by a power of two is exact in float64, so only what
+    lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by XLA.) Thirds of 21 bits add up
+    to less than 2⁵³.
     """
     xp = library.xp
     parts = []
@@ -50,7 +58,19 @@ def split(library: ArrayLibrary, terms: Array, weighted: bool) -> list[Array]:
         terms = terms - whole
         parts.append(xp.astype(whole, xp.int64))
     number = xp.astype(terms * float(UNIT) ** 2, xp.int64)
+    if narrow:
+        return [*parts, number >> 42, (number >> 21) & (THIRD - 1), number & (THIRD - 1)]
     return [*parts, number >> 31, number & (UNIT - 1)]
+
+
+def _from_thirds(whole: Array, top: Array, mid: Array, low: Array) -> list[Array]:
+    """Return carried limbs from sums of thirds, in units of 2⁻²⁰, 2⁻⁴¹ and 2⁻⁶², and whole parts."""
+    mid = mid + low // THIRD
+    top = top + mid // THIRD
+    mid, low = mid % THIRD, low % THIRD
+    # 20 + 11 bits of the first two, then 10 + 21 bits of the last two
+    high = top % 2**20 * 2**11 + mid // 2**10
+    return [whole + top // 2**20, high, mid % 2**10 * THIRD + low]
 
 
 def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:
