@@ -38,8 +38,11 @@ def wasserstein_loss(
     if task.class_axis is None:
         raise ValueError("`class_axis` must be given, as this loss compares classes; got None. Name the axis of classes.")
     matrix = _read_distances(distances, task.classes)
+    casts_back = library.casts_back(call.prediction)
     with library.precision():
         logits, weight = widened(library, call.prediction), call.arguments.get("weight")
+        if casts_back:
+            logits = library.xp.astype(logits, library.xp.float64)
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
         far = differentiable_map(library, task, forward, backward, logits, target, weight)
