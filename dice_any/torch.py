@@ -6,7 +6,9 @@ Each takes the arguments of its function in `dice_any` and hands them on; argume
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -57,6 +59,16 @@ class _Loss(torch.nn.Module):
         self.arguments = {name: value for name, value in arguments.items() if name not in tensors}
         self._tensors = sorted(tensors)
 
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        """Move tensors with the module, but let `.half()` of a model round no argument of its loss."""
+        kept = {name: getattr(self, name) for name in self._tensors}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, before in kept.items():
+            after = getattr(self, name)
+            if after.dtype != before.dtype:
+                setattr(self, name, before.to(after.device))
+        return self
+
     def forward(self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any) -> torch.Tensor:
         """Return the loss of a prediction and a target."""
         held = {name: getattr(self, name) for name in self._tensors}
@@ -64,7 +76,9 @@ class _Loss(torch.nn.Module):
         return loss
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        shown = {name: repr(value) for name, value in self.arguments.items()}
+        shown |= {name: f"<tensor of shape {tuple(getattr(self, name).shape)}>" for name in self._tensors}
+        return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 class DiceLoss(_Loss):
@@ -150,15 +164,26 @@ class DeepSupervision(torch.nn.Module):
 
     .. math:: L = \frac{\sum_k v_k\, L_k}{\sum_k v_k}, \qquad v_k = 2^{-k}
 
-    where :math:`L_k` is the loss of the k-th output against the target resized to it (nearest element, so that labels stay
-    labels) and :math:`v_k` its weight.
+    where :math:`L_k` is the loss of the k-th output against the target resized to it and
+    :math:`v_k` its weight.
 
     Parameters
     ----------
     loss : callable
         ``loss(prediction, target, **arguments)``, one of the modules here for instance.
     weights : sequence of float, optional
-        Weight of each output, the finest first; 1, ½, ¼, ... by default.
+        Weight of each output, the finest first; 1, ½, ¼, ... by default. An output of weight 0 is
+        left out.
+
+    Notes
+    -----
+    Call it with a list of outputs and one target, or a list of targets, one for each output, which
+    are taken as they are. So is a pixel `weight`: one, or a list. One target is resized as
+    ``torch.nn.functional.interpolate(target, mode="nearest-exact")`` does, so that labels stay
+    labels, along all axes but the classes' and the samples' (axis 0). The class axis is the
+    `class_axis` of the loss, or of the call; a loss that is not from this package is taken to have
+    it in place 1. One tensor is one output, as of a network in evaluation, and is handed to the
+    loss as it is.
 
     Examples
     --------
@@ -172,30 +197,136 @@ class DeepSupervision(torch.nn.Module):
 
     def __init__(self, loss: Any, weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.loss = loss
-        self.weights = None if weights is None else [float(weight) for weight in weights]
-
-    def forward(self, predictions: Sequence[torch.Tensor], target: torch.Tensor, **arguments: Any) -> torch.Tensor:
-        """Return the weighted mean of the losses; a pixel `weight` is resized like the target."""
-        weights = self.weights or [0.5**k for k in range(len(predictions))]
-        if len(weights) != len(predictions):
-            raise ValueError(
-                f"`predictions` must be as many as the weights, {len(weights)}; got {len(predictions)}. Pass `weights=`."
+        if isinstance(loss, type) or not callable(loss):
+            raise TypeError(
+                f"`loss` must be a function or a module; got {_name(loss)}. "
+                "Make the module first, for example `DiceLoss(class_axis=1)`."
             )
-        total = 0.0
-        for weight, prediction in zip(weights, predictions, strict=True):
-            resized = dict(arguments)
-            if arguments.get("weight") is not None:
-                resized["weight"] = _nearest(arguments["weight"], prediction)
-            total = total + weight * self.loss(prediction, _nearest(target, prediction), **resized)
-        return total / sum(weights)  # type: ignore[return-value]
+        self.loss = loss
+        self.weights = None if weights is None else _read_weights(weights)
+
+    def forward(self, predictions: Any, target: Any, **arguments: Any) -> torch.Tensor:
+        """Return the weighted mean of the losses of a list of outputs, or the loss of one output."""
+        if isinstance(predictions, torch.Tensor):
+            self._refuse_stack(predictions, target, arguments)
+            loss: torch.Tensor = self.loss(predictions, target, **arguments)
+            return loss
+        outputs = _read_outputs(predictions)
+        weights = self.weights or [0.5**k for k in range(len(outputs))]
+        if len(weights) != len(outputs):
+            raise ValueError(
+                f"`predictions` must be as many as the weights, {len(weights)}; got {len(outputs)}. Pass `weights=`."
+            )
+        class_axes = [self._class_axis(output, arguments) for output in outputs]
+        targets = _of_each_output("target", target, outputs, class_axes)
+        pixel_weights = _of_each_output("weight", arguments.pop("weight", None), outputs, class_axes)
+        total: Any = 0.0
+        for k, weight in enumerate(weights):
+            if weight:
+                given = arguments if pixel_weights[k] is None else {**arguments, "weight": pixel_weights[k]}
+                total = total + weight * self.loss(outputs[k], targets[k], **given)
+        return total / sum(weights)  # type: ignore[no-any-return]
+
+    def _class_axis(self, prediction: torch.Tensor, arguments: dict[str, Any]) -> int | None:
+        """Return the prediction's axis of classes, None if it has none."""
+        place = arguments.get("class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1))
+        return place % prediction.ndim if isinstance(place, int) and prediction.ndim else None
+
+    def _refuse_stack(self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]) -> None:
+        """Refuse outputs that lie in one tensor: it would pass for one output with samples of its own."""
+        if not isinstance(target, torch.Tensor):
+            raise TypeError(
+                f"`target` must be a tensor beside one output; got {_name(target)}. Pass the finest one, `target[0]`."
+            )
+        labels = not (target.is_floating_point() or target.dtype == torch.bool)
+        lacks_classes = labels and self._class_axis(prediction, arguments) is not None
+        if prediction.ndim > target.ndim + (lacks_classes or not _is_ours(self.loss)):
+            floating = "" if labels else ", and a label map must be of integers"
+            raise ValueError(
+                "`predictions` must be one output that fits the target, or a list of outputs; got a tensor of shape "
+                f"{tuple(prediction.shape)} for a target of shape {tuple(target.shape)}. "
+                f"If it holds the outputs along axis 1, pass `predictions.unbind(1)`{floating}."
+            )
 
 
-def _nearest(target: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
-    """Resize the spatial axes, which are the last of both, to those of the prediction."""
-    for axis in range(2 - target.ndim if target.ndim == prediction.ndim else 1 - target.ndim, 0):
-        old, new = target.shape[axis], prediction.shape[axis]
-        if old not in (1, new):
-            places = ((torch.arange(new, device=target.device) + 0.5) * (old / new)).to(torch.int64)
-            target = target.index_select(axis, places)
-    return target
+def _bound(loss: Any) -> dict[str, Any]:
+    """Return the arguments that a loss was made with."""
+    if isinstance(loss, partial):
+        return _bound(loss.func) | loss.keywords
+    return loss.arguments if isinstance(loss, _Loss) else {}
+
+
+def _is_ours(loss: Any) -> bool:
+    if isinstance(loss, partial):
+        return _is_ours(loss.func)
+    return isinstance(loss, _Loss) or loss in _FUNCTIONS
+
+
+_FUNCTIONS = [getattr(losses, name) for name in losses.__all__]
+
+
+def _name(value: object) -> str:
+    """Say what something is: a class by its own name, anything else by that of its class."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def _read_weights(weights: Sequence[float]) -> list[float]:
+    numbers = [float(weight) for weight in weights]
+    if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
+        raise ValueError("`weights` must be finite, not negative and not all 0; got others. Weigh what is to be learnt.")
+    return numbers
+
+
+def _read_outputs(predictions: Any) -> list[torch.Tensor]:
+    """Return the outputs of a network, the finest first."""
+    if not isinstance(predictions, (list, tuple)):
+        cure = "Choose its outputs: `[outputs[name], ...]`" if isinstance(predictions, Mapping) else "Pass a list"
+        raise TypeError(f"`predictions` must be a tensor or a list of tensors; got {_name(predictions)}. {cure}.")
+    if not predictions:
+        raise ValueError("`predictions` must hold at least one output; got none. Pass what the network returns.")
+    for prediction in predictions:
+        if not isinstance(prediction, torch.Tensor):
+            raise TypeError(
+                f"`predictions` must hold tensors; got {_name(prediction)} among them. "
+                "Choose the logits at each resolution, the finest first."
+            )
+    return list(predictions)
+
+
+def _of_each_output(name: str, given: Any, outputs: list[torch.Tensor], class_axes: list[int | None]) -> list[Any]:
+    """Return one array for each output: those that were given, or the one that was, resized."""
+    if given is None:
+        return [None] * len(outputs)
+    if isinstance(given, torch.Tensor):
+        return [_nearest(given, output, axis) for output, axis in zip(outputs, class_axes, strict=True)]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"`{name}` must be a tensor or a list of tensors; got {_name(given)}. Pass one for each output.")
+    if len(given) != len(outputs):
+        raise ValueError(
+            f"`{name}` must be one tensor, or one for each of {len(outputs)} outputs; got {len(given)}. Pass as many."
+        )
+    return list(given)
+
+
+def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | None) -> torch.Tensor:
+    """Resize the spatial axes of a target, or of its weight, to the prediction's, by the nearest element.
+
+    It has the prediction's axes, or all of them but the class axis. What does not fit is left to the loss to refuse.
+    """
+    own = [a for a in range(prediction.ndim) if array.ndim == prediction.ndim or a != class_axis]
+    if len(own) != array.ndim:
+        return array
+    for axis, place in enumerate(own):
+        old, new = array.shape[axis], prediction.shape[place]
+        # neither samples nor classes are space; a length of 1 is a weight's, for all elements alike
+        if place not in (0, class_axis) and old not in (1, new):
+            index: Any = (*(slice(None),) * axis, _places(old, new, array))
+            array = array[index]
+    return array
+
+
+def _places(old: int, new: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the places of the nearest elements, as PyTorch itself rounds them: in float64 for arrays of that."""
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    numbers = torch.arange(old, dtype=dtype, device=like.device)
+    return torch.nn.functional.interpolate(numbers[None, None], size=new, mode="nearest-exact")[0, 0].to(torch.int64)
