@@ -6,7 +6,8 @@ Each takes the arguments of its function in `dice_any` and hands them on; argume
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,7 +15,6 @@ import torch
 
 from . import losses
 from .loss_arguments import LossArguments
-from .reading import check_not_negative
 
 __all__ = [
     "CenterlineDiceLoss",
@@ -59,6 +59,16 @@ class _Loss(torch.nn.Module):
         self.arguments = {name: value for name, value in arguments.items() if name not in tensors}
         self._tensors = sorted(tensors)
 
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        """Move tensors with the module, but let `.half()` of a model round no argument of its loss."""
+        kept = {name: getattr(self, name) for name in self._tensors}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, before in kept.items():
+            after = getattr(self, name)
+            if after.dtype != before.dtype:
+                setattr(self, name, before.to(after.device))
+        return self
+
     def forward(self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any) -> torch.Tensor:
         """Return the loss of a prediction and a target."""
         loss: torch.Tensor = self.as_partial()(prediction, target, **arguments)
@@ -70,7 +80,9 @@ class _Loss(torch.nn.Module):
         return partial(type(self).function, **(self.arguments | held))
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        shown = {name: repr(value) for name, value in self.arguments.items()}
+        shown |= {name: f"<tensor of shape {tuple(getattr(self, name).shape)}>" for name in self._tensors}
+        return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 class DiceLoss(_Loss):
@@ -156,30 +168,26 @@ class DeepSupervision(torch.nn.Module):
 
     .. math:: L = \frac{\sum_k v_k\, L_k}{\sum_k v_k}, \qquad v_k = 2^{-k}
 
-    where :math:`L_k` is the loss of the k-th output against the target resized to it (nearest element, so that labels stay
-    labels) and :math:`v_k` its weight.
+    where :math:`L_k` is the loss of the k-th output against the target resized to it and
+    :math:`v_k` its weight.
 
     Parameters
     ----------
     loss : callable
-        ``loss(prediction, target, **arguments)``, one of the modules here for instance. Its `class_axis` tells which axis
-        is not resized; a loss without one is taken to have its classes on axis 1.
+        ``loss(prediction, target, **arguments)``, one of the modules here for instance.
     weights : sequence of float, optional
-        Weight of each output, the finest first; 1, ½, ¼, ... by default.
+        Weight of each output, the finest first; 1, ½, ¼, ... by default. An output of weight 0 is
+        left out.
 
     Notes
     -----
-    It is called with a list or tuple of outputs, or with one tensor, which is one output: the loss itself, as networks
-    return it in evaluation. The target is one tensor, or a list with one for each output, used as they are; so is a pixel
-    `weight`. Axis 0 holds the samples, unless it is the class axis.
-
-    Raises
-    ------
-    TypeError
-        If an output is no tensor.
-    ValueError
-        If outputs, targets and weights are not as many, if samples differ, or if one tensor holds several outputs: a stack
-        (samples, outputs, ...) is taken apart by ``.unbind(1)``.
+    Call it with a list of outputs and one target, or a list of targets, one for each output, which
+    are taken as they are. So is a pixel `weight`: one, or a list. One target is resized as
+    ``torch.nn.functional.interpolate(target, mode="nearest-exact")`` does, so that labels stay
+    labels, along all axes but the classes' and the samples' (axis 0). The class axis is the
+    `class_axis` of the loss, or of the call; a loss that is not from this package is taken to have
+    it in place 1. One tensor is one output, as of a network in evaluation, and is handed to the
+    loss as it is.
 
     Examples
     --------
@@ -193,104 +201,136 @@ class DeepSupervision(torch.nn.Module):
 
     def __init__(self, loss: Any, weights: Sequence[float] | None = None) -> None:
         super().__init__()
+        if isinstance(loss, type) or not callable(loss):
+            raise TypeError(
+                f"`loss` must be a function or a module; got {_name(loss)}. "
+                "Make the module first, for example `DiceLoss(class_axis=1)`."
+            )
         self.loss = loss
-        if weights is not None:
-            check_not_negative(**{f"weights[{k}]": weight for k, weight in enumerate(weights)})
-            if not sum(weights) > 0:
-                raise ValueError(
-                    "`weights` must add up to more than 0; got zeros only. Leave out outputs that do not count."
-                )
-        self.weights = None if weights is None else [float(weight) for weight in weights]
+        self.weights = None if weights is None else _read_weights(weights)
 
-    def forward(
-        self,
-        predictions: torch.Tensor | Sequence[torch.Tensor],
-        target: torch.Tensor | Sequence[torch.Tensor],
-        **arguments: Any,
-    ) -> torch.Tensor:
-        """Return the weighted mean of the losses."""
-        class_axis = self._class_axis(arguments)
-        single = isinstance(predictions, torch.Tensor)
-        outputs: Any = [predictions] if single else predictions
-        _check_outputs(outputs)
-        weights = [1.0] if single else self.weights or [0.5**k for k in range(len(outputs))]
+    def forward(self, predictions: Any, target: Any, **arguments: Any) -> torch.Tensor:
+        """Return the weighted mean of the losses of a list of outputs, or the loss of one output."""
+        if isinstance(predictions, torch.Tensor):
+            self._refuse_stack(predictions, target, arguments)
+            loss: torch.Tensor = self.loss(predictions, target, **arguments)
+            return loss
+        outputs = _read_outputs(predictions)
+        weights = self.weights or [0.5**k for k in range(len(outputs))]
         if len(weights) != len(outputs):
             raise ValueError(
                 f"`predictions` must be as many as the weights, {len(weights)}; got {len(outputs)}. Pass `weights=`."
             )
-        targets = _each("target", target, outputs, class_axis)
-        pixels: list[Any] = [None] * len(outputs)
-        if (weight := arguments.pop("weight", None)) is not None:
-            pixels = _each("weight", weight, outputs, class_axis)
-        parts: list[torch.Tensor] = []
-        for output, truth, pixel in zip(outputs, targets, pixels, strict=True):
-            _check_not_stacked(output, truth, class_axis)
-            given = arguments if pixel is None else {**arguments, "weight": pixel}
-            parts.append(self.loss(output, truth, **given))
-        if single:
-            return parts[0]
-        total = sum(share * part for share, part in zip(weights, parts, strict=True))
-        return total / sum(weights)  # type: ignore[no-any-return,return-value]
+        class_axes = [self._class_axis(output, arguments) for output in outputs]
+        targets = _of_each_output("target", target, outputs, class_axes)
+        pixel_weights = _of_each_output("weight", arguments.pop("weight", None), outputs, class_axes)
+        total: Any = 0.0
+        for k, weight in enumerate(weights):
+            if weight:
+                given = arguments if pixel_weights[k] is None else {**arguments, "weight": pixel_weights[k]}
+                total = total + weight * self.loss(outputs[k], targets[k], **given)
+        return total / sum(weights)  # type: ignore[no-any-return]
 
-    def _class_axis(self, arguments: dict[str, Any]) -> int | None:
-        """Return the class axis that the loss is called with."""
-        known = {**getattr(self.loss, "keywords", {}), **getattr(self.loss, "arguments", {}), **arguments}
-        if "class_axis" in known or isinstance(self.loss, _Loss):
-            return known.get("class_axis")
-        return 1
+    def _class_axis(self, prediction: torch.Tensor, arguments: dict[str, Any]) -> int | None:
+        """Return the prediction's axis of classes, None if it has none."""
+        place = arguments.get("class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1))
+        return place % prediction.ndim if isinstance(place, int) and prediction.ndim else None
+
+    def _refuse_stack(self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]) -> None:
+        """Refuse outputs that lie in one tensor: it would pass for one output with samples of its own."""
+        if not isinstance(target, torch.Tensor):
+            raise TypeError(
+                f"`target` must be a tensor beside one output; got {_name(target)}. Pass the finest one, `target[0]`."
+            )
+        labels = not (target.is_floating_point() or target.dtype == torch.bool)
+        lacks_classes = labels and self._class_axis(prediction, arguments) is not None
+        if prediction.ndim > target.ndim + (lacks_classes or not _is_ours(self.loss)):
+            floating = "" if labels else ", and a label map must be of integers"
+            raise ValueError(
+                "`predictions` must be one output that fits the target, or a list of outputs; got a tensor of shape "
+                f"{tuple(prediction.shape)} for a target of shape {tuple(target.shape)}. "
+                f"If it holds the outputs along axis 1, pass `predictions.unbind(1)`{floating}."
+            )
 
 
-def _check_outputs(outputs: Any) -> None:
-    if not isinstance(outputs, (list, tuple)) or not all(isinstance(output, torch.Tensor) for output in outputs):
-        every = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-        found = ", ".join(sorted({type(output).__name__ for output in every}))
-        raise TypeError(
-            f"`predictions` must be a tensor or a list of tensors, one an output; got {found}. Pass the outputs themselves."
-        )
-    if not outputs:
-        raise ValueError("`predictions` must hold an output or more; got an empty list. Pass one tensor for one output.")
+def _bound(loss: Any) -> dict[str, Any]:
+    """Return the arguments that a loss was made with."""
+    if isinstance(loss, partial):
+        return _bound(loss.func) | loss.keywords
+    return loss.arguments if isinstance(loss, _Loss) else {}
 
 
-def _check_not_stacked(output: torch.Tensor, target: torch.Tensor, class_axis: int | None) -> None:
-    """Refuse one tensor of several outputs, whose classes or samples would be taken for something else."""
-    labels = class_axis is not None and not target.is_floating_point() and target.dtype != torch.bool
-    if output.ndim > target.ndim + labels:
+def _is_ours(loss: Any) -> bool:
+    if isinstance(loss, partial):
+        return _is_ours(loss.func)
+    return isinstance(loss, _Loss) or loss in _FUNCTIONS
+
+
+_FUNCTIONS = [getattr(losses, name) for name in losses.__all__]
+
+
+def _name(value: object) -> str:
+    """Say what something is: a class by its own name, anything else by that of its class."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def _read_weights(weights: Sequence[float]) -> list[float]:
+    numbers = [float(weight) for weight in weights]
+    if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
+        raise ValueError("`weights` must be finite, not negative and not all 0; got others. Weigh what is to be learnt.")
+    return numbers
+
+
+def _read_outputs(predictions: Any) -> list[torch.Tensor]:
+    """Return the outputs of a network, the finest first."""
+    if not isinstance(predictions, (list, tuple)):
+        cure = "Choose its outputs: `[outputs[name], ...]`" if isinstance(predictions, Mapping) else "Pass a list"
+        raise TypeError(f"`predictions` must be a tensor or a list of tensors; got {_name(predictions)}. {cure}.")
+    if not predictions:
+        raise ValueError("`predictions` must hold at least one output; got none. Pass what the network returns.")
+    for prediction in predictions:
+        if not isinstance(prediction, torch.Tensor):
+            raise TypeError(
+                f"`predictions` must hold tensors; got {_name(prediction)} among them. "
+                "Choose the logits at each resolution, the finest first."
+            )
+    return list(predictions)
+
+
+def _of_each_output(name: str, given: Any, outputs: list[torch.Tensor], class_axes: list[int | None]) -> list[Any]:
+    """Return one array for each output: those that were given, or the one that was, resized."""
+    if given is None:
+        return [None] * len(outputs)
+    if isinstance(given, torch.Tensor):
+        return [_nearest(given, output, axis) for output, axis in zip(outputs, class_axes, strict=True)]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"`{name}` must be a tensor or a list of tensors; got {_name(given)}. Pass one for each output.")
+    if len(given) != len(outputs):
         raise ValueError(
-            f"`predictions` must have an axis for each of the target's{', and that of the classes' if labels else ''}; got "
-            f"shape {tuple(output.shape)} beside {tuple(target.shape)}. Take a stack of outputs (samples, outputs, ...) "
-            "apart: `predictions.unbind(1)`."
+            f"`{name}` must be one tensor, or one for each of {len(outputs)} outputs; got {len(given)}. Pass as many."
         )
+    return list(given)
 
 
-def _each(name: str, given: Any, outputs: Sequence[torch.Tensor], class_axis: int | None) -> list[torch.Tensor]:
-    """Return a target or weight for each output: those given, or one resized to each."""
-    if isinstance(given, (list, tuple)):
-        if len(given) != len(outputs):
-            raise ValueError(
-                f"`{name}` must be one tensor or as many as the outputs, {len(outputs)}; got {len(given)}. "
-                "Pass one, and it is resized to each output."
-            )
-        return list(given)
-    return [_nearest(name, given, output, class_axis) for output in outputs]
+def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | None) -> torch.Tensor:
+    """Resize the spatial axes of a target, or of its weight, to the prediction's, by the nearest element.
 
-
-def _nearest(name: str, array: torch.Tensor, output: torch.Tensor, class_axis: int | None) -> torch.Tensor:
-    """Resize the axes of elements to those of an output, each element the nearest of the old ones."""
-    axes = list(range(output.ndim))
-    if class_axis is not None and -output.ndim <= class_axis < output.ndim:
-        axes.remove(class_axis % output.ndim)
-    own = axes if array.ndim == output.ndim - 1 else list(range(array.ndim))  # without the class axis
-    if array.ndim not in (len(axes), output.ndim):
-        return array  # the loss says what does not fit
-    for axis in axes:
-        mine = own.index(axis)
-        old, new = array.shape[mine], output.shape[axis]
-        if old in (1, new):
-            continue
-        if axis == 0:
-            raise ValueError(
-                f"`{name}` must have the samples of the output, {new}; got {old}. Axis 0 holds samples, and is not resized."
-            )
-        places = ((torch.arange(new, device=array.device) + 0.5) * (old / new)).to(torch.int64)
-        array = array.index_select(mine, places)
+    It has the prediction's axes, or all of them but the class axis. What does not fit is left to the loss to refuse.
+    """
+    own = [a for a in range(prediction.ndim) if array.ndim == prediction.ndim or a != class_axis]
+    if len(own) != array.ndim:
+        return array
+    for axis, place in enumerate(own):
+        old, new = array.shape[axis], prediction.shape[place]
+        # neither samples nor classes are space; a length of 1 is a weight's, for all elements alike
+        if place not in (0, class_axis) and old not in (1, new):
+            index: Any = (*(slice(None),) * axis, _places(old, new, array))
+            array = array[index]
     return array
+
+
+def _places(old: int, new: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the places of the nearest elements, as PyTorch itself rounds them: in float64 for arrays of that."""
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    numbers = torch.arange(old, dtype=dtype, device=like.device)
+    return torch.nn.functional.interpolate(numbers[None, None], size=new, mode="nearest-exact")[0, 0].to(torch.int64)

@@ -39,8 +39,11 @@ def wasserstein_loss(
     if task.class_axis is None:
         raise ValueError("`class_axis` must be given, as this loss compares classes; got None. Name the axis of classes.")
     target, matrix = call.target, _read_distances(distances, task.classes)
+    casts_back = library.casts_back(call.prediction)
     with library.precision():
         logits, weight = widened(library, call.prediction), call.arguments.get("weight")
+        if casts_back:
+            logits = library.xp.astype(logits, library.xp.float64)
         if task.activation is None:
             block = read_block(task, library, logits, target, weight)
             logits, _ = valid_sets(call, library, task, block, block.prediction, target)

@@ -93,7 +93,7 @@ def test_a_stack_of_outputs_is_told_apart(kind: str, class_axis: int) -> None:
     criterion = modules.DeepSupervision(modules.DiceLoss(class_axis=class_axis, activation="softmax"))
     stack = torch.stack(heads, dim=1)
     with pytest.raises(
-        ValueError, match=r"`predictions` must have an axis for each of the target's.*`predictions.unbind\(1\)`"
+        ValueError, match=r"`predictions` must be one output that fits the target.*`predictions.unbind\(1\)`"
     ):
         criterion(stack, target)
     assert torch.allclose(criterion(stack.unbind(1), target), expected(criterion.loss, heads, target))
@@ -125,19 +125,19 @@ def test_gradients_reach_every_output() -> None:
     ("given", "target", "error", "message"),
     [
         ({"out": torch.zeros(2, 3, 8, 6)}, labels(8, 6), TypeError, "`predictions` must be a tensor or a list of tensors"),
-        ([None], labels(8, 6), TypeError, "`predictions` must be a tensor or a list of tensors"),
-        ([], labels(8, 6), ValueError, "`predictions` must hold an output or more"),
+        ([None], labels(8, 6), TypeError, "`predictions` must hold tensors"),
+        ([], labels(8, 6), ValueError, "`predictions` must hold at least one output"),
         (
             outputs((8, 6), (4, 3)),
             [labels(8, 6)],
             ValueError,
-            "`target` must be one tensor or as many as the outputs, 2; got 1",
+            "`target` must be one tensor, or one for each of 2 outputs",
         ),
         (
             outputs((8, 6)),
             labels(8, 6)[:1].repeat(3, 1, 1),
             ValueError,
-            "`target` must have the samples of the output, 2; got 3",
+            "`target` must have the prediction's shape without its class axis",
         ),
     ],
     ids=["dictionary", "nothing", "none", "too few targets", "samples"],

@@ -95,3 +95,14 @@ def test_the_short_report_passes_and_fails(capsys: pytest.CaptureFixture[str]) -
     assert "numpy              pass 30 sums to the bit, 0 not, 0 left out" in capsys.readouterr().out
     assert main(["abacus"]) == 1
     assert "abacus             FAIL LookupError" in capsys.readouterr().out
+
+
+def test_the_tests_of_all_go_over_all() -> None:
+    from dice_any.testing import kinds
+
+    conversions = {"dice_to_jaccard", "jaccard_to_dice"}
+    assert set(kinds.SCORES) == set(dice_any.scores.__all__) - conversions
+    assert set(kinds.LOSSES) == set(dice_any.losses.__all__)
+    named = {call.name.removeprefix("value_and_grad(").removesuffix(")") for call in kinds.of_everything()}
+    counts = {"overlap", "confusion_matrix", "pairwise_overlap"}
+    assert named == set(kinds.SCORES) | set(kinds.LOSSES) | counts

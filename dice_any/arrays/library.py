@@ -162,6 +162,13 @@ class ArrayLibrary:
         """Return the context in which float64 and int64 exist."""
         return nullcontext()
 
+    def casts_back(self, array: Array) -> bool:
+        """Tell whether a trace's way back may multiply in half precision, where that is not of float64.
+
+        To be asked outside of `precision`, which that way does not know of.
+        """
+        return False
+
     def differentiable(self, *arrays: Array | None) -> bool:
         """Tell whether an automatic differentiation follows any of these arrays outside of a trace."""
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,8 @@ FEW = 1 << 16
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
 #: times as fast as converting every number.
 STRETCH = 256
+#: Devices for which PyTorch can be told to cast the operands of some operations to half precision.
+CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
 
 
 class PyTorch(NumPyLike):
@@ -32,9 +35,10 @@ class PyTorch(NumPyLike):
         super().__init__("torch", "array_api_compat.torch")
         import torch
 
-        self._torch = torch
+        self._torch: Any = torch
         # an export may end in ONNX; older versions cannot tell it from other compiling
         self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+        self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
         self._sums = _sums_function(torch)
 
@@ -94,6 +98,17 @@ class PyTorch(NumPyLike):
 
     def has_float64(self, array: Array) -> bool:
         return bool(array.device.type != "mps")
+
+    def precision(self) -> AbstractContextManager[Any]:
+        # sums and products are formed in the precision that we chose, inside of `torch.autocast` too
+        if not self._may_cast():
+            return nullcontext()
+        torch = self._torch
+        off = [torch.autocast(device, enabled=False) for device in CASTING if torch.is_autocast_enabled(device)]
+        return off[0] if len(off) == 1 else _all_of(off)
+
+    def casts_back(self, array: Array) -> bool:
+        return self._may_cast() and self.traced(array) and self.has_float64(array)
 
     def differentiable(self, *arrays: Array | None) -> bool:
         return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
@@ -309,7 +324,8 @@ def _sums_function(torch: Any) -> Any:
             arrays = ctx.saved_tensors
             # the closed form is a constant to whoever differentiates it, and computes in place
             again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
-            pull = _pull_back(torch, ctx.operations, arrays, cotangent) if again else ctx.closed_form(*arrays, cotangent)
+            with library.precision():  # that of the way forward has been left
+                pull = _pull_back(torch, ctx.operations, arrays, cotangent) if again else ctx.closed_form(*arrays, cotangent)
             return (None, None, None, pull, *(None for _ in arrays[1:]))
 
     return Sums
@@ -330,6 +346,13 @@ def _pull_back(torch: Any, operations: Callable[..., Array], arrays: tuple[Array
     with torch.enable_grad():
         (pull,) = torch.autograd.grad(operations(*arrays), arrays[0], cotangent, create_graph=again)
     return pull
+
+
+def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManager[Any]:
+    stack = ExitStack()
+    for context in contexts:
+        stack.enter_context(context)
+    return stack
 
 
 def _first_of_run(tensor: Array, axis: Axes) -> int:
