@@ -162,13 +162,17 @@ def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array | None 
     counts, zero = ~xp.isnan(values), xp.zeros_like(values)
     if weights is None:
         weights = xp.astype(counts, values.dtype)
+        share = halving_sum(library, weights)
     else:
         weights = xp.where(counts, weights, zero)
-        nothing = xp.all(weights == 0, axis=-1, keepdims=True)
-        weights = xp.where(nothing & counts, xp.ones_like(weights), weights)
-        counts = weights != 0  # what weighs nothing may be infinite
+        share = halving_sum(library, weights)
+        if not (library.at_hand(share) and xp.all(share > 0)):
+            some = xp.expand_dims(share > 0, axis=-1)
+            weights = xp.where(some, weights, xp.astype(counts, values.dtype))
+            share = halving_sum(library, weights)
+        counts = weights > 0  # what weighs nothing may be infinite
     total = halving_sum(library, xp.where(counts, values, zero) * weights)
-    return divide(library, total, halving_sum(library, weights), NAN)
+    return divide(library, total, share, NAN)
 
 
 def size_power(class_weight: str) -> int:

@@ -99,16 +99,16 @@ def matthews_of_class(library: ArrayLibrary, s: Sums, smooth: tuple[float, float
     prediction it is 0 and nothing is added, so that smoothing rewards no collapse. Where that leaves
     0/0, the prediction's spread is taken for the target's: the slope of a root has no bound.
 
-    A constant target correlates with nothing. Its ratio is a / (N·W + b), W what is predicted wrong.
+    A constant target correlates with nothing. Its ratio is a / (N·(fp + fn) + b).
     """
     xp, (above, below) = library.xp, smooth
     mixed, spread, root = _spreads(library, s)
-    number = xp.ones_like(spread)
     denominator = root + below
     denominator = xp.where(denominator == 0, spread, denominator)
-    wrong = xp.where(s.target > 0, _at_least_0(library, s.total - s.prediction), s.prediction)
+    numerator = covariance(s) * (1.0 + above / spread)
+    wrong = (s.prediction - s.intersection) + (s.target - s.intersection)
     return (
-        xp.where(mixed, covariance(s) * (1.0 + above / spread), above * number),
+        xp.where(mixed, numerator, xp.full_like(numerator, above)),
         xp.where(mixed, denominator, s.total * wrong + below),
     )
 
@@ -120,27 +120,23 @@ def matthews_slopes(library: ArrayLibrary, s: Sums, smooth: tuple[float, float])
     zero = xp.zeros_like(spread)
     scale = xp.where(mixed, 1.0 + smooth[0] / spread, zero)
     of_root = divide(library, 0.5 * spread * (s.total - 2.0 * s.prediction), root, 0.0)
-    of_wrong = xp.where(s.target > 0, -s.total, s.total)
-    return [(s.total * scale, zero), (-s.target * scale, xp.where(mixed, of_root, of_wrong))]
+    return [
+        (s.total * scale, xp.where(mixed, zero, -2.0 * s.total)),
+        (-s.target * scale, xp.where(mixed, of_root, s.total)),
+    ]
 
 
 def _spreads(library: ArrayLibrary, s: Sums) -> tuple[Array, Array, Array]:
     """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N − Y))."""
     xp = library.xp
-    spread = s.target * _at_least_0(library, s.total - s.target)
+    spread = s.target * (s.total - s.target)
     mixed = spread > 0
-    one, zero = xp.ones_like(spread), xp.zeros_like(spread)
+    one = xp.ones_like(spread)
     spread = xp.where(mixed, spread, one)
-    product = s.prediction * _at_least_0(library, s.total - s.prediction) * spread
-    positive = mixed & (product > 0)
-    root = xp.where(positive, library.sqrt(xp.where(positive, product, one)), zero)
-    return mixed, spread, root
-
-
-def _at_least_0(library: ArrayLibrary, difference: Array) -> Array:
-    """Return a difference that only rounding makes negative; by its own slope where it is 0."""
-    xp = library.xp
-    return xp.where(difference < 0, xp.zeros_like(difference), difference)
+    product = s.prediction * (s.total - s.prediction) * spread
+    positive = product > 0
+    root = library.sqrt(xp.where(positive, product, one))
+    return mixed, spread, xp.where(positive, root, xp.zeros_like(spread))
 
 
 # -- of more than one overlap ------------------------------------------------------------------------------------------
@@ -245,11 +241,8 @@ def halving_sum(library: ArrayLibrary, values: Array) -> Array:
 
     Every library orders its own `sum` differently, and the last bits with it.
     """
-    xp = library.xp
     while values.shape[-1] > 1:
-        half = values.shape[-1] // 2
-        lengths = (half, 1, half) if values.shape[-1] % 2 else (half, half)
-        front, *middle, back = library.split(values, lengths, axis=-1)
+        front, middle, back = library.halves(values)
         paired = front + back
-        values = xp.concat([paired, *middle], axis=-1) if middle else paired
-    return library.only(values) if values.shape[-1] else xp.sum(values, axis=-1)  # of nothing, 0
+        values = paired if middle is None else library.xp.concat([paired, middle], axis=-1)
+    return library.only(values) if values.shape[-1] else library.xp.sum(values, axis=-1)  # of nothing, 0

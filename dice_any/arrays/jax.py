@@ -75,8 +75,14 @@ class Jax(NumPyLike):
     # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of the
     # context of `precision`, where the zeros that their ways back start from would not be float64.
 
-    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
-        return list(self._jax.lax.split(array, lengths, axis % array.ndim))
+    def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:
+        return list(self._jax.lax.split(array, lengths))
+
+    def halves(self, array: Array) -> tuple[Array, Array | None, Array]:
+        half = array.shape[-1] // 2
+        lengths = (half, 1, half) if array.shape[-1] % 2 else (half, half)
+        front, *middle, back = self._jax.lax.split(array, lengths, array.ndim - 1)
+        return front, middle[0] if middle else None, back
 
     def unstack(self, array: Array) -> list[Array]:
         return list(self.xp.unstack(array))
@@ -85,7 +91,7 @@ class Jax(NumPyLike):
         return self.xp.squeeze(array, axis=-1)
 
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
-        parts = self.split(array, (1,) * array.shape[-1], axis=-1)
+        parts = self._jax.lax.split(array, (1,) * array.shape[-1], array.ndim - 1)
         return self.xp.concatenate([parts[number] for number in numbers], axis=-1)
 
     def clip(self, values: Array) -> Array:

@@ -200,14 +200,20 @@ class ArrayLibrary:
         """Stack small arrays of sums."""
         return self.xp.stack(arrays, axis=axis)
 
-    def split(self, array: Array, lengths: Sequence[int], axis: int = 0) -> list[Array]:
-        """Return parts of these lengths along the first or (-1) the last axis."""
+    def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:
+        """Return parts of these lengths along the first axis."""
         parts, start = [], 0
         for length in lengths:
-            part = slice(start, start + length)
-            parts.append(array[part, ...] if axis == 0 else array[..., part])
+            parts.append(array[start : start + length, ...])
             start += length
         return parts
+
+    def halves(self, array: Array) -> tuple[Array, Array | None, Array]:
+        """Return the front and the back half of the last axis, and between them what is left."""
+        length = array.shape[-1]
+        half = length // 2
+        middle = array[..., half : half + 1] if length % 2 else None
+        return array[..., :half], middle, array[..., length - half :]
 
     def unstack(self, array: Array) -> list[Array]:
         """Return the rows of small arrays of sums."""

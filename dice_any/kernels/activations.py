@@ -21,6 +21,8 @@ class Activated(NamedTuple):
     log: Array | None = None
     #: of 1 − membership; by sigmoid only, as softmax has no set and complement
     log_complement: Array | None = None
+    #: whether it is known already that no logarithm is infinite
+    finite: bool | None = None
 
 
 def activate(
@@ -77,14 +79,16 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     # would be taken for 0
     shrunk = xp.exp(xp.where(positive, -z, z))
     numerator = xp.where(positive, library.constant(1.0, z.dtype, z), shrunk)
-    if not library.are_finite(z):  # +∞ is no logit
+    finite = library.are_finite(z)
+    if not finite:  # +∞ is no logit
         invalid = library.constant(float("nan"), z.dtype, z)
         numerator = xp.where(z == float("inf"), invalid, numerator)
     membership = numerator / (1.0 + shrunk)
     if task.entropy is None:
         return Activated(membership)
     rest, zero = xp.log1p(shrunk), xp.zeros_like(z)
-    return Activated(membership, xp.where(positive, zero, z) - rest, xp.where(positive, -z, zero) - rest)
+    logs = xp.where(positive, zero, z) - rest, xp.where(positive, -z, zero) - rest
+    return Activated(membership, *logs, finite)
 
 
 def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:

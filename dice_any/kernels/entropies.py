@@ -24,10 +24,10 @@ def entropy_sums(task: Task, library: ArrayLibrary, block: Block, activated: Act
     """Return the rows of entropy and of its weight; `sums` are those of the overlap."""
     xp = library.xp
     target = _floating_target(task, library, block)
-    log, rest = activated.log, activated.log_complement
-    terms = _times(library, target, _gain(task, library, log, rest))
+    log, rest, finite = activated.log, activated.log_complement, _are_finite(library, activated)
+    terms = _times(library, target, _gain(task, library, log, rest), finite)
     if rest is not None:
-        terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log))
+        terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log), finite)
     gain = _sum(task, library, weighed(task, library, block, terms), activated)
     rows = library.unstack(sums)
     if rest is not None:
@@ -52,15 +52,21 @@ def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Ac
     """
     xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
+    if task.entropy == 0:  # g = −1 and h(p) = p − 1
+        pull = -slope * target if rest is None else slope * (p - target)
+    else:
+        if not _are_finite(library, activated):
+            log, rest = (None if each is None else _clamped(library, each) for each in (log, rest))
+        if rest is None:
+            pull = slope * target * _slope_in_log(task, library, log)
+        else:
+            q = 1.0 - p
+            up, down = (_slope_in_logit(task, library, *s) for s in ((p, q, log, rest), (q, p, rest, log)))
+            pull = slope * (target * up - (1.0 - target) * down)
+    pull = weighed(task, library, block, pull)
     if rest is None:
-        pull = slope * target * _slope_in_log(task, library, log)
-        pull = weighed(task, library, block, pull)
         pull -= p * xp.sum(pull, axis=task.class_axis, keepdims=True)
-        return pull
-    q = 1.0 - p
-    up = _slope_in_logit(task, library, p, q, log, rest)
-    down = _slope_in_logit(task, library, q, p, rest, log)
-    return weighed(task, library, block, slope * (target * up - (1.0 - target) * down))
+    return pull
 
 
 def _floating_target(task: Task, library: ArrayLibrary, block: Block) -> Array:
@@ -69,10 +75,14 @@ def _floating_target(task: Task, library: ArrayLibrary, block: Block) -> Array:
     return widen(task, library, block.target)
 
 
-def _times(library: ArrayLibrary, target: Array, gain: Array) -> Array:
+def _are_finite(library: ArrayLibrary, activated: Activated) -> bool:
+    return library.are_finite(activated.log) if activated.finite is None else activated.finite
+
+
+def _times(library: ArrayLibrary, target: Array, gain: Array, finite: bool) -> Array:
     """t·ln p, 0 for t = 0 and p = 0; not by t alone, in which there is a slope too."""
     xp = library.xp
-    if not library.are_finite(gain):
+    if not finite:
         lost = (gain == -INFINITY) & (target == 0)
         gain = xp.where(lost, xp.zeros_like(gain), gain)
     return target * gain
@@ -105,12 +115,9 @@ def _focus(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) ->
     return xp.where(some, power, xp.zeros_like(base))
 
 
-def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array | float:
-    """df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
+def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array:
+    """g = df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
     xp = library.xp
-    if task.entropy == 0:
-        return -1.0
-    log = _finite(library, log)
     rest = _complement(library, log)
     power = rest**task.entropy
     # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
@@ -120,17 +127,12 @@ def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array | floa
 
 
 def _slope_in_logit(task: Task, library: ArrayLibrary, p: Array, q: Array, log: Array, rest: Array) -> Array:
-    """df/dz of a sigmoid p = σ(z), h of `entropy_slope`; q = 1 − p."""
-    if task.entropy == 0:
-        return -q
-    focus = library.xp.exp(task.entropy * rest)
-    return focus * (task.entropy * p * _finite(library, log) - q)
+    """h, the slope of f in the logit of a sigmoid p; q = 1 − p."""
+    return library.xp.exp(task.entropy * rest) * (task.entropy * p * log - q)
 
 
-def _finite(library: ArrayLibrary, log: Array) -> Array:
+def _clamped(library: ArrayLibrary, log: Array) -> Array:
     """Return a logarithm whose product with 0 is 0."""
-    if library.are_finite(log):
-        return log
     xp = library.xp
     return xp.maximum(log, xp.full_like(log, xp.finfo(log.dtype).min / 4))
 
