@@ -85,7 +85,7 @@ def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
 def loss_dtype(prediction: Array | Overlap) -> str:
     """Return the dtype of a loss: that of a floating prediction, at least float32; float64 for counts and overlaps."""
     if isinstance(prediction, Overlap):
-        return "float64"
+        return "float64" if prediction._library.has_float64(prediction._sums) else "float32"
     library = library_of(prediction)
     if library.kind(prediction.dtype) == "floating" and prediction.dtype != library.xp.float64:
         return "float32"
