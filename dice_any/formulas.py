@@ -216,7 +216,7 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     weights are 1. p = 2 is the "square" of generalized Dice, 1 its "simple", 0 its "uniform".
     """
     xp = library.xp
-    if power == 0:
+    if power == 0 or 0 in target.shape:
         return xp.ones_like(target)
     present = target > 0
     infinity = xp.full_like(target, float("inf"))

@@ -370,8 +370,13 @@ class Overlap:
         named = [i for i in index if i is not Ellipsis]
         on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
         lead = (slice(None),) * self._lead
-        with self._library.precision():
-            return self._with(self._sums[(*lead, *index)], self.by_class and not isinstance(on_last, Integral))
+        library = self._library
+        with library.precision():
+            sums = self._sums[(*lead, *index)]
+            if 0 in sums.shape and not library.has_values(sums):
+                # chunks of nothing: Dask takes them for some operations only
+                sums = library.zeros(tuple(sums.shape), sums.dtype, sums)
+            return self._with(sums, self.by_class and not isinstance(on_last, Integral))
 
     def select_classes(self, classes: Sequence[int] | str) -> Overlap:
         """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is all but 0."""

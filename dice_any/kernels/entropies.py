@@ -116,7 +116,7 @@ def _focus(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) ->
 
 
 def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array:
-    """g = df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
+    """G = df/d ln p = γ·p·(1 − p)^(γ − 1)·ln p − (1 − p)^γ."""
     xp = library.xp
     rest = _complement(library, log)
     power = rest**task.entropy
