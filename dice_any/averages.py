@@ -101,7 +101,8 @@ def score_of_classes(
             weights = parts.target if average == "weighted" else None
             scores = mean_of_numbers(library, scores, weights)
             invalid = xp.any(invalid, axis=-1)
-        return xp.where(invalid, xp.full_like(scores, NAN), scores)
+        scores = xp.where(invalid, xp.full_like(scores, NAN), scores)
+    return library.deliver(scores)
 
 
 def score_of_all(
@@ -142,7 +143,8 @@ def score_of_all(
             scores = divide(library, nothing, nothing, empty)
         else:
             scores = divide(library, *formula(library, parts), empty)
-        return xp.where(invalid, xp.full_like(scores, NAN), scores)
+        scores = xp.where(invalid, xp.full_like(scores, NAN), scores)
+    return library.deliver(scores)
 
 
 def _check_fits(library: ArrayLibrary, sums: Overlap, **values: float | None) -> None:

@@ -11,7 +11,7 @@ from .fields import Fields, differentiable_map, read_task, write_out
 from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
 from .kernels.skeletons import skeleton, skeleton_gradient
-from .loss_arguments import LossArguments, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, answer, as_loss, read_call, read_settings, refuse_argument
 from .reading import read_axes, read_integer, shown
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import Summed, summed
@@ -70,10 +70,11 @@ def centerline_loss(
         losses = 1.0 - harmonic_mean(library, ratios.precision, ratios.sensitivity)
         value = reduce_losses(library, losses, ratios.chosen, settings)
         value = as_loss(library, value, call.prediction)
-        if not call.wants_gradient:
-            return value
-        gradient = _gradient(library, both, ratios, settings, drawn)
-        return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
+        gradient = None
+        if call.wants_gradient:
+            gradient = _gradient(library, both, ratios, settings, drawn)
+            gradient = library.xp.astype(gradient, call.prediction.dtype, copy=False)
+    return answer(library, call, value, gradient)
 
 
 def _overlaps(fields: Fields, drawn: dict[str, Any], arguments: dict[str, Any]) -> _Overlaps:

@@ -207,10 +207,10 @@ def confusion_matrix(
         if task.limits_weight:
             raise_heavy(answer, xp.sum(matrix[0, ...] if exact else matrix, axis=(-2, -1)))
         matrix = limbs_to_float64(answer, matrix) if exact else matrix
-        if task.kind == "hard" or answer.at_hand(matrix):
-            return matrix
-        bad = xp.sum(invalid, axis=0)[..., None, None] > 0
-        return xp.where(bad, xp.full_like(matrix, float("nan")), matrix)
+        if task.kind != "hard" and not answer.at_hand(matrix):
+            bad = xp.sum(invalid, axis=0)[..., None, None] > 0
+            matrix = xp.where(bad, xp.full_like(matrix, float("nan")), matrix)
+    return answer.deliver(matrix)
 
 
 def pairwise_overlap(

@@ -128,6 +128,12 @@ def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
         raise TypeError(f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays.")
 
 
+def answer(library: ArrayLibrary, call: LossCall, value: Array, gradient: Array | None) -> Any:
+    """Return a loss, with its gradient where that is wanted; to be called outside of the library's precision context."""
+    value = library.deliver(value)
+    return (value, gradient) if call.wants_gradient else value
+
+
 def as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -> Array:
     """Return a loss in the dtype of a floating prediction, at least float32; in float64 for counts
     and overlaps.

@@ -12,7 +12,7 @@ from .gradients import Wanted
 from .kernels import Task
 from .kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
-from .loss_arguments import LossArguments, LossCall, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, LossCall, answer, as_loss, read_call, read_settings, refuse_argument
 from .reading import check_name, read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
@@ -49,11 +49,12 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         chosen = choose(library, [loss], size, total, invalid, settings, by_class)
         value = reduce_losses(library, chosen.rows[0], chosen, settings)
         value = as_loss(library, value, call.prediction)
-        if not call.wants_gradient:
-            return value
-        slope = loss_slopes(library, chosen, settings)
-        slope = all_classes(library, slope, chosen, settings, rows.shape[-1])
-        return value, library.xp.astype(ranked.gradient(hinge, slope), call.prediction.dtype, copy=False)
+        gradient = None
+        if call.wants_gradient:
+            slope = loss_slopes(library, chosen, settings)
+            slope = all_classes(library, slope, chosen, settings, rows.shape[-1])
+            gradient = library.xp.astype(ranked.gradient(hinge, slope), call.prediction.dtype, copy=False)
+    return answer(library, call, value, gradient)
 
 
 def _refuse(call: LossCall) -> None:

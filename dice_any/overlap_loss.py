@@ -9,7 +9,7 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .averages import counted, refuse_squared
 from .gradients import Wanted
-from .loss_arguments import LossArguments, LossCall, as_loss, read_call, read_settings
+from .loss_arguments import LossArguments, LossCall, answer, as_loss, read_call, read_settings
 from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
 from .reductions import Settings
 from .summing import Summed, summed
@@ -38,9 +38,8 @@ def overlap_loss(
         if objective.entropy is not None and settings.reduction == "none":
             settings = replace(settings, reduction="classes")
         value = as_loss(library, _value(objective, sums, settings), call.prediction)
-        if not call.wants_gradient:
-            return value
-        return value, sums.gradient(*_slopes(objective, sums, settings))
+        gradient = sums.gradient(*_slopes(objective, sums, settings)) if call.wants_gradient else None
+    return answer(library, call, value, gradient)
 
 
 def _sums(objective: Objective, call: LossCall) -> Summed:

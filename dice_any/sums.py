@@ -264,15 +264,17 @@ class Overlap:
         library = self._library
         with library.precision():
             row = self._sums[INVALID, 0, ...] if self.kind == "exact" else self._sums[INVALID, ...]
-            return library.xp.astype(row, library.xp.int64)
+            row = library.xp.astype(row, library.xp.int64)
+        return library.deliver(row)
 
     def _combine(self, signs: dict[int, int]) -> Array:
         """Add rows with signs; exact ones in integers, rounded once."""
         library = self._library
         with library.precision():
             rows = library.unstack(self._sums)
-            total = sum(sign * rows[row] for row, sign in signs.items())
-            return self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
+            total: Any = sum(sign * rows[row] for row, sign in signs.items())
+            total = self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
+        return library.deliver(total)
 
     def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
         limbs = carry(library, limbs)

@@ -15,7 +15,7 @@ from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
 from .kernels.blocks import read_block
 from .kernels.distances import Matrix, class_distances, class_distances_gradient
-from .loss_arguments import LossArguments, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import LossArguments, answer, as_loss, read_call, read_settings, refuse_argument
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
 from .sums import Overlap
@@ -59,12 +59,13 @@ def wasserstein_loss(
         parts = _parts(library, sums.overlap, settings)
         value = reduce_losses(library, 1.0 - parts.ratio, parts.cells, settings)
         value = as_loss(library, value, call.prediction)
-        if not call.wants_gradient:
-            return value
-        slope = _slope(library, parts, settings, task.classes)
-        pull = sums.gradient(slope, library.xp.zeros_like(slope))
-        gradient = library.map(backward, task, logits, target, weight, pull)
-        return value, library.xp.astype(gradient, call.prediction.dtype, copy=False)
+        gradient = None
+        if call.wants_gradient:
+            slope = _slope(library, parts, settings, task.classes)
+            pull = sums.gradient(slope, library.xp.zeros_like(slope))
+            gradient = library.map(backward, task, logits, target, weight, pull)
+            gradient = library.xp.astype(gradient, call.prediction.dtype, copy=False)
+    return answer(library, call, value, gradient)
 
 
 class _Parts(NamedTuple):

@@ -66,6 +66,21 @@ class Jax(NumPyLike):
     def precision(self) -> AbstractContextManager[Any]:
         return self._jax.enable_x64(True)  # type: ignore[no-any-return]
 
+    def deliver(self, array: Array) -> Array:
+        # without x64 the caller's next operation on 64 bits warns, or fails
+        xp = self.xp
+        if self._jax.config.jax_enable_x64 or array.dtype not in (xp.float64, xp.int64):
+            return array
+        with self.precision():
+            if array.dtype == xp.float64:
+                return xp.astype(array, xp.float32)
+            if self.at_hand(array) and bool(xp.any((array >= 2**31) | (array < -(2**31)))):
+                raise ValueError(
+                    "counts must be below 2**31 without x64; got more. Call inside `jax.enable_x64(True)`, or set "
+                    "`jax_enable_x64`."
+                )
+            return xp.astype(array, xp.int32)
+
     def detach(self, array: Array) -> Array:
         return self._jax.lax.stop_gradient(array)
 
@@ -99,7 +114,13 @@ class Jax(NumPyLike):
 
     def argmax(self, scores: Array, axis: Any) -> Array:
         # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at another precision
-        return self._jax.lax.argmax(scores, axis, self.xp.int32)
+        lax, xp = self._jax.lax, self.xp
+        if scores.dtype != xp.float64 or not self.traced(scores):
+            return lax.argmax(scores, axis, xp.int32)
+        # `lax.argmax` starts from a number that is made at that precision too
+        numbers = lax.broadcasted_iota(xp.int32, scores.shape, axis)
+        start = xp.float64(-math.inf), xp.int32(scores.shape[axis])
+        return lax.reduce((scores, numbers), start, _larger, (axis,))[1]
 
     def softmax(self, z: Array, axis: Any) -> Array:
         return self._along_last(self._nn.softmax, z, axis)
@@ -127,7 +148,7 @@ class Jax(NumPyLike):
         """Return arrays of the same sums over `axis`, and the last axes that are rows to be summed first; () for none."""
         shape = arrays[0].shape
         row = _row(shape, axis)
-        if row != axis:
+        if row != axis or not axis:
             return arrays, row
         last, length = len(shape) - 1, math.gcd(shape[-1], LONGEST_ROW)
         if len(axis) > 1 or length < SHORTEST_ROW:
@@ -204,6 +225,14 @@ def _row(shape: tuple[int, ...], axis: Axes) -> Axes:
         row -= 1
         length *= shape[row]
     return tuple(range(row, len(shape))) if length >= SHORTEST_ROW else ()
+
+
+def _larger(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the larger of two numbered values, the first of equals."""
+    from jax import lax
+
+    first = (a[0] > b[0]) | ((a[0] == b[0]) & (a[1] < b[1]))
+    return lax.select(first, a[0], b[0]), lax.select(first, a[1], b[1])
 
 
 def _add_each(sums: tuple[Array, ...], values: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -339,6 +339,10 @@ class ArrayLibrary:
         """Do as `map` does where `function` needs all elements of a sum at once."""
         return function(task, self, *arrays)
 
+    def deliver(self, array: Array) -> Array:
+        """Return an answer in a dtype that the caller's next line can use; called outside of `precision`."""
+        return array
+
     def answer(self, sums: Array) -> Array:
         """Return sums in the form that the caller is answered in."""
         return sums

@@ -41,14 +41,12 @@ def dilate(x: np.ndarray) -> np.ndarray:
 
 
 def skeleton(x: np.ndarray, iterations: int) -> np.ndarray:
-    """Return what opening takes away; a set that has no such thing stands for itself."""
-    whole = x
     drawn = np.maximum(x - dilate(erode(x)), 0)
     for _ in range(iterations):
         x = erode(x)
         edge = np.maximum(x - dilate(erode(x)), 0)
         drawn = drawn + edge * (1 - drawn)
-    return drawn if drawn.any() else whole
+    return drawn
 
 
 def parts(x: np.ndarray, y: np.ndarray, w: np.ndarray, iterations: int) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""JAX with x64 off: answers that the caller's next line can use, rounded once from those of everybody, and no warning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any.testing import kinds
+
+jax = pytest.importorskip("jax")
+jnp = jax.numpy
+
+CALLS = {f"{call.name} of {call.kind}": call for call in kinds.of_everything("float32")}
+
+
+def values(answer: object) -> list[np.ndarray]:
+    """Return the numbers of an answer: an array, a pair or an overlap."""
+    if isinstance(answer, tuple):
+        return [np.asarray(part) for part in answer]
+    if isinstance(answer, dice_any.Overlap):
+        names = ("intersection", "prediction", "target", "total", "tp", "fp", "fn", "tn", "invalid")
+        return [np.asarray(getattr(answer, name)) for name in names]
+    return [np.asarray(answer)]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_answers_are_rounded_once(name: str) -> None:
+    """Each is the float32 nearest to what JAX answers with x64, or the same number as int32."""
+    call = CALLS[name]
+    arrays = [jnp.asarray(a) for a in call.arrays]
+    assert not jax.config.jax_enable_x64
+    narrow = values(call.function(*arrays, **call.options))
+    with jax.enable_x64(True):
+        wide = values(call.function(*(jnp.asarray(a) for a in call.arrays), **call.options))
+    for got, right in zip(narrow, wide, strict=True):
+        assert got.dtype in (np.float32, np.int32)
+        if right.dtype == np.float64:
+            assert np.array_equal(got, right.astype(np.float32), equal_nan=True)
+        else:
+            assert np.array_equal(got, right)
+
+
+def use(answer: jax.Array) -> None:
+    """Do what people do with scores, without a warning: warnings are errors here."""
+    answer = jnp.atleast_1d(answer)
+    _ = answer * 2, answer + 1, answer.sum(), answer.mean(), answer.argmin(), answer.argmax(-1), answer[0], answer / 3
+    _ = jnp.stack([answer, answer]), jnp.diag(answer.ravel()), jnp.sort(answer), jnp.nanmean(answer), repr(answer)
+    jax.jit(lambda a: a.sum() * 2)(answer)
+
+
+@pytest.mark.parametrize("name", [*CALLS, *(f"{name}, plain" for name in CALLS if name.startswith("dice_score"))])
+def test_the_next_line_can_use_them(name: str) -> None:
+    call = CALLS[name.removesuffix(", plain")]
+    options = {**call.options, "exact": False} if name.endswith(", plain") else call.options
+    answer = call.function(*(jnp.asarray(a) for a in call.arrays), **options)
+    if isinstance(answer, dice_any.Overlap):
+        for part in (answer.intersection, answer.tp, answer.fp, answer.fn, answer.tn, answer.total):
+            use(part)
+        use(dice_any.dice_score(answer))
+        return
+    for part in answer if isinstance(answer, tuple) else (answer,):
+        use(part)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "value_and_grad" not in name])
+def test_compiled(name: str) -> None:
+    call = CALLS[name]
+    arrays = [jnp.asarray(a) for a in call.arrays]
+    eager = values(call.function(*arrays, **call.options))
+    compiled = jax.jit(lambda *given: call.function(*given, **call.options))(*arrays)
+    for got, right in zip(values(compiled), eager, strict=True):
+        assert got.dtype == right.dtype
+        assert got == pytest.approx(right, rel=1e-6, nan_ok=True)
+
+
+def test_an_overlap_keeps_its_integers() -> None:
+    x = jnp.asarray([0.7, 0.1, 0.3])
+    overlap = dice_any.overlap(x, x)
+    with jax.enable_x64(True):
+        assert overlap.to_dict() == dice_any.overlap(jnp.asarray(np.asarray(x)), jnp.asarray(np.asarray(x))).to_dict()
+        assert dice_any.dice_score(overlap).dtype == jnp.float64
+    assert dice_any.dice_score(overlap).dtype == jnp.float32
+
+
+def test_counts_that_int32_does_not_hold() -> None:
+    mask = jnp.ones(4, dtype=bool)
+    weight = jnp.full(4, 2**30, dtype=jnp.uint32)
+    labels = jnp.zeros(3, dtype=jnp.int32)
+    with pytest.raises(ValueError, match=r"counts must be below 2\*\*31 without x64; got more.*jax.enable_x64"):
+        dice_any.confusion_matrix(labels, labels, num_classes=2, weight=weight[:3])
+    counts = dice_any.overlap(mask, mask, weight=jnp.full(4, 2**29, dtype=jnp.uint32))
+    with pytest.raises(ValueError, match=r"counts must be below 2\*\*31 without x64"):
+        _ = counts.tp
+    with jax.enable_x64(True):
+        assert int(counts.tp) == 2**31
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+def test_argmax_of_float64_scores(jitted: bool) -> None:
+    values = np.array([[0.1, 0.9, -np.inf, 2.0], [0.7, 0.9, -np.inf, 1.0], [0.2, 0.3, -np.inf, 2.0]])
+    with jax.enable_x64(True):
+        scores = jnp.asarray(values)
+    labels = jnp.asarray([1, 0, 0, 2])
+    function = lambda z: dice_any.overlap(z, labels, class_axis=0, activation="argmax").tp  # noqa: E731
+    got = (jax.jit(function) if jitted else function)(scores)
+    best = values.argmax(axis=0)
+    assert got.tolist() == [int(((best == c) & (np.asarray(labels) == c)).sum()) for c in range(3)]
+
+
+SHAPES = [(), (3,)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", ["masks", "memberships", "plain", "labels"])
+@pytest.mark.parametrize("how", ["eager", "jit", "vmap", "jit of vmap"])
+def test_arrays_without_axes(shape: tuple[int, ...], kind: str, how: str) -> None:
+    """Nothing is summed, or axes are all mapped over."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.random(shape, dtype=np.float32) for _ in "xy")
+    options: dict[str, object] = {"axis": ()} if how in ("eager", "jit") else {}
+    if kind == "masks":
+        x, y = x > 0.5, y > 0.5
+    if kind == "labels":
+        x, y, options = (x * 3).astype(int), (y * 3).astype(int), {**options, "num_classes": 3}
+    if kind == "plain":
+        options["exact"] = False
+    function = lambda a, b: dice_any.dice_score(a, b, **options)  # noqa: E731
+    if "vmap" in how:
+        for _ in shape:
+            function = jax.vmap(function)
+    if "jit" in how:
+        function = jax.jit(function)
+    got = np.asarray(function(jnp.asarray(x), jnp.asarray(y)))
+    right = dice_any.dice_score(np.asarray(x), np.asarray(y), **{**options, "axis": ()})
+    assert got == pytest.approx(right.astype(np.float32), nan_ok=True)
