@@ -69,7 +69,8 @@ class Jax(NumPyLike):
     def deliver(self, array: Array) -> Array:
         # without x64 the caller's next operation on 64 bits warns, or fails
         xp = self.xp
-        if self._jax.config.jax_enable_x64 or array.dtype not in (xp.float64, xp.int64):
+        wide: bool = self._jax.config.jax_enable_x64  # type: ignore[attr-defined,unused-ignore]
+        if wide or array.dtype not in (xp.float64, xp.int64):
             return array
         with self.precision():
             if array.dtype == xp.float64:
