@@ -366,7 +366,7 @@ class Overlap:
 
     def __getitem__(self, index: Any) -> Overlap:
         """Select counts by integers, slices and ``...``; as for an array, an integer drops its axis."""
-        index = read_index(index, self.shape)
+        index, backwards = read_index(index, self.shape)
         if not any(i is Ellipsis for i in index):
             index = (*index, Ellipsis)
         named = [i for i in index if i is not Ellipsis]
@@ -375,6 +375,8 @@ class Overlap:
         library = self._library
         with library.precision():
             sums = self._sums[(*lead, *index)]
+            if backwards:
+                sums = library.xp.flip(sums, axis=tuple(a + self._lead for a in backwards))
             if 0 in sums.shape and not library.has_values(sums):
                 # chunks of nothing: Dask takes them for some operations only
                 sums = library.zeros(tuple(sums.shape), sums.dtype, sums)
@@ -461,10 +463,7 @@ def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
         x, y = (carry(library, o._sums) if o.kind == "exact" else o._sums for o in (a, b))
         if library.device(x) != library.device(y):
             return bool(a.to_dict() == b.to_dict())
-        same = x == y
-        if a.kind == "plain":
-            same = (same & (xp.signbit(x) == xp.signbit(y))) | (xp.isnan(x) & xp.isnan(y))
-        return bool(xp.all(same))
+        return library.same_numbers(x, y) if a.kind == "plain" else bool(xp.all(x == y))
 
 
 def _check(kind: str, form: str) -> None:

@@ -118,6 +118,12 @@ class ArrayLibrary:
         """Tell whether there are values to look at, be it after waiting for a device."""
         return not self.traced(array)
 
+    def same_numbers(self, x: Array, y: Array) -> bool:
+        """Tell whether floating arrays hold the same numbers: NaN is NaN, and −0 is not 0."""
+        xp = self.xp
+        same = (x == y) & (xp.signbit(x) == xp.signbit(y))
+        return bool(xp.all(same | (xp.isnan(x) & xp.isnan(y))))
+
     def cure_for_narrowed(self, dtype: str) -> str:
         """Say what to do about the counts of an overlap that a conversion has made `dtype`."""
         return "Leave integers out of a conversion of everything, such as `.half()`, `.float()` or `set_dtype`"

@@ -24,6 +24,11 @@ class Ndonnx(ArrayLibrary):
     def sums_53_bits(self, array: Array) -> bool:
         return True
 
+    def same_numbers(self, x: Array, y: Array) -> bool:
+        from .numpy import library as of_numpy  # ndonnx has no signbit
+
+        return of_numpy.same_numbers(x.unwrap_numpy(), y.unwrap_numpy())
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 

@@ -95,8 +95,11 @@ def read_counts_shape(shape: Any) -> tuple[int, ...]:
     return lengths
 
 
-def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return an index of counts as integers from 0, slices and at most one ellipsis."""
+def read_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """Return an index of counts, and the axes of its result that are to be reversed.
+
+    It holds integers from 0, slices that step forwards and at most one ellipsis.
+    """
     index = index if isinstance(index, tuple) else (index,)
     for item in index:
         if item is not Ellipsis and not _is_integer(item) and not _is_slice(item):
@@ -104,22 +107,43 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
                 f"`index` must hold integers, slices and `...`; got {class_name(item)}. "
                 "To choose classes use `select_classes`."
             )
-    named = len(index) - sum(item is Ellipsis for item in index)
-    if named > len(shape) or len(index) > named + 1:
-        raise IndexError(
-            f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {len(index) - named}."
-        )
-    axis, items = 0, []
+    dots = sum(item is Ellipsis for item in index)
+    named = len(index) - dots
+    if named > len(shape) or dots > 1:
+        raise IndexError(f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {dots}.")
+    items: list[Any] = []
+    reversed_axes = []
+    axis = kept = 0
     for item in index:
+        if item is Ellipsis:
+            axis, kept = axis + len(shape) - named, kept + len(shape) - named
+            items.append(item)
+            continue
         if _is_integer(item):
-            if not -shape[axis] <= item < shape[axis]:
-                raise IndexError(
-                    f"`index` must be in [-{shape[axis]}, {shape[axis]}) on axis {axis}; got {shown(int(item))}."
-                )
-            item = int(item) % shape[axis]
-        axis += len(shape) - named if item is Ellipsis else 1
-        items.append(item)
-    return tuple(items)
+            items.append(_read_place(item, axis, shape[axis]))
+        else:
+            forwards, backwards = _forwards(item, shape[axis])
+            items.append(forwards)
+            reversed_axes += [kept] * backwards
+            kept += 1
+        axis += 1
+    return tuple(items), tuple(reversed_axes)
+
+
+def _read_place(item: Any, axis: int, length: int) -> int:
+    if not -length <= item < length:
+        raise IndexError(f"`index` must be in [-{length}, {length}) on axis {axis}; got {shown(int(item))}.")
+    return int(item) % length
+
+
+def _forwards(item: slice, length: int) -> tuple[slice, bool]:
+    """Return the slice that takes the same forwards, as PyTorch steps no other way."""
+    if item.step is not None and item.step == 0:
+        raise ValueError("`index` must step by a number other than 0; got 0. Leave the step out.")
+    taken = range(*item.indices(length))
+    if taken.step > 0 or not taken:
+        return slice(taken.start, taken.stop, taken.step) if taken else slice(0, 0), False
+    return slice(taken[-1], taken[0] + 1, -taken.step), True
 
 
 def _is_integer(value: Any) -> bool:

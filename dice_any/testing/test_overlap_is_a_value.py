@@ -1,0 +1,392 @@
+"""`Overlap` is a value: compared by its bits, kept in its class, stored and indexed without surprises."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any import Overlap
+
+from .adapters import Adapter, adapter
+
+KINDS = ("hard", "exact", "plain")
+
+
+class Named(Overlap):
+    """A subclass, as somebody might write who adds methods."""
+
+    __slots__ = ()
+
+    def best(self) -> str:
+        return "mine"
+
+
+def counts(backend: Adapter, kind: str, seed: int = 0, **arguments: Any) -> Overlap:
+    """Return an overlap of two samples and three classes."""
+    arguments |= backend.options
+    if kind == "hard":
+        labels = np.array([[0, 1, 2, 2], [0, 0, 1, 1]])
+        return dice_any.overlap(backend(labels), backend((labels + seed) % 3), num_classes=3, axis=1, **arguments)
+    x = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
+    y = np.linspace(1, seed / 8, 24, dtype=np.float32).reshape(2, 3, 4)
+    exact = None if kind == "exact" else False
+    return dice_any.overlap(backend(x), backend(y), class_axis=1, axis=2, exact=exact, **arguments)
+
+
+def of(cls: type[Overlap], overlap: Overlap) -> Overlap:
+    """Return the same sums in another class."""
+    return cls(overlap._sums, kind=overlap.kind, form=overlap.form, by_class=overlap.by_class)
+
+
+def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:
+    return Overlap.from_dict(data, like=backend(np.zeros(1, dtype=np.float32)))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, dice_backend: Adapter) -> str:
+    return request.param
+
+
+def can_compare(backend: Adapter) -> bool:
+    return backend.name not in ("dask", "cubed")
+
+
+# -- equality ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.dice_feature("averages")
+def test_equal_sums_are_equal(dice_backend: Adapter, kind: str) -> None:
+    a, b, other = counts(dice_backend, kind), counts(dice_backend, kind), counts(dice_backend, kind, 1)
+    if not can_compare(dice_backend):
+        with pytest.raises(ValueError, match="`overlap` must hold values to be compared; got lazy or traced sums"):
+            _ = a == b
+        a, b, other = (stored(adapter("numpy"), o.to_dict()) for o in (a, b, other))
+    assert a == b
+    assert a == a
+    assert (a != b) is False
+    assert a != other
+    assert other + a == a + other
+    assert a[0] == b[0]
+    assert a[0] != a[1]
+    assert a.sum() == b[0] + b[1] or kind == "plain"
+    assert [a, other].index(b) == 0
+    assert (a == other) == (a.to_dict() == other.to_dict())
+
+
+@pytest.mark.dice_feature("averages")
+def test_what_is_not_equal(dice_backend: Adapter, kind: str) -> None:
+    a = counts(dice_backend, kind)
+    data = a.to_dict()
+    assert a != a[0]
+    assert a != a.select_classes([0, 1])
+    assert a != stored(dice_backend, data | {"form": "minimum"})
+    assert a != stored(dice_backend, data | {"by_class": False})
+    others = [counts(dice_backend, other) for other in KINDS if other != kind]
+    assert all(a != other for other in others if other.kind != a.kind)
+    assert a != data
+    assert a != 0
+    assert a is not None
+    assert a != "overlap"
+    assert (a == 1) is False
+
+
+def test_bits_of_plain_sums(dice_backend: Adapter) -> None:
+    """NaN equals NaN, as what was stored equals what is read; a signed zero is another number."""
+
+    def plain(*numbers: float) -> Overlap:
+        sums = [[float.hex(number)] * 3 for number in (*numbers, 4.0, 0.0)]
+        return stored(dice_backend, {"kind": "plain", "form": "product", "by_class": True, "sums": sums})
+
+    if not can_compare(dice_backend):
+        pytest.skip("lazy")
+    assert plain(1.0, math.nan, 2.0) == plain(1.0, math.nan, 2.0)
+    assert plain(1.0, math.inf, 2.0) == plain(1.0, math.inf, 2.0)
+    assert plain(1.0, math.nan, 2.0) != plain(1.0, math.inf, 2.0)
+    assert plain(1.0, 0.0, 2.0) != plain(1.0, -0.0, 2.0)
+    assert plain(1.0, 1.0, 2.0) != plain(1.0, 1.0 + 2.0**-20, 2.0)
+
+
+@pytest.mark.dice_feature("exact")
+def test_exact_sums_are_compared_after_carrying(dice_backend: Adapter) -> None:
+    if not can_compare(dice_backend):
+        pytest.skip("lazy")
+    carried = counts(dice_backend, "exact")
+    leaves, context = carried.tree_flatten()
+    with dice_backend.library.precision():
+        # as a sum of leaves leaves it: 2³¹ of the middle limb for one whole
+        more = dice_backend.library.constant([-1, 2**31 - 1, 2**31], leaves[0].dtype, leaves[0])
+        raw = Overlap.tree_unflatten(context, [leaves[0] + more])
+    assert raw == carried
+    assert carried == raw
+
+
+def test_other_libraries_are_not_equal(dice_backend: Adapter) -> None:
+    ours, numpys = counts(dice_backend, "hard"), counts(adapter("numpy"), "hard")
+    if ours._library is not numpys._library:
+        assert ours != numpys
+
+
+@pytest.mark.parametrize("make", [hash, lambda o: {o}, lambda o: {o: 1}])
+def test_it_has_no_hash(dice_backend: Adapter, make: Callable[[Overlap], Any]) -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        make(counts(dice_backend, "hard"))
+
+
+@pytest.mark.parametrize("test", [bool, lambda o: not o, lambda o: o or None, lambda o: 1 if o else 0])
+def test_it_is_neither_true_nor_false(dice_backend: Adapter, kind: str, test: Callable[[Overlap], Any]) -> None:
+    whole = counts(dice_backend, kind)
+    for overlap in (whole, whole[0], whole[0, 0], Overlap.zero(like=whole)):
+        with pytest.raises(TypeError, match=r"`overlap` must not stand for true or false; got .+`overlap.total > 0`"):
+            test(overlap)
+
+
+# -- subclasses --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.dice_feature("averages")
+def test_a_subclass_stays(dice_backend: Adapter, kind: str) -> None:
+    plain_one = counts(dice_backend, kind)
+    mine = of(Named, plain_one)
+    leaves, context = mine.tree_flatten()
+    like = dice_backend(np.zeros(1, dtype=np.float32))
+    made = {
+        "a + b": mine + mine,
+        "a + base": mine + plain_one,
+        "base + a": plain_one + mine,
+        "hard + a": Overlap.zero((2,), num_classes=3, like=like) + mine if mine.kind != "plain" else mine,
+        "sum()": sum([mine, mine]),
+        "sum() of others": sum([plain_one, mine]),
+        ".sum": mine.sum(),
+        ".sum(axis)": mine.sum(axis=-1),
+        "index": mine[0],
+        "slice": mine[0:1],
+        "iteration": next(iter(mine)),
+        "classes": mine.select_classes("foreground"),
+        "copy": copy.copy(mine),
+        "deep copy": copy.deepcopy(mine),
+        "pytree": Named.tree_unflatten(context, leaves),
+        "zero": Named.zero((2,), num_classes=3),
+        "zero like": Named.zero(like=mine),
+        "zero like base": Named.zero(like=plain_one),
+        "dictionary": Named.from_dict(plain_one.to_dict(), like=like),
+    }
+    for name, overlap in made.items():
+        assert type(overlap) is Named, name
+        assert overlap.best() == "mine"
+    assert type(Overlap.zero(like=mine)) is Overlap
+    assert type(plain_one + plain_one) is Overlap
+    assert (mine + plain_one).to_dict() == (plain_one + plain_one).to_dict()
+    assert dice_backend.bits(dice_any.dice_score(mine)) == dice_backend.bits(dice_any.dice_score(plain_one))
+
+
+def test_a_subclass_stays_in_pickles(dice_backend: Adapter, kind: str) -> None:
+    if dice_backend.name in ("ndonnx", "cubed"):
+        pytest.skip("its arrays have no pickle")
+    mine = of(Named, counts(dice_backend, kind))
+    again = pickle.loads(pickle.dumps(mine))
+    assert type(again) is Named
+    assert again.to_dict() == mine.to_dict()
+
+
+# -- folding and indexing ----------------------------------------------------------------------------------------------
+
+
+AXES = {
+    "twice": ((0, 0), ValueError, r"`axis` must name each axis once; got \(0, 0\)"),
+    "twice from the end": ((0, -2), ValueError, "`axis` must name each axis once"),
+    "beyond": (2, ValueError, r"`axis` must be in \[-2, 2\) for 2 axes; got 2"),
+    "far beyond": (2**70, ValueError, "`axis` must be in"),
+    "fraction": (0.5, TypeError, "`axis` must be an integer or a tuple of integers; got 0.5"),
+    "boolean": (True, TypeError, "`axis` must be an integer or a tuple of integers; got True"),
+    "name": ("space", TypeError, "`axis` must be an integer or a tuple of integers; got 'space'"),
+    "set": ({0}, TypeError, "`axis` must be an integer or a tuple of integers; got set"),
+    "bytes": (b"\x00", TypeError, "`axis` must be an integer or a tuple of integers; got bytes"),
+    "array": (np.array([0, 1]), TypeError, "`axis` must be an integer .+; got numpy.ndarray"),
+    "fractions": ((0, 1.0), TypeError, r"`axis` must be an integer or a tuple of integers; got \(0, 1.0\)"),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_that_cannot_be_folded(dice_backend: Adapter, name: str) -> None:
+    axis, error, message = AXES[name]
+    with pytest.raises(error, match=message):
+        counts(dice_backend, "hard").sum(axis)
+
+
+def test_axes_of_all_kinds(dice_backend: Adapter, kind: str) -> None:
+    whole = counts(dice_backend, kind)
+    for axis in (0, np.int64(0), -2, (0,), [0], range(1), (np.int32(-2),)):
+        assert whole.sum(axis).to_dict() == whole.sum().to_dict()
+    assert whole.sum(()).to_dict() == whole.to_dict()
+    assert whole.sum((1, 0)).shape == whole.sum([-1, -2]).shape == ()
+
+
+INDICES = {
+    "beyond": (2, IndexError, r"`index` must be in \[-2, 2\) on axis 0; got 2"),
+    "before": (-3, IndexError, r"`index` must be in \[-2, 2\) on axis 0; got -3"),
+    "beyond the classes": ((..., 3), IndexError, r"`index` must be in \[-3, 3\) on axis 1; got 3"),
+    "far": (2**70, IndexError, "`index` must be in"),
+    "too many": ((0, 0, 0), IndexError, "`index` must name at most 2 axes"),
+    "no step": (slice(0, 2, 0), ValueError, "`index` must step by a number other than 0; got 0"),
+    "two dots": ((..., ...), IndexError, "`index` must name at most 2 axes, with one `...`"),
+    "fraction": (0.5, TypeError, "`index` must hold integers, slices and `...`; got float"),
+    "boolean": (True, TypeError, "`index` must hold .+; got bool"),
+    "new axis": (None, TypeError, "`index` must hold .+; got NoneType"),
+    "name": ("tumour", TypeError, "`index` must hold .+; got str"),
+    "list": ([0, 1], TypeError, "`index` must hold .+; got list. To choose classes use `select_classes`"),
+    "array": (np.array([0, 1]), TypeError, "`index` must hold .+; got numpy.ndarray"),
+    "slice of names": (slice("a", "b"), TypeError, "`index` must hold .+; got slice"),
+    "slice of fractions": (slice(0.0, 1.0), TypeError, "`index` must hold .+; got slice"),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_what_is_no_index(dice_backend: Adapter, name: str) -> None:
+    index, error, message = INDICES[name]
+    with pytest.raises(error, match=message):
+        counts(dice_backend, "hard")[index]
+
+
+@pytest.mark.dice_feature("averages")
+def test_indices_mean_what_they_do_for_arrays(dice_backend: Adapter, kind: str) -> None:
+    whole = counts(dice_backend, kind)
+    target = dice_backend.values(whole.target)
+    indices = [0, -1, np.int64(1), slice(None, None, -1), slice(1, None, -1), (slice(None), slice(2, 0, -1))]
+    indices += [(slice(None, None, 2), 1), (..., slice(None, None, -2)), (1, slice(0, 2)), ...]
+    for index in indices:
+        got = whole[index]
+        assert dice_backend.values(got.target).tolist() == target[index].tolist()
+        assert got.shape == target[index].shape
+
+
+# -- stored ------------------------------------------------------------------------------------------------------------
+
+
+HARD = {"kind": "hard", "form": "product", "by_class": True}
+HARD["sums"] = [[1, 2], [2, 2], [3, 2], [9, 9], [0, 0]]
+EXACT = {"kind": "exact", "form": "product", "by_class": False}
+EXACT["sums"] = [[1, 0, 0], [2, 5, 0], [3, 0, 7], [9, 0, 0], [0, 0, 0]]
+PLAIN = {"kind": "plain", "form": "squared", "by_class": False}
+PLAIN["sums"] = ["0x1.8000000000000p+0", "nan", "inf", "0x0.0p+0", "-0x0.0p+0"]
+
+
+def hard(first: Any) -> dict[str, Any]:
+    return HARD | {"sums": [[1, first], *HARD["sums"][1:]]}
+
+
+def plain(first: Any) -> dict[str, Any]:
+    return PLAIN | {"sums": [first, *PLAIN["sums"][1:]]}
+
+
+STORED = {
+    "no dictionary": ([], TypeError, "`data` must be a dictionary that `to_dict` wrote; got list. .*json.loads"),
+    "text": (json.dumps(HARD), TypeError, "`data` must be a dictionary .+; got str"),
+    "nothing": ({}, ValueError, "`data` must hold what `to_dict` wrote; got no by_class, form, kind, sums"),
+    "kind": (HARD | {"kind": "soft"}, ValueError, "`kind` must be one of 'hard', 'exact', 'plain'; got 'soft'"),
+    "no kind": (HARD | {"kind": None}, TypeError, "`kind` must be one of .+; got None"),
+    "list as kind": (HARD | {"kind": ["hard"]}, TypeError, "`kind` must be one of"),
+    "form": (HARD | {"form": "cubed"}, ValueError, "`form` must be one of .+; got 'cubed'"),
+    "number as form": (HARD | {"form": 0}, TypeError, "`form` must be one of .+; got 0"),
+    "by_class": (HARD | {"by_class": "yes"}, TypeError, "`by_class` must be True or False; got str"),
+    "number as by_class": (HARD | {"by_class": 1}, TypeError, "`by_class` must be True or False; got int"),
+    "four rows": (HARD | {"sums": HARD["sums"][:4]}, ValueError, r"`sums` must have the shape .+; got \(4, 2\)"),
+    "no row": (HARD | {"sums": []}, ValueError, r"`sums` must have the shape .+; got \(0,\)"),
+    "a number": (HARD | {"sums": 3}, ValueError, r"`sums` must have the shape .+; got \(\)"),
+    "no sums": (HARD | {"sums": None}, ValueError, r"`sums` must have the shape"),
+    "no class axis": (HARD | {"sums": [1, 2, 3, 9, 0]}, ValueError, "with a class axis if `by_class`"),
+    "ragged": (HARD | {"sums": [[1, 2], [2, 2], [3], [9, 9], [0, 0]]}, ValueError, "nested lists of one length"),
+    "mixed depth": (HARD | {"sums": [[1, 2], 2, 3, 9, 0]}, ValueError, "nested lists of one length"),
+    "no limbs": (HARD | {"kind": "exact"}, ValueError, r"`sums` must have the shape \(5, 3, '...'\) for exact"),
+    "limbs of hard sums": (EXACT | {"kind": "plain"}, TypeError, "`sums` must hold numbers as `float.hex` writes"),
+    "fraction": (hard(2.5), TypeError, "must hold integers; got float"),
+    "whole float": (hard(1.0), TypeError, "must hold integers; got float"),
+    "NaN": (hard(math.nan), TypeError, "must hold integers; got float"),
+    "boolean": (hard(True), TypeError, "must hold integers; got bool"),
+    "string": (hard("1"), TypeError, "must hold integers; got str"),
+    "null": (hard(None), TypeError, "must hold integers; got NoneType"),
+    "2**70": (
+        hard(2**70),
+        ValueError,
+        "numbers of int64; got an integer of 71 bits",
+    ),
+    "negative": (hard(-2), ValueError, "`sums` must not be negative"),
+    "decimal": (
+        plain("0.5"),
+        TypeError,
+        "as `float.hex` writes them; got str",
+    ),
+    "float": (
+        plain(0.5),
+        TypeError,
+        "as `float.hex` writes them; got float",
+    ),
+    "no number": (plain("0xyz"), TypeError, "as `float.hex` writes them"),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_was_not_stored_so(dice_backend: Adapter, name: str) -> None:
+    data, error, message = STORED[name]
+    with pytest.raises(error, match=message):
+        stored(dice_backend, data)
+
+
+@pytest.mark.parametrize("data", [HARD, EXACT, PLAIN], ids=["hard", "exact", "plain"])
+def test_what_was_stored(dice_backend: Adapter, data: dict[str, Any]) -> None:
+    if data is EXACT and dice_backend.name == "strict-no-float64":
+        pytest.skip("the device has no float64")
+    assert stored(dice_backend, json.loads(json.dumps(data))).to_dict() == data
+
+
+def test_invalid_counts_may_be_negative(dice_backend: Adapter) -> None:
+    """Where an element was invalid, sums say nothing, and are kept as they are."""
+    data = HARD | {"sums": [[1, 2], [2, 2], [3, -2], [9, 9], [0, 1]]}
+    assert stored(dice_backend, data).to_dict() == data
+
+
+# -- zero --------------------------------------------------------------------------------------------------------------
+
+
+ZEROS = {
+    "a number": ({"shape": 3}, TypeError, r"`shape` must be a tuple of integers; got int. For one axis pass `\(n,\)`"),
+    "a fraction": ({"shape": (0.5,)}, TypeError, "`shape` must be an integer; got float"),
+    "negative": ({"shape": (-1,)}, ValueError, r"`shape` must hold lengths of at least 0, .+; got \(-1,\)"),
+    "huge": ({"shape": (2**20, 2**20)}, ValueError, r"of fewer than 2\*\*32 counts"),
+    "name": ({"shape": "3"}, TypeError, "`shape` must be a tuple of integers; got str"),
+    "kind": ({"kind": 0}, TypeError, "`kind` must be one of 'hard', 'exact', 'plain'; got 0"),
+    "form": ({"form": None}, TypeError, "`form` must be one of"),
+    "classes": ({"num_classes": 0}, ValueError, "`num_classes` must be at least 1; got 0"),
+    "classes by name": ({"num_classes": "3"}, TypeError, "`num_classes` must be an integer; got str"),
+    "like a list": ({"like": [1, 2]}, TypeError, "`like` must be an array of a library"),
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_what_zero_does_not_take(name: str) -> None:
+    arguments, error, message = ZEROS[name]
+    with pytest.raises(error, match=message):
+        Overlap.zero(**arguments)
+
+
+def test_a_zero_merges_with_what_it_is_like(dice_backend: Adapter, kind: str) -> None:
+    whole = counts(dice_backend, kind)
+    like = dice_backend(np.zeros(1, dtype=np.float32))
+    zeros = [Overlap.zero(like=whole), Overlap.zero((2,), num_classes=3, like=like, kind=whole.kind)]
+    if whole.kind != "plain":
+        zeros.append(Overlap.zero((2,), num_classes=3, like=like))
+    for zero in zeros:
+        assert (zero + whole).to_dict() == (whole + zero).to_dict() == whole.to_dict()
+
+
+def test_the_form_of_a_sum_does_not_depend_on_the_order(dice_backend: Adapter) -> None:
+    for form in ("squared", "minimum"):
+        masks, more = counts(dice_backend, "hard", form=form), counts(dice_backend, "hard")
+        assert (masks + more).form == (more + masks).form == form
