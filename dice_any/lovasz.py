@@ -74,8 +74,9 @@ class _Ranked(NamedTuple):
         run = partial(library.run_whole, partial(lovasz_sums, hinge=hinge), task, lead=(3,), tail=tail)
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
-        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as long as the loss is kept
-        return library.with_gradient(run, partial(_pull_at_rows, library, task, hinge))(*self.arrays)
+        # no method of what holds the arrays: the graph would keep it as long as the loss lives
+        backward = partial(_pull_at_rows, library, task, hinge)
+        return library.with_gradient(run, backward)(*self.arrays)
 
     def gradient(self, hinge: bool, slope: Array) -> Array:
         """Return the gradient in the prediction that the caller gave."""
@@ -83,16 +84,15 @@ class _Ranked(NamedTuple):
         return gradient if self.fields is None else self.fields.gradient(gradient)
 
 
-def _pull(
-    library: ArrayLibrary, task: Task, hinge: bool, prediction: Array, target: Array, weight: Array | None, slope: Array
-) -> Array:
-    """Return the gradient in what is ranked from the derivative in each loss."""
-    aligned = align(task, library, slope)
-    return library.map_whole(partial(lovasz_gradient, hinge=hinge), task, prediction, target, weight, aligned)
+def _pull(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
+    """Return the gradient in what is ranked from the derivative in each loss, which stands last."""
+    *ranked, slope = arrays
+    function = partial(lovasz_gradient, hinge=hinge)
+    return library.map_whole(function, task, *ranked, align(task, library, slope))
 
 
 def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
-    """Do the same from the derivatives in all rows, which stand last."""
+    """Do the same from the derivatives in all rows."""
     return _pull(library, task, hinge, *arrays[:-1], arrays[-1][LOSS, ...])
 
 

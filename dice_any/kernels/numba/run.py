@@ -189,11 +189,9 @@ class _Work:
         place = np.array([view[:2] + view[3:] for view in self.views], dtype=np.int64)
         *numbers, out = rest
         layout: Plan = self.plan
-        arguments = (
-            *numbers, place, layout.kept, layout.kept_strides, layout.summed, layout.summed_strides, out,
-        )  # fmt: skip
+        arguments = (*numbers, place, *layout, out)
 
-        def share(ticket: int, stop: int) -> None:  # holds `self`, and with it the arrays of the caller
+        def share(ticket: int, stop: int) -> None:  # it holds `self`, and so the caller's arrays
             loop(loaders, ticket, (stop, *self.sizes), *arguments)
 
         team.together(share, self.chunks)
