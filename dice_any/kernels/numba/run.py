@@ -136,8 +136,10 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
     out = np.empty((5, len(rows[0]), len(rows[1])), dtype=np.int64)
 
+    loop: Any = hard.count_pairs
+
     def share(ticket: int, stop: int) -> None:
-        hard.count_pairs(ticket, stop, *packed, *sizes, length, out)
+        loop(ticket, stop, *packed, *sizes, length, out)
 
     numbers = max(packed[1].size, 1)  # that a row is counted against
     team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))
