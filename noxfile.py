@@ -157,6 +157,13 @@ def train(session: nox.Session, library: str) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Try what happens rarely for minutes: leaks, interrupts, threads, forks, calls by chance."""
+    install(session, "test", "torch", "jax", "dask", "strict", "others", "numba")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time against NumPy and the peers, side by side; writes tables to docs/."""
     install(session, "torch", "bench", "parity")

@@ -93,25 +93,16 @@ class _Ranked(NamedTuple):
         return gradient if self.fields is None else self.fields.gradient(gradient)
 
 
-def _pull(
-    library: ArrayLibrary, task: Task, hinge: bool, prediction: Array, target: Array, weight: Array | None, slope: Array
-) -> Array:
-    """Return the gradient in what is ranked from the derivative in each loss."""
-    aligned = align(task, library, slope)
-    return library.map_whole(partial(lovasz_gradient, hinge=hinge), task, prediction, target, weight, aligned)
+def _pull(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
+    """Return the gradient in what is ranked from the derivative in each loss, which stands last."""
+    *ranked, slope = arrays
+    function = partial(lovasz_gradient, hinge=hinge)
+    return library.map_whole(function, task, *ranked, align(task, library, slope))
 
 
-def _pull_at_rows(
-    library: ArrayLibrary,
-    task: Task,
-    hinge: bool,
-    prediction: Array,
-    target: Array,
-    weight: Array | None,
-    slopes: Array,
-) -> Array:
+def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
     """Do the same from the derivatives in all rows."""
-    return _pull(library, task, hinge, prediction, target, weight, slopes[LOSS, ...])
+    return _pull(library, task, hinge, *arrays[:-1], arrays[-1][LOSS, ...])
 
 
 def _by_class(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:

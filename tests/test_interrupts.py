@@ -1,4 +1,4 @@
-"""Whatever ends a call of the Numba kernel, its threads write into nobody's memory, and the next call is right."""
+"""Whatever ends a call of the Numba kernel, nobody's memory is written into; the next is right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ LONG = 10.0
 
 
 def python(*arguments: str) -> str:
-    """Run Python in a process of its own, in which a crash is a failure and no more; return what it printed."""
+    """Run Python in a process of its own, in which a crash is no more than a failure."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_NUM_THREADS": "4"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-X", "faulthandler", *arguments],
@@ -36,25 +36,29 @@ def python(*arguments: str) -> str:
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def threads(monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(team, "size", lambda: 4)
     monkeypatch.setattr(team, "_team", team._Team())
     monkeypatch.setattr(team, "PATIENCE", 0.05)
-    yield 4
+    return 4
 
 
 class Ended(BaseException):
     """What ends a call."""
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """What a helper fails with."""
 
 
 class Work:
     """The share of each thread: the caller's and the helpers' apart, and which chunks were done."""
 
-    def __init__(self, caller: Callable[[], None] = lambda: None, helper: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        caller: Callable[[], None] = lambda: None,
+        helper: Callable[[], None] = lambda: None,
+    ) -> None:
         self.caller, self.helper, self.me = caller, helper, threading.get_ident()
         self.done: list[int] = []
         self.lock = threading.Lock()
@@ -96,7 +100,7 @@ def test_every_chunk_is_done_once(threads: int, chunks: int) -> None:
 
 
 def test_helpers_own_what_an_interrupted_call_left_to_them(threads: int) -> None:
-    """The caller goes while helpers are held up; what they touch lives until the last of them has done."""
+    """The caller goes while helpers are held up; what they touch lives until the last has done."""
     go_on, held_up, array = threading.Event(), [], np.zeros(1000)
 
     def helper() -> None:
@@ -148,29 +152,49 @@ def test_an_interrupted_call_leaves_its_chunks_undone(threads: int) -> None:
     assert len(work.done) == done  # and nobody is at work on them any more
 
 
-@pytest.mark.parametrize("where", ["put", "wait", "begin"])
-def test_the_team_is_whole_after_an_interrupt_anywhere(threads: int, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While jobs are handed out, while the caller waits, and before anything is begun; again while it clears up."""
-    for again in (False, True):
-        with monkeypatch.context() as patch:
-            if where == "put":
-                put = team._team.queue.put
-                queue = type("Queue", (), {"put": lambda self, job: (put(job), raise_error(Ended)), "get": None})()
-                patch.setattr(team._team, "queue", queue)
-            elif where == "wait":
-                wait = team._Job.wait
-                patch.setattr(
-                    team._Job, "wait", lambda job, patience=None: raise_error(Ended) if patience is None else wait(job)
-                )
-            else:
-                patch.setattr(team._Job, "work", lambda job: raise_error(Ended))
-            if again:
-                patch.setattr(team._Job, "cancel", lambda job: raise_error(Ended))
-            with pytest.raises(Ended):
-                team.together(Work(), 40)
-        work = Work(caller=lambda: time.sleep(0.0005), helper=lambda: time.sleep(0.0005))
-        team.together(work, 40)
-        assert sorted(work.done) == list(range(40))
+class Queue:
+    """A queue whose `put` is interrupted when it has done."""
+
+    def __init__(self, queue: Any) -> None:
+        self.get, self._put = queue.get, queue.put
+
+    def put(self, job: Any) -> None:
+        self._put(job)
+        raise Ended
+
+
+def first_time(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that is interrupted before it has done anything, when it is called first."""
+    times: list[None] = []
+
+    def interrupted(*arguments: Any) -> Any:
+        times.append(None)
+        return method(*arguments) if len(times) > 1 else raise_error(Ended)
+
+    return interrupted
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("where", ["hand out", "work", "wait"])
+def test_the_team_is_whole_after_an_interrupt(
+    threads: int,
+    where: str,
+    again: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While jobs are handed out, before anything is begun, while the caller waits or clears up."""
+    with monkeypatch.context() as patch:
+        if where == "hand out":
+            patch.setattr(team._team, "queue", Queue(team._team.queue))
+        else:
+            patch.setattr(team._Job, where, first_time(getattr(team._Job, where)))
+        if again:
+            patch.setattr(team._Job, "cancel", first_time(team._Job.cancel))
+        with pytest.raises(Ended):
+            team.together(Work(), 40)
+    work = Work(lambda: time.sleep(0.0005), lambda: time.sleep(0.0005))
+    team.together(work, 40)
+    assert sorted(work.done) == list(range(40))
     assert len(team._team.helpers) <= threads - 1
 
 
@@ -182,19 +206,20 @@ def test_what_a_helper_raises_reaches_the_caller(threads: int, failing: int) -> 
         if next(numbers, failing) < failing:
             ready.wait(LONG)  # or the first failure would send the others home
             raised.append(None)
-            raise Failed
+            raise FailedError
         time.sleep(0.001)
 
     def caller() -> None:
         until(lambda: len(raised) == failing)
 
     work = Work(caller, helper)
-    with pytest.raises(Failed):
+    with pytest.raises(FailedError):
         team.together(work, 10_000)
     assert len(work.done) < 10_000  # the others stop
     reference = weakref.ref(work)
     del work, helper, caller
-    assert reference() is None  # without the collector of cycles: the error holds no frame that holds it
+    # without the collector of cycles: the error holds no frame that holds it
+    assert reference() is None
     work = Work()
     team.together(work, 20)
     assert sorted(work.done) == list(range(20))
@@ -211,7 +236,7 @@ def test_without_any_helper_a_call_ends(threads: int, monkeypatch: pytest.Monkey
 
 
 def test_a_job_that_nobody_has_come_to_keeps_no_array(threads: int) -> None:
-    """Every helper is held up in another call: the job stays in their queue, and its arrays do not."""
+    """Every helper is held up in another call: the job stays in the queue, its arrays do not."""
     go_on, held_up = threading.Event(), []
 
     def hold_up() -> None:
@@ -252,8 +277,9 @@ EXIT = """
 import signal, sys, threading, time
 import numpy as np, dice_any
 z, y = np.ones((2, 3, 64, 64, 64), np.float32), np.zeros((2, 64, 64, 64), np.uint8)
+options = {{"class_axis": 1, "activation": "softmax", "backend": "numba"}}
 def call():
-    dice_any.value_and_grad(dice_any.dice_loss)(z, y, class_axis=1, activation="softmax", backend="numba")
+    dice_any.value_and_grad(dice_any.dice_loss)(z, y, **options)
 call()
 {end}
 """
@@ -291,9 +317,20 @@ def test_a_large_call_is_done_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None
     """Where Python sees signals between rounds, the answer is that of one round, to the bit."""
     x, y = np.arange(2**20, dtype=np.float32) / 2**20, np.ones(2**20, dtype=bool)
     whole = dice_any.overlap(x, y, backend="numba").to_dict()
-    matrix = dice_any.pairwise_overlap(y.reshape(2**10, -1), y.reshape(2**10, -1), backend="numba").to_dict()
+    matrix = dice_any.pairwise_overlap(
+        y.reshape(2**10, -1),
+        y.reshape(2**10, -1),
+        backend="numba",
+    ).to_dict()
     monkeypatch.setattr(team, "ROUND", 1)
     together = team.together
     monkeypatch.setattr(team, "together", lambda share, chunks, each=1: together(share, chunks, 1))
     assert dice_any.overlap(x, y, backend="numba").to_dict() == whole
-    assert dice_any.pairwise_overlap(y.reshape(2**10, -1), y.reshape(2**10, -1), backend="numba").to_dict() == matrix
+    assert (
+        dice_any.pairwise_overlap(
+            y.reshape(2**10, -1),
+            y.reshape(2**10, -1),
+            backend="numba",
+        ).to_dict()
+        == matrix
+    )

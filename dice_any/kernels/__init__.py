@@ -100,8 +100,10 @@ def switched_off() -> bool:
 
 
 class _Loaded(NamedTuple):
-    """What came of loading a plugin. A problem is kept as a sentence: an exception that is raised again hangs every
-    frame that it passes on its traceback, and with the frames the arrays of every caller.
+    """What came of loading a plugin.
+
+    A problem is kept as a sentence. An exception that is raised again hangs every frame that it
+    passes on its traceback, and with the frames the arrays of every caller.
     """
 
     kernel: Any
@@ -169,8 +171,8 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     if backend is None:
         for plugin in found:
             kernel, problem = _load(plugin)
-            if problem is not None:  # reported by `backends()`; it must not break a call that did not ask for it
-                continue
+            if problem is not None:
+                continue  # `backends()` says it; who did not ask for the kernel is not stopped
             worthwhile = getattr(kernel, "worthwhile", None)
             if (worthwhile is None or worthwhile(task) is True) and kernel.accepts(task) is True:
                 return kernel

@@ -68,7 +68,13 @@ def _score_calls() -> list[Call]:
         average = {} if name in JOINT else {"average": "macro"}
         found += [
             Call(name, function, MASKS, given, ("hard",)),
-            Call(name, function, MAPS, {**given, **average, "num_classes": 3}, ("hard", "averages")),
+            Call(
+                name,
+                function,
+                MAPS,
+                {**given, **average, "num_classes": 3},
+                ("hard", "averages"),
+            ),
             Call(name, function, SOFT, {**given, "class_axis": 1, "axis": "space"}, ("averages",)),
             Call(name, function, SOFT, {**given, "class_axis": 1}, ("weight", "averages"), WEIGHT),
         ]
@@ -85,15 +91,33 @@ def _loss_calls() -> list[Call]:
         gradient = dice_any.value_and_grad(function)
         found.append(Call(name, gradient, SOFT, given, (*features, "closed form")))
         activation = given if "activation" in given else {**given, "activation": "softmax"}
-        found.append(Call(name, gradient, SOFT, {**activation, "ignore_label": 1}, (*features, "closed form", "weight")))
+        found.append(
+            Call(
+                name,
+                gradient,
+                SOFT,
+                {**activation, "ignore_label": 1},
+                (*features, "closed form", "weight"),
+            )
+        )
     return found
 
 
 def _overlap_operations(prediction: Any, target: Any, **arguments: Any) -> list[Any]:
     one = dice_any.overlap(prediction, target, **arguments)
     other = one + Overlap.zero(like=one)
-    parts = [getattr(one, row) for row in ("intersection", "prediction", "target", "total", "tp", "fp", "fn", "tn")]
-    return [*parts, sum([one, other]), one.sum(), one[0], one.select_classes([2, 0]), copy.copy(one), one.invalid, repr(one)]
+    rows = ("intersection", "prediction", "target", "total", "tp", "fp", "fn", "tn")
+    parts = [getattr(one, row) for row in rows]
+    return [
+        *parts,
+        sum([one, other]),
+        one.sum(),
+        one[0],
+        one.select_classes([2, 0]),
+        copy.copy(one),
+        one.invalid,
+        repr(one),
+    ]
 
 
 def _travelling_overlap(prediction: Any, target: Any, **arguments: Any) -> list[Any]:
@@ -114,17 +138,48 @@ def calls() -> list[Call]:
         Call("overlap", overlap, MASKS, {}, ("hard",)),
         Call("overlap", overlap, FIELDS, {"form": "minimum"}),
         Call("overlap", overlap, SOFT, {**by_class, "activation": "sigmoid"}, ("activation",)),
-        Call("overlap", overlap, SOFT, {**by_class, "activation": "softmax", "exact": False}, ("activation",)),
-        Call("overlap", overlap, SOFT, {**by_class, "activation": "argmax"}, ("activation", "hard")),
+        Call(
+            "overlap",
+            overlap,
+            SOFT,
+            {**by_class, "activation": "softmax", "exact": False},
+            ("activation",),
+        ),
+        Call(
+            "overlap",
+            overlap,
+            SOFT,
+            {**by_class, "activation": "argmax"},
+            ("activation", "hard"),
+        ),
         Call("Overlap", _overlap_operations, SOFT, by_class, ("averages",)),
-        Call("Overlap", _overlap_operations, MAPS, {"num_classes": 3, "axis": "space"}, ("hard", "averages")),
+        Call(
+            "Overlap",
+            _overlap_operations,
+            MAPS,
+            {"num_classes": 3, "axis": "space"},
+            ("hard", "averages"),
+        ),
         Call("Overlap", _travelling_overlap, SOFT, by_class, ("errors",)),
         Call("Overlap", _zero, FIELDS[:1], takes_backend=False),
         Call("confusion_matrix", dice_any.confusion_matrix, MAPS, {"num_classes": 3}, ("hard",)),
         Call("pairwise_overlap", dice_any.pairwise_overlap, ROWS, {}, ("pairwise", "hard")),
         Call("pairwise_overlap", dice_any.pairwise_overlap, SOFT_ROWS, {}, ("pairwise",)),
-        Call("pairwise_overlap", dice_any.pairwise_overlap, SOFT_ROWS, {"exact": False}, ("pairwise",)),
-        Call("set_overlap", dice_any.set_overlap, (MAPS[0][0, 0], MAPS[1][0, 0]), {}, ("sets",), takes_backend=False),
+        Call(
+            "pairwise_overlap",
+            dice_any.pairwise_overlap,
+            SOFT_ROWS,
+            {"exact": False},
+            ("pairwise",),
+        ),
+        Call(
+            "set_overlap",
+            dice_any.set_overlap,
+            (MAPS[0][0, 0], MAPS[1][0, 0]),
+            {},
+            ("sets",),
+            takes_backend=False,
+        ),
     ]
 
 
@@ -136,22 +191,70 @@ def refused() -> list[Call]:
     return [
         Call("score of labels out of range", dice_any.dice_score, maps, labels, ("hard",)),
         Call("matrix of labels out of range", dice_any.confusion_matrix, maps, labels, ("hard",)),
-        Call("loss of labels out of range", dice_any.dice_loss, (SOFT[0], BAD_MAP), soft, ("loss",)),
-        Call("gradient of labels out of range", gradient(dice_any.jaccard_loss), (SOFT[0], BAD_MAP), soft, ("closed form",)),
-        Call("ranks of labels out of range", dice_any.lovasz_loss, (SOFT[0], BAD_MAP), soft, ("ranked",)),
+        Call(
+            "loss of labels out of range",
+            dice_any.dice_loss,
+            (SOFT[0], BAD_MAP),
+            soft,
+            ("loss",),
+        ),
+        Call(
+            "gradient of labels out of range",
+            gradient(dice_any.jaccard_loss),
+            (SOFT[0], BAD_MAP),
+            soft,
+            ("closed form",),
+        ),
+        Call(
+            "ranks of labels out of range",
+            dice_any.lovasz_loss,
+            (SOFT[0], BAD_MAP),
+            soft,
+            ("ranked",),
+        ),
         Call("memberships out of range", dice_any.dice_score, (FIELDS[0] + 3, FIELDS[1])),
-        Call("rows out of range", dice_any.pairwise_overlap, (SOFT_ROWS[0] + 3, SOFT_ROWS[1]), {}, ("pairwise",)),
+        Call(
+            "rows out of range",
+            dice_any.pairwise_overlap,
+            (SOFT_ROWS[0] + 3, SOFT_ROWS[1]),
+            {},
+            ("pairwise",),
+        ),
         Call("negative weights", dice_any.dice_score, SOFT, soft, ("weight",), WEIGHT - 2),
         Call("shapes that differ", dice_any.dice_score, (FIELDS[0], FIELDS[1][:1])),
         Call("a loss of shapes that differ", dice_any.log_dice_loss, (FIELDS[0], FIELDS[1][:1])),
         Call("labels without classes", dice_any.overlap, MAPS),
         Call("a gradient of labels", gradient(dice_any.dice_loss), MAPS, labels, ("loss",)),
-        Call("an unknown kernel", dice_any.dice_score, FIELDS, {"backend": "nonesuch"}, takes_backend=False),
-        Call("a kernel's loss", dice_any.dice_loss, FIELDS, {"backend": "nonesuch"}, takes_backend=False),
+        Call(
+            "an unknown kernel",
+            dice_any.dice_score,
+            FIELDS,
+            {"backend": "nonesuch"},
+            takes_backend=False,
+        ),
+        Call(
+            "a kernel's loss",
+            dice_any.dice_loss,
+            FIELDS,
+            {"backend": "nonesuch"},
+            takes_backend=False,
+        ),
         Call("rows of integers", dice_any.pairwise_overlap, MAPS, {}, ("pairwise",)),
         Call("ids of two axes", dice_any.set_overlap, MAPS, takes_backend=False),
-        Call("classes that are none", dice_any.dice_loss, SOFT, {**soft, "classes": [5]}, ("loss",)),
-        Call("a matrix of no distances", dice_any.wasserstein_dice_loss, SOFT, {**soft, "distances": [[0]]}, ("ranked",)),
+        Call(
+            "classes that are none",
+            dice_any.dice_loss,
+            SOFT,
+            {**soft, "classes": [5]},
+            ("loss",),
+        ),
+        Call(
+            "a matrix of no distances",
+            dice_any.wasserstein_dice_loss,
+            SOFT,
+            {**soft, "distances": [[0]]},
+            ("ranked",),
+        ),
         Call("ranks of soft targets", dice_any.lovasz_loss, FIELDS, soft, ("ranked",)),
         Call("a skeleton without axes", dice_any.centerline_dice_loss, FIELDS, soft, ("ranked",)),
         Call("an average without classes", dice_any.dice_score, FIELDS, {"average": "macro"}),

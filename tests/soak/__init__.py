@@ -1,4 +1,5 @@
-"""Long tests of what happens rarely: leaks, interrupts, many threads, forks, and calls by chance.
+"""What happens rarely: leaks, interrupts, many threads, forks, and calls drawn by chance.
 
-``nox -s soak``, or ``python -m tests.soak`` from the root of the repository.
+``nox -s soak``, or ``python -m tests.soak --minutes 5`` from the root of the repository. Nothing of
+it is part of a usual run, but `tests/test_interrupts.py` takes a few of the interrupts.
 """

@@ -1,4 +1,4 @@
-"""Exceptions out of a signal handler, at every moment of a call, and the answers and arrays that come after.
+"""Exceptions out of a signal handler at every moment of a call, and the answers that come after.
 
 ``python -m tests.soak.interrupts NUMBER``
 """
@@ -32,7 +32,7 @@ MASKS = (recipe.masks(5, 2**22), recipe.masks(7, 2**22))
 ROWS = (recipe.masks(9, (300, 1024)), recipe.masks(11, (300, 1024)))
 SMALL = (recipe.memberships(13, 2**18), recipe.memberships(15, 2**18))
 OPTIONS: dict[str, Any] = {"class_axis": 1, "activation": "softmax", "backend": "numba"}
-#: of what a caller may be given right after: sums of chunks, tickets, and what is as large as a gradient
+#: of what a caller may be given right after, in memory of sums, tickets and layouts
 SIZES = (1, 1, 1, 8, 60, 480, 3 * 7 * 11, 4096)
 
 
@@ -40,7 +40,7 @@ class Struck(BaseException):
     """What the handler raises, as Ctrl-C does."""
 
 
-class TimeIsUp(Exception):
+class TimeIsUpError(Exception):
     """What another raises, as time limits do."""
 
 
@@ -61,7 +61,7 @@ def _wide(by_class: np.ndarray) -> np.ndarray:
     return by_class.reshape(1, -1, 1, 1, 1)
 
 
-# -- the calls ---------------------------------------------------------------------------------------------------------
+# -- the calls -----------------------------------------------------------------------------------
 
 
 def value() -> list[np.ndarray]:
@@ -93,7 +93,14 @@ def small() -> list[np.ndarray]:
     return [np.asarray(dice_any.dice_score(*SMALL, backend="numba"))]
 
 
-CALLS: list[Callable[[], list[np.ndarray]]] = [value, value_and_gradient, training_step, masks, pairs, small]
+CALLS: list[Callable[[], list[np.ndarray]]] = [
+    value,
+    value_and_gradient,
+    training_step,
+    masks,
+    pairs,
+    small,
+]
 
 
 def check_by_hand(answers: dict[str, list[np.ndarray]]) -> None:
@@ -110,11 +117,11 @@ def check_by_hand(answers: dict[str, list[np.ndarray]]) -> None:
     assert abs(float(answers["small"][0]) - 2 * (x @ y) / (x.sum() + y.sum())) < 1e-9
 
 
-# -- the interrupts ----------------------------------------------------------------------------------------------------
+# -- the interrupts ------------------------------------------------------------------------------
 
 
 def struck(call: Callable[[], Any], delay: float, again: float, error: type[BaseException]) -> int:
-    """Make a call that a signal interrupts after `delay`, and once more after `again`; return how often it did."""
+    """Make a call that is interrupted after `delay`, and once more `again` later; say how often."""
     hits, most = 0, 2 if again else 1
 
     def interrupted() -> None:
@@ -125,7 +132,8 @@ def struck(call: Callable[[], Any], delay: float, again: float, error: type[Base
         nonlocal hits
         while frame is not None and frame.f_code is not interrupted.__code__:
             frame = frame.f_back
-        if frame is not None and hits < most:  # else it comes late: another thread may have received it
+        # else it comes late: another thread may have received it
+        if frame is not None and hits < most:
             hits += 1
             signal.setitimer(signal.ITIMER_REAL, again if hits < most else 0)
             raise error
@@ -141,7 +149,7 @@ def struck(call: Callable[[], Any], delay: float, again: float, error: type[Base
 
 
 class Innocents:
-    """Arrays that somebody makes right after a call has ended, in memory that it may just have freed."""
+    """Arrays that are made right after a call has ended, in memory that it may have freed."""
 
     def __init__(self) -> None:
         self.ones = [np.ones(size, dtype=np.int64) for size in SIZES * 20]
@@ -149,13 +157,14 @@ class Innocents:
         self.tensors = [torch.ones(size) for size in SIZES * 4]
 
     def check(self) -> None:
-        assert all((a == 1).all() for a in self.ones), "somebody has written into a new array of integers"
-        assert not any(a.any() for a in self.zeros), "somebody has written into a new array of floats"
-        assert all(bool((a == 1).all()) for a in self.tensors), "somebody has written into a new tensor"
+        written = "somebody has written into a new array of"
+        assert all((a == 1).all() for a in self.ones), f"{written} integers"
+        assert not any(a.any() for a in self.zeros), f"{written} floats"
+        assert all(bool((a == 1).all()) for a in self.tensors), f"{written} PyTorch's"
 
 
 def interrupt(number: int) -> dict[str, Any]:
-    """Interrupt each of the calls at moments spread over its length, every other one twice; return figures."""
+    """Interrupt each call at moments spread over its length, three of four twice."""
     undisturbed = {call.__name__: call() for call in CALLS}
     check_by_hand(undisturbed)
     before = [a.copy() for a in (LOGITS, LABELS, *MASKS, *ROWS, *SMALL)]
@@ -168,7 +177,7 @@ def interrupt(number: int) -> dict[str, Any]:
             delay = max(length * 1.1 * (i + 1) / each, 1e-6)
             again = (0.0, 2e-5, 1e-4, 5e-4)[i % 4]
             began = time.perf_counter()
-            hits = struck(call, delay, again, (Struck, TimeIsUp)[i // 2 % 2])
+            hits = struck(call, delay, again, (Struck, TimeIsUpError)[i // 2 % 2])
             slowest = max(slowest, time.perf_counter() - began - delay)
             once, twice = once + (hits > 0), twice + (hits > 1)
             innocents = Innocents()
@@ -191,10 +200,10 @@ def _same(got: list[np.ndarray], expected: list[np.ndarray], call: Any) -> None:
         assert a.tobytes() == b.tobytes(), f"{call.__name__} has another answer after an interrupt"
 
 
-# -- exceptions in helpers ---------------------------------------------------------------------------------------------
+# -- exceptions in helpers -----------------------------------------------------------------------
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a helper fails with, as for want of memory."""
 
 
@@ -215,19 +224,19 @@ def fail(number: int) -> dict[str, Any]:
             def share(*arguments: Any) -> None:
                 helper = threading.get_ident() != threading.main_thread().ident
                 if helper and not after:
-                    raise Broken(next(begun))
+                    raise BrokenError(next(begun))
                 if not helper:
                     time.sleep(0.001)  # or the caller would be through before a helper has begun
                 compiled(*arguments)
                 if helper:
-                    raise Broken(next(begun))
+                    raise BrokenError(next(begun))
 
             return share
 
         run._loop = loop
         try:
             call()
-        except Broken:
+        except BrokenError:
             reached += 1
         finally:
             run._loop = original
@@ -240,7 +249,10 @@ def fail(number: int) -> dict[str, Any]:
 
 def main(number: int) -> dict[str, Any]:
     figures = {"threads": team.size(), **interrupt(number), **fail(max(number // 10, 10))}
-    print(", ".join(f"{name}: {figure}" for name, figure in figures.items()), flush=True)
+    print(
+        "interrupts: " + ", ".join(f"{name}: {figure}" for name, figure in figures.items()),
+        flush=True,
+    )
     return figures
 
 

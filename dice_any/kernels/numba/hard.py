@@ -34,7 +34,7 @@ def load_bytes(scratch: Any, n: Any, address: Any, first: Any, shape: Any, strid
 
 @njit(**INLINE)
 def truth(word: Any) -> Any:
-    """Return the highest bit of each byte that is not 0: a view of other bytes as booleans may hold any."""
+    """Return the highest bit of each byte that is not 0: a view as booleans may hold any byte."""
     low = np.uint64(0x7F7F7F7F7F7F7F7F)
     return (((word & low) + low) | word) & ~low
 

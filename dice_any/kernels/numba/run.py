@@ -136,8 +136,10 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
     out = np.empty((ROWS, len(rows[0]), len(rows[1])), dtype=np.int64)
 
+    loop: Any = hard.count_pairs
+
     def share(ticket: int, stop: int) -> None:
-        hard.count_pairs(ticket, stop, packed[0], packed[1], sizes[0], sizes[1], length, out)
+        loop(ticket, stop, *packed, *sizes, length, out)
 
     numbers = max(packed[1].size, 1)  # that a row is counted against
     team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))
@@ -189,11 +191,9 @@ class _Work:
         place = np.array([view[:2] + view[3:] for view in self.views], dtype=np.int64)
         *numbers, out = rest
         layout: Plan = self.plan
-        arguments = (
-            *numbers, place, layout.kept, layout.kept_strides, layout.summed, layout.summed_strides, out,
-        )  # fmt: skip
+        arguments = (*numbers, place, *layout, out)
 
-        def share(ticket: int, stop: int) -> None:  # holds `self`, and with it the arrays of the caller
+        def share(ticket: int, stop: int) -> None:  # it holds `self`, and so the caller's arrays
             loop(loaders, ticket, (stop, *self.sizes), *arguments)
 
         team.together(share, self.chunks)

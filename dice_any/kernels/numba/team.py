@@ -1,18 +1,19 @@
 """Threads that share the chunks of one call.
 
-A chunk is claimed by an atomic count (`memory.claim`) inside compiled code that has let go of Python's
-lock, so a thread that the machine holds up delays nobody. The caller works too: with every helper busy
-elsewhere the call still ends.
+A chunk is claimed by an atomic count (`memory.claim`) inside compiled code that has let go of
+Python's lock, so a thread that the machine holds up delays nobody. The caller works too: with every
+helper busy elsewhere the call still ends.
 
-A call may end at any moment, by an exception out of a signal handler (Ctrl-C, a time limit), and once more
-while it clears up. Its helpers may then be at work still, and what they read and write must not be memory
-that is somebody else's by now. So a helper owns what it works on: it holds its `_Job`, and through it every
-array whose memory compiled code touches. Nothing depends on the caller's clearing up. What two threads share
-is changed in single steps that no signal divides, and no lock is left held: the next call finds a whole team.
+A call may end at any moment, by an exception out of a signal handler (Ctrl-C, a time limit), and
+once more while it clears up. Its helpers may then be at work still, and what they read and write
+must not be memory that is somebody else's by now. So a helper owns what it works on: it holds its
+`_Job`, and through it every array whose memory compiled code touches. Nothing depends on the
+caller's clearing up. What two threads share is changed in single steps that no signal divides, and
+no lock is left held: the next call finds a whole team.
 
-Numba's own threading layers are not used: one of them aborts when two threads call at once, another when a
-process forks after its first call, and data loaders do both. Python's executor is not used either: an
-exception that hits its `submit` may leave its locks held.
+Numba's own threading layers are not used: one of them aborts when two threads call at once, another
+when a process forks after its first call, and data loaders do both. Python's executor is not used
+either: an exception that hits its `submit` may leave its locks held.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from typing import Any
 
 import numpy as np
 
-#: What a thread does: claim chunks by the count at this address, and stop before the chunk of this number.
+#: What a thread does: claim chunks by the count at this address, up to the chunk of this number.
 Share = Callable[[int, int], Any]
 
-#: Chunks of a round for each thread, some tenths of a second of work. Between rounds Python sees signals.
+#: Chunks of a round for each thread, some tenths of a second. Between rounds Python sees signals.
 ROUND = 256
 #: A count that is beyond every chunk, and that all threads may add to.
 NEVER = 2**62
-#: Seconds that an interrupted call waits for helpers, and the end of the process: a chunk takes one or two
-#: thousandths, but a helper may have to wait for the compiler first.
+#: Seconds that an interrupted call, and the end of the process, wait for helpers: a chunk takes one
+#: or two thousandths, but a helper may have to wait for the compiler first.
 PATIENCE = 1.0
 
 
@@ -46,7 +47,7 @@ class _Job:
         self.share: Share | None = share
         self.stop, self.helpers = stop, helpers
         self.ticket = np.array([first], dtype=np.int64)
-        #: helper's number -> whether it has begun; the helper or the caller decides, whoever is first
+        #: helper -> whether it has begun: the helper or the caller says so, whoever is first
         self.begun: dict[int, bool] = {}
         #: what became of each helper that has begun: an exception, or None
         self.outcomes: list[BaseException | None] = []
@@ -65,11 +66,12 @@ class _Job:
         for number in range(self.helpers):
             self.begun.setdefault(number, False)
         expected = sum(self.begun.values())
-        while len(self.outcomes) < expected:  # signals are not counted: an interrupt may have taken one
+        # signals are not counted: an interrupt may have taken one
+        while len(self.outcomes) < expected:
             self.signals.get(timeout=patience)
 
     def release(self) -> None:
-        """Let go of the arrays: a helper that is busy elsewhere finds the job in its queue much later."""
+        """Let go of the arrays: a helper that is busy elsewhere may find the job much later."""
         self.share, self.outcomes = None, []
 
 
@@ -86,7 +88,10 @@ class _Team:
         there = len(self.helpers)
         while there < number:
             try:
-                _thread.start_new_thread(self._serve, (number,))  # one step, unlike that of `threading`
+                _thread.start_new_thread(
+                    self._serve,
+                    (number,),
+                )  # one step, unlike that of `threading`
             except RuntimeError:  # no more threads are to be had
                 break
             there += 1
@@ -145,15 +150,16 @@ if hasattr(os, "register_at_fork"):
 
 
 def size() -> int:
-    """Return the number of threads: what Numba says, ``NUMBA_NUM_THREADS`` or the number of cores."""
+    """Return the number of threads, Numba's: ``NUMBA_NUM_THREADS`` or the number of cores."""
     from numba import config
 
     return int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def together(share: Share, chunks: int, each: int = ROUND) -> None:
-    """Call `share`, which must hold all arrays that it touches, on this thread and on others, as many as
-    there are chunks for; `each` is the number of chunks that a thread does before Python sees signals.
+    """Call `share`, which must hold all arrays that it touches, on this thread and on others.
+
+    As many take part as there are chunks for. Python sees signals when each has done `each` of them.
     """
     threads = size()
     for first in range(0, chunks, threads * each):
