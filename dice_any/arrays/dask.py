@@ -51,7 +51,7 @@ def refusal_of_chunks(chunk: Array) -> str | Masked | None:
         return Masked("dask.array.ma.getdata({name})", "~dask.array.ma.getmaskarray({name})")
     if library is not None and library.name in ("numpy", "cupy") and inner is None:
         return None
-    dense = next((m for m in ("todense", "toarray") if hasattr(chunk, m)), None)
+    dense = next((m for m in ("toarray", "todense") if hasattr(chunk, m)), None)
     make = f"lambda chunk: chunk.{dense}()" if dense else "numpy.asarray"
     return f"Its chunks are {called}: pass `{{name}}.map_blocks({make})`"
 

@@ -6,7 +6,7 @@ Nothing is imported to find out what an object is: its class says where it comes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ def cure_for_object(name: str, value: Any, beside: Any = None) -> str:
     fit = partial(_fit, _known(beside))
     if value is None:
         return "Pass both arrays, or one `Overlap` to a score or a loss"
-    if hasattr(value, "by_class"):
+    if hasattr(type(value), "by_class"):
         return "An overlap is summed already: pass it alone, to a score or a loss"
     for module in _modules(value):
         if module in OF_MODULE:
@@ -45,8 +45,12 @@ def cure_for_object(name: str, value: Any, beside: Any = None) -> str:
         return f"Make an array of its bytes, `{fit(_bytes(name))}`, and reshape it"
     if _is_buffer(value):
         return f"Make one first: `{fit(f'numpy.asarray({name})')}`"
+    if isinstance(value, type):
+        return "Pass an array of that class"
     if callable(value):
         return "Call it, and pass what it returns"
+    if isinstance(value, (Sequence, Iterator)):
+        return f"Make one first, for example `{fit(f'list({name})', of_numpy=False)}`"
     if hasattr(value, "__dlpack__"):
         return f"Hand it over by DLPack: `{fit(f'numpy.from_dlpack({name})')}`"
     return "Pass the array inside it (often `.data`, `.values` or `.magnitude`)"
@@ -157,13 +161,17 @@ def _of_storage(fit: Callable[..., str], name: str, value: Any) -> str:
     return f"Read it: `{fit(name + '[...]')}`{lazy}"
 
 
+def _of_polars(fit: Callable[..., str], name: str, value: Any) -> str:
+    lazy = ".collect()" * hasattr(value, "collect")
+    return f"Pass `{fit(f'{name}{lazy}.to_numpy()')}`"
+
+
 def _of_dask(fit: Callable[..., str], name: str, value: Any) -> str:
     if hasattr(value, "to_dask_array"):
         return f"Pass `{name}.to_dask_array(lengths=True)`"
     return f"Pass what it computes, `{name}.compute()`, or a `dask.array`"
 
 
-_to_numpy = _template("Pass {code}", "{name}.to_numpy()")
 _numpy_method = _template("Pass {code}", "{name}.numpy()")
 _asarray = _template("Pass {code}", "numpy.asarray({name})")
 #: top-level module of a class -> what to pass instead of its objects
@@ -190,7 +198,7 @@ OF_MODULE: dict[str, Callable[..., str]] = {
         "Pass {code}, the rows of both in one order (`reindex_like` brings them there)",
         "{name}.to_numpy()",
     ),
-    "polars": _to_numpy,
+    "polars": _of_polars,
     "pyarrow": _asarray,
     "tensorflow": _numpy_method,
     "paddle": _numpy_method,
