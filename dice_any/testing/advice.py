@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +17,7 @@ class Modules(dict[str, Any]):
     """Names for code in messages; modules are imported as they are named."""
 
     def __missing__(self, name: str) -> Any:
-        return import_module(name)
+        return getattr(builtins, name) if hasattr(builtins, name) else import_module(name)
 
 
 def follow(
@@ -44,6 +46,9 @@ def follow(
             assert not left, f"nobody said {left}: {said}"
             return answer
         advice = said[-1].partition("; got ")[2].partition(". ")[2]
+        through = re.search(r"`(xarray\.apply_ufunc\(function, .*\))`", advice)
+        if through:
+            return eval(through[1], Modules(values, function=partial(function, **arguments)))
         ways = re.split(r"; (?:or |if |so )?|, or (?=`)|, (?=`\w+\[)| or (?=`)", advice)
         way = next((way for way in ways if left and left[0] in way), None)
         if way is None:
