@@ -113,7 +113,9 @@ def _find_library(array: Array) -> ArrayLibrary:
         if library.is_array(array):
             return library
         raise UnknownLibraryError(f"{modules[0]}.{type(array).__qualname__} is no array")
-    if hasattr(array, "__array_namespace__"):  # nobody taught us this library, but it keeps to the standard
+    if hasattr(array, "__array_namespace__") and not isinstance(
+        array, type
+    ):  # nobody taught us this library, but it keeps to the standard
         return ArrayLibrary(modules[0], array.__array_namespace__())
     raise UnknownLibraryError(f"no array library is known for {modules[0]}.{type(array).__qualname__}")
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .library import Array, ArrayLibrary, BlockFunction
+
+#: the libraries of chunks
+HOSTED = ("numpy", "cupy")
 
 
 class ChunkedLibrary(ArrayLibrary):
@@ -90,10 +94,29 @@ def _pieces(array: Array, task: Any, ndim: int, whole: bool) -> Array:
     return array.rechunk({a: array.shape[a] for a in axes}) if axes else array
 
 
-def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...], whole: bool) -> Array:
-    from . import library_of
+def _library_of_chunks(*chunks: Array | None) -> ArrayLibrary:
+    """Return the library of the chunks, which need not be what the lazy library was told."""
+    from . import UnknownLibraryError, library_of
 
-    library = library_of(arrays[0])
+    libraries = []
+    for chunk in chunks:
+        if chunk is None:
+            continue
+        with suppress(UnknownLibraryError):
+            library = library_of(chunk)
+            if library.name in HOSTED and (chunk.ndim == 0 or library.refusal(chunk) is None):
+                libraries.append(library)
+                continue
+        called = f"{type(chunk).__module__.partition('.')[0]}.{type(chunk).__qualname__}"
+        raise TypeError(
+            f"`chunks` must be plain arrays of {' or '.join(HOSTED)}; got {called}. "
+            "Convert them where they are made, or name their kind there by `meta=`."
+        )
+    return libraries[0]
+
+
+def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...], whole: bool) -> Array:
+    library = _library_of_chunks(*arrays)
     full: list[Array | None] = list(arrays)
     for i in missing:
         full.insert(i, None)
@@ -114,9 +137,7 @@ def _chunk_sums(
     whole: bool,
 ) -> Array:
     """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be laid side by side."""
-    from . import library_of
-
-    library = library_of(prediction)
+    library = _library_of_chunks(prediction, target, weight)
     with library.precision():
         run = library.run_whole if whole else library.run
         sums = run(function, task, prediction, target, weight, lead=lead, tail=tail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .chunked import ChunkedLibrary
+from .chunked import HOSTED, ChunkedLibrary
 from .library import Array, Masked, NumPyLike
 
 
@@ -49,11 +49,11 @@ def refusal_of_chunks(chunk: Array) -> str | Masked | None:
     inner = None if library is None else library.refusal(chunk)
     if isinstance(inner, Masked):
         return Masked("dask.array.ma.getdata({name})", "~dask.array.ma.getmaskarray({name})")
-    if library is not None and library.name in ("numpy", "cupy") and inner is None:
+    if library is not None and library.name in HOSTED and inner is None:
         return None
-    dense = next((m for m in ("todense", "toarray") if hasattr(chunk, m)), None)
+    dense = next((m for m in ("toarray", "todense") if hasattr(chunk, m)), None)
     make = f"lambda chunk: chunk.{dense}()" if dense else "numpy.asarray"
-    return f"Its chunks are {called}: pass `{{name}}.map_blocks({make})`"
+    return f"Its chunks are {called}: pass `{{name}}.map_blocks({make}, dtype={{name}}.dtype)`"
 
 
 library = Dask()

@@ -37,8 +37,8 @@ class Jax(NumPyLike):
         return super().kind(dtype) if isinstance(dtype, self._numpy.dtype) else "other"
 
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
-        wide = self._jax.config.values["jax_enable_x64"]  # the caller's, not that of `precision`
-        dtype = "int32" if dtype == "int64" and not wide else dtype
+        # where 64 bits are off, to ask for int64 warns
+        dtype = "int32" if dtype == "int64" else dtype
         return super().cast_code(expression, dtype, rounded=rounded)
 
     def traced(self, *arrays: Array | None) -> bool:

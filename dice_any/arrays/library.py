@@ -71,6 +71,10 @@ class ArrayLibrary:
         """Return the name of the module whose functions users call."""
         return self.name
 
+    def array_code(self, expression: str) -> str:
+        """Return the code that makes an array of NumPy's or of numbers, for a message."""
+        return f"{self.public}.asarray({expression})"
+
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
         """Return the code that converts an array, for a message that says what to pass."""
         expression = self.round_code(expression) if rounded else expression

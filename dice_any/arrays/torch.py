@@ -61,6 +61,9 @@ class PyTorch(NumPyLike):
             return "Pass `{name}.dequantize()`"
         return None
 
+    def array_code(self, expression: str) -> str:
+        return f"torch.tensor({expression})"  # without a warning of what may not be written
+
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
         expression = self.round_code(expression) if rounded else expression
         return f"{expression}.to(torch.{dtype})"

@@ -212,6 +212,8 @@ def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
         return f"Pass one of its fields: `{name}[{fields[0]!r}]`"
     if called.startswith("object"):
         return f"Convert it: `{library.cast_code(name, 'float64')}`"
+    if called.startswith("key"):
+        return f"Draw an array with it: `jax.random.uniform({name}, shape)`"
     if called.startswith("str"):
         return f"Compare it with a name (`{name} == 'name'`), or number the names"
     return "Convert it to one of these"

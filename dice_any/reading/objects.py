@@ -6,7 +6,7 @@ Nothing is imported to find out what an object is: its class says where it comes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,11 +24,11 @@ def cure_for_object(name: str, value: Any, beside: Any = None) -> str:
     fit = partial(_fit, _known(beside))
     if value is None:
         return "Pass both arrays, or one `Overlap` to a score or a loss"
-    if hasattr(value, "by_class"):
+    if hasattr(type(value), "by_class"):
         return "An overlap is summed already: pass it alone, to a score or a loss"
     for module in _modules(value):
         if module in OF_MODULE:
-            return OF_MODULE[module](fit, name, value)
+            return OF_MODULE[module](fit, name, value, beside)
     if isinstance(value, (set, frozenset)):
         return "Sets of ids are compared by `dice_any.set_overlap(a, b)`"
     if isinstance(value, Mapping):
@@ -45,8 +45,12 @@ def cure_for_object(name: str, value: Any, beside: Any = None) -> str:
         return f"Make an array of its bytes, `{fit(_bytes(name))}`, and reshape it"
     if _is_buffer(value):
         return f"Make one first: `{fit(f'numpy.asarray({name})')}`"
+    if isinstance(value, type):
+        return "Pass an array of that class"
     if callable(value):
         return "Call it, and pass what it returns"
+    if isinstance(value, (Sequence, Iterator)):
+        return f"Make one first, for example `{fit(f'list({name})', of_numpy=False)}`"
     if hasattr(value, "__dlpack__"):
         return f"Hand it over by DLPack: `{fit(f'numpy.from_dlpack({name})')}`"
     return "Pass the array inside it (often `.data`, `.values` or `.magnitude`)"
@@ -66,7 +70,7 @@ def _known(value: Any) -> ArrayLibrary | None:
 def _fit(library: ArrayLibrary | None, code: str, of_numpy: bool = True) -> str:
     """Return the code of an array of this library, from that of NumPy's or from that of a list."""
     if library is not None and library.name != "numpy":
-        return f"{library.public}.asarray({code})"
+        return library.array_code(code)
     return code if of_numpy else f"numpy.asarray({code})"
 
 
@@ -93,8 +97,8 @@ def _cure_for_list(fit: Callable[..., str], name: str, values: Any) -> str:
         leaf = leaf[0]
     library = _known(leaf)
     if library is not None and getattr(leaf, "shape", ()) != ():
-        cure = f"Pass one of its arrays (`{name}[0]`), or all of them as one"
-        cure = f"{cure} where they have one shape (`{library.public}.stack({name})`)"
+        cure = f"Pass `{name}[0]` or another of its arrays; or all of them as one, "
+        cure += f"`{library.public}.stack({name})`, where they have one shape"
         of_network = "; the outputs of a network go to `dice_any.torch.DeepSupervision`"
         return cure + of_network * (library.name == "torch")
     if library is None and not isinstance(leaf, (list, tuple, bool, int, float)):
@@ -116,16 +120,17 @@ def _shape(values: Any) -> Axes | None:
 def _template(template: str, code: str = "") -> Callable[..., str]:
     """Return a cure whose ``{code}`` makes an array of NumPy's."""
 
-    def cure(fit: Callable[..., str], name: str, value: Any) -> str:
+    def cure(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
         made = fit(code.replace("{name}", name))
         return template.replace("{code}", f"`{made}`").replace("{name}", name)
 
     return cure
 
 
-def _of_xarray(fit: Callable[..., str], name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"Choose one of its variables: `{name}[{next(iter(value), 'name')!r}]`"
+def _of_xarray(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
+    for each, holder in ((name, value), ("target" if name == "prediction" else name, beside)):
+        if isinstance(holder, Mapping):
+            return f"Choose one variable of a Dataset: `{each}[{next(iter(holder), 'name')!r}]`"
     lazy = ', dask="allowed"' * bool(getattr(value, "chunks", None))
     return (
         "Its array alone does not know its coordinates. Call a score or a loss through `xarray."
@@ -134,22 +139,22 @@ def _of_xarray(fit: Callable[..., str], name: str, value: Any) -> str:
     )
 
 
-def _of_scipy(fit: Callable[..., str], name: str, value: Any) -> str:
+def _of_scipy(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
     if not hasattr(value, "toarray"):
         return "Pass an array"
     dense = fit(f"{name}.toarray()")
     if getattr(value.dtype, "kind", "") in "iu":
-        return f"Pass `{dense} > 0` if its numbers mark members, `{dense}` if they are labels"
+        return f"Pass `{dense} > 0` if its numbers mark members; `{dense}` if they are labels"
     return f"Pass `{dense}`; its `.data` does not say where its numbers are"
 
 
-def _of_nibabel(fit: Callable[..., str], name: str, value: Any) -> str:
+def _of_nibabel(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
     code = f"numpy.asarray({name}{'.dataobj' * hasattr(value, 'dataobj')})"
     labels = f'{code}.round().astype("int64")'
     return f"Pass its voxels, once both images have one affine: labels as `{fit(labels)}`, memberships as `{fit(code)}`"
 
 
-def _of_storage(fit: Callable[..., str], name: str, value: Any) -> str:
+def _of_storage(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
     """Zarr, h5py and netCDF4: arrays that lie in a file, and groups of them."""
     if not hasattr(value, "dtype"):
         return f"Choose one of its arrays: `{name}[...]` with its name"
@@ -157,13 +162,17 @@ def _of_storage(fit: Callable[..., str], name: str, value: Any) -> str:
     return f"Read it: `{fit(name + '[...]')}`{lazy}"
 
 
-def _of_dask(fit: Callable[..., str], name: str, value: Any) -> str:
-    if hasattr(value, "to_dask_array"):
+def _of_polars(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
+    lazy = ".collect()" * hasattr(value, "collect")
+    return f"Pass `{fit(f'{name}{lazy}.to_numpy()')}`"
+
+
+def _of_dask(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
+    if hasattr(type(value), "to_dask_array"):
         return f"Pass `{name}.to_dask_array(lengths=True)`"
     return f"Pass what it computes, `{name}.compute()`, or a `dask.array`"
 
 
-_to_numpy = _template("Pass {code}", "{name}.to_numpy()")
 _numpy_method = _template("Pass {code}", "{name}.numpy()")
 _asarray = _template("Pass {code}", "numpy.asarray({name})")
 #: top-level module of a class -> what to pass instead of its objects
@@ -190,7 +199,7 @@ OF_MODULE: dict[str, Callable[..., str]] = {
         "Pass {code}, the rows of both in one order (`reindex_like` brings them there)",
         "{name}.to_numpy()",
     ),
-    "polars": _to_numpy,
+    "polars": _of_polars,
     "pyarrow": _asarray,
     "tensorflow": _numpy_method,
     "paddle": _numpy_method,

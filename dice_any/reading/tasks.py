@@ -267,8 +267,9 @@ def _read_label_maps(
         raise ValueError(
             f"`num_classes` must be given for two integer arrays ({dtypes[0]}, {dtypes[1]}); "
             "got None. For label maps pass `num_classes=`; for masks of 0 and 1, or of 0 and 255, "
-            "pass `prediction > 0` and `target > 0`, for one-hot arrays with `class_axis=` too; "
-            "for one label `prediction == 1` and `target == 1`."
+            "pass `prediction > 0` and `target > 0`; "
+            "for one-hot arrays `prediction > 0`, `target > 0` and `class_axis=`; "
+            "for one label pass `prediction == 1` and `target == 1`."
         )
     return num_classes
 

@@ -1,0 +1,528 @@
+"""Objects that hold arrays and are none: each message names a cure that fits, and the cure works."""
+
+from __future__ import annotations
+
+import array
+import collections
+import ctypes
+import io
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any.testing.advice import follow
+
+P = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 0]], dtype=bool)
+T = np.array([[1, 0, 0, 1, 0], [0, 0, 1, 0, 1]], dtype=bool)
+DICE = 2 * 2 / (5 + 4)
+LABELS_P, LABELS_T = P + 2 * np.roll(P, 1), T + 2 * np.roll(T, 1)
+OF_LABELS = [
+    2 * int(((c == LABELS_P) & (c == LABELS_T)).sum()) / int((c == LABELS_P).sum() + (c == LABELS_T).sum()) for c in range(4)
+]
+
+
+def says(*parts: str) -> str:
+    return ".*".join(re.escape(part) for part in parts)
+
+
+# -- Python's own ------------------------------------------------------------------------------------------------------
+
+
+def flat(make: Callable[[list[float]], Any]) -> tuple[Any, Any]:
+    return make(P.ravel().astype(float).tolist()), make(T.ravel().astype(float).tolist())
+
+
+def c_array(numbers: list[float]) -> Any:
+    return (ctypes.c_double * len(numbers))(*numbers)
+
+
+def npz(values: np.ndarray) -> Any:
+    buffer = io.BytesIO()
+    np.savez(buffer, mask=values)
+    buffer.seek(0)
+    return np.load(buffer)
+
+
+PYTHONS: dict[str, tuple[Any, Any]] = {
+    "nested lists": (P.tolist(), T.tolist()),
+    "tuples": (tuple(P.ravel().tolist()), tuple(T.ravel().tolist())),
+    "numbers": flat(list),
+    "deque": flat(collections.deque),
+    "generator": flat(lambda numbers: (n for n in numbers)),
+    "array.array": flat(lambda numbers: array.array("d", numbers)),
+    "ctypes": flat(c_array),
+    "memoryview": (memoryview(P), memoryview(T)),
+    "bytes": (P.tobytes(), T.tobytes()),
+    "bytearray": (bytearray(P), bytearray(T)),
+    "dictionary": ({"out": P}, {"mask": T}),
+    "NpzFile": (npz(P), npz(T)),
+    "lists of arrays": (list(P), list(T)),
+    "flatiter": (P.flat, T.flat),
+}
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_pythons_own(name: str) -> None:
+    prediction, target = PYTHONS[name]
+    picks = ("numpy.stack(prediction)", "numpy.stack(target)") if name == "lists of arrays" else ()
+    picks = ("masks of 0 and 1",) if name in ("bytes", "bytearray") else picks
+    score = follow(dice_any.dice_score, prediction, target, picks=picks, given={})
+    assert float(score) == pytest.approx(DICE)
+
+
+WITHOUT_CODE = {
+    "text": ("mask.nii.gz", says("got str", "Read the file, and pass the array that it holds")),
+    "path": (pathlib.Path("mask.nii.gz"), says("Path. Read the file")),
+    "ragged": ([[True], [True, False]], says("got list", "Pad its rows to one length", "`weight` of 0")),
+    "list of names": (["a", "b"], says("got list", "Pass an array of numbers")),
+    "set": ({1, 2}, says("got set", "`dice_any.set_overlap(a, b)`")),
+    "function": (len, says("Call it, and pass what it returns")),
+    "class": (np.ndarray, says("got type", "Pass an array of that class")),
+    "dtype": (np.dtype(int), says("must be an array")),
+    "complex": (1j, says("got complex", "real part or its absolute value")),
+    "nothing": (None, says("Pass both arrays, or one `Overlap`")),
+    "slice": (slice(1), says("must be an array", "got slice")),
+    "nditer": (np.nditer(P), says("must be an array", "got numpy.nditer")),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_CODE)
+@pytest.mark.parametrize("function", [dice_any.dice_score, dice_any.overlap, dice_any.dice_loss])
+def test_what_no_code_makes_an_array_of(function, name: str) -> None:
+    value, message = WITHOUT_CODE[name]
+    for arrays in ((value, P), (P, value)):
+        with pytest.raises(TypeError, match=message):
+            function(*arrays)
+
+
+def test_an_overlap_in_place_of_an_array() -> None:
+    counts = dice_any.overlap(P, T)
+    for call in (
+        lambda: dice_any.overlap(counts, T),
+        lambda: dice_any.dice_score(P, counts),
+        lambda: dice_any.pairwise_overlap(P, counts),
+        lambda: dice_any.confusion_matrix(counts, counts, num_classes=2),
+        lambda: dice_any.dice_loss(P, T, weight=counts),
+        lambda: dice_any.lovasz_loss(P.astype(float), counts),
+    ):
+        with pytest.raises(TypeError, match=says("An overlap is summed already: pass it alone, to a score or a loss")):
+            call()
+
+
+# -- what other packages hold arrays in --------------------------------------------------------------------------------
+
+
+def of_scipy(name: str, values: Callable[[np.ndarray], np.ndarray]) -> Callable[[], tuple[Any, Any]]:
+    def make() -> tuple[Any, Any]:
+        cls = getattr(pytest.importorskip("scipy.sparse"), name)
+        return cls(values(P)), cls(values(T))
+
+    return make
+
+
+def xarrays(lazy: bool = False) -> tuple[Any, Any]:
+    """Return one raster north-up and one south-up, the other one's axes in another order."""
+    xarray = pytest.importorskip("xarray")
+    dims, rows = ("y", "x"), {"y": [10.0, 20.0], "x": range(5)}
+    prediction = xarray.DataArray(P, dims=dims, coords=rows)
+    target = xarray.DataArray(T, dims=dims, coords=rows).isel(y=slice(None, None, -1)).transpose("x", "y")
+    if lazy:
+        pytest.importorskip("dask.array")
+        return prediction.chunk({"y": -1, "x": -1}), target.chunk({"y": -1, "x": -1})
+    return prediction, target
+
+
+def xarray_dataset() -> tuple[Any, Any]:
+    return tuple(array.to_dataset(name="mask") for array in xarrays())  # type: ignore[return-value]
+
+
+def nibabel_images() -> tuple[Any, Any]:
+    """Return images whose labels come back as floating numbers, a rounding error off."""
+    nibabel = pytest.importorskip("nibabel")
+    images = []
+    for labels in (LABELS_P, LABELS_T):
+        image = nibabel.Nifti1Image(labels.astype(np.float64), np.eye(4))
+        image.header.set_data_dtype(np.uint8)
+        images.append(nibabel.Nifti1Image.from_bytes(image.to_bytes()))
+    return images[0], images[1]
+
+
+def sitk_images() -> tuple[Any, Any]:
+    sitk = pytest.importorskip("SimpleITK")
+    return tuple(sitk.GetImageFromArray(m.astype(np.uint8)) for m in (LABELS_P, LABELS_T))  # type: ignore[return-value]
+
+
+def pillow_images() -> tuple[Any, Any]:
+    image = pytest.importorskip("PIL.Image")
+    return tuple(image.fromarray(m * np.uint8(255)) for m in (P, T))  # type: ignore[return-value]
+
+
+def zarrs() -> tuple[Any, Any]:
+    zarr = pytest.importorskip("zarr")
+    return zarr.array(P), zarr.array(T)
+
+
+def hdf5() -> tuple[Any, Any]:
+    h5py = pytest.importorskip("h5py")
+    file = h5py.File("memory", "w", driver="core", backing_store=False)
+    return file.create_dataset("p", data=P), file.create_dataset("t", data=T)
+
+
+def pandas_frames() -> tuple[Any, Any]:
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame(P), pandas.DataFrame(T)
+
+
+def pandas_series() -> tuple[Any, Any]:
+    pandas = pytest.importorskip("pandas")
+    return pandas.Series(P.ravel()), pandas.Series(T.ravel())
+
+
+def polars_frames(lazy: bool = False) -> tuple[Any, Any]:
+    polars = pytest.importorskip("polars")
+    frames = polars.DataFrame(P.tolist(), orient="row"), polars.DataFrame(T.tolist(), orient="row")
+    return tuple(frame.lazy() for frame in frames) if lazy else frames  # type: ignore[return-value]
+
+
+def arrow() -> tuple[Any, Any]:
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.array(P.ravel()), pyarrow.array(T.ravel())
+
+
+def quantities() -> tuple[Any, Any]:
+    pint = pytest.importorskip("pint")
+    unit = pint.UnitRegistry().dimensionless
+    return P.astype(float) * unit, T.astype(float) * unit
+
+
+def dask_frames() -> tuple[Any, Any]:
+    frames = pytest.importorskip("dask.dataframe", exc_type=ImportError)
+    pandas = pytest.importorskip("pandas")
+    return tuple(frames.from_pandas(pandas.DataFrame(m), npartitions=1) for m in (P, T))  # type: ignore[return-value]
+
+
+def delayed() -> tuple[Any, Any]:
+    dask = pytest.importorskip("dask")
+    return dask.delayed(P), dask.delayed(T)
+
+
+#: what makes the objects, which way to go, what comes out
+HOLDERS: dict[str, tuple[Callable[[], tuple[Any, Any]], tuple[str, ...], Any]] = {
+    "sparse booleans": (of_scipy("csr_array", lambda m: m), (), DICE),
+    "sparse floating numbers": (of_scipy("coo_array", lambda m: m * 1.0), (), DICE),
+    "sparse halves": (of_scipy("csc_matrix", lambda m: m * 0.5), (), 4 * 0.25 / (9 * 0.5)),
+    "sparse indicators": (of_scipy("csr_matrix", lambda m: m * 1), ("mark members",) * 2, DICE),
+    "sparse labels": (of_scipy("lil_array", lambda m: m + 2 * np.roll(m, 1)), ("labels",) * 2, OF_LABELS),
+    "xarray": (xarrays, (), DICE),
+    "lazy xarray": (lambda: xarrays(lazy=True), (), DICE),
+    "xarray dataset": (xarray_dataset, (), DICE),
+    "nibabel": (nibabel_images, (), OF_LABELS),
+    "SimpleITK": (sitk_images, (), OF_LABELS),
+    "Pillow": (pillow_images, ("masks of",), DICE),
+    "Zarr": (zarrs, (), DICE),
+    "HDF5": (hdf5, (), DICE),
+    "pandas frame": (pandas_frames, (), DICE),
+    "pandas series": (pandas_series, (), DICE),
+    "Polars frame": (polars_frames, (), DICE),
+    "lazy Polars frame": (lambda: polars_frames(lazy=True), (), DICE),
+    "Arrow": (arrow, (), DICE),
+    "Pint": (quantities, (), DICE),
+    "Dask frame": (dask_frames, (), DICE),
+    "delayed": (delayed, (), DICE),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_objects_that_hold_arrays(name: str) -> None:
+    make, picks, expected = HOLDERS[name]
+    prediction, target = make()
+    with pytest.raises(TypeError, match=r"`prediction` must be .+; got .+\.") as caught:
+        dice_any.dice_score(prediction, target)
+    assert "(often" not in str(caught.value)
+    score = follow(dice_any.dice_score, prediction, target, picks=picks, given={}, num_classes=4)
+    assert np.asarray(score) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy", "dask.array"])
+@pytest.mark.parametrize("name", ["xarray", "Zarr", "pandas frame", "sparse booleans"])
+def test_beside_arrays_of_other_libraries(name: str, library: str) -> None:
+    """What is made of an object fits the array that it stands beside."""
+    xp = pytest.importorskip(library)
+    if name == "xarray":
+        pytest.skip("an xarray beside a tensor has no coordinates to bring it to")
+    make, _, _ = HOLDERS[name]
+    target = xp.asarray(T)
+    score = follow(dice_any.dice_score, make()[0], target, given={})
+    assert float(score) == pytest.approx(DICE)
+    score = follow(dice_any.dice_score, xp.asarray(P), make()[1], given={})
+    assert float(score) == pytest.approx(DICE)
+    for values in (P.tolist(), P.ravel().tolist()):
+        score = follow(dice_any.dice_score, values, xp.reshape(target, np.shape(values)), given={})
+        assert float(score) == pytest.approx(DICE)
+
+
+def fake(module: str, name: str, **attributes: Any) -> Any:
+    return type(name, (), {"__module__": module, **attributes})()
+
+
+FAKES = {
+    "TensorFlow": (fake("tensorflow.python.framework.ops", "EagerTensor"), "`prediction.numpy()`"),
+    "Paddle": (fake("paddle.base", "Tensor"), "`prediction.numpy()`"),
+    "MXNet": (fake("mxnet.ndarray", "NDArray"), "`prediction.asnumpy()`"),
+    "MLX": (fake("mlx.core", "array"), "`numpy.asarray(prediction)`"),
+    "SimpleITK": (fake("SimpleITK.SimpleITK", "Image"), "`SimpleITK.GetArrayViewFromImage(prediction)`"),
+    "ITK": (fake("itk.itkImagePython", "itkImageUC2"), "`itk.array_view_from_image(prediction)`"),
+    "Pillow": (fake("PIL.PngImagePlugin", "PngImageFile"), "`numpy.asarray(prediction)`"),
+    "netCDF4": (fake("netCDF4._netCDF4", "Variable", dtype=np.dtype(bool)), "`prediction[...]`"),
+    "HDF5 group": (fake("h5py._hl.group", "Group"), "Choose one of its arrays"),
+    "OpenCV": (fake("cv2", "UMat"), "`prediction.get()`"),
+    "by DLPack": (fake("somewhere", "Tensor", __dlpack__=None), "`numpy.from_dlpack(prediction)`"),
+    "unknown": (fake("somewhere", "Wrapper"), "Pass the array inside it"),
+}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_objects_of_packages_that_are_not_here(name: str) -> None:
+    value, cure = FAKES[name]
+    with pytest.raises(TypeError, match=says("`prediction` must be an array", cure)):
+        dice_any.dice_score(value, value)
+
+
+# -- arrays of a kind that is refused ----------------------------------------------------------------------------------
+
+
+MASKED_P, MASKED_T = np.roll(P, 3), np.roll(T, 4) & ~np.roll(P, 2)
+
+
+def left(masked: np.ndarray) -> float:
+    """Return the Dice coefficient of what is not masked."""
+    kept = ~masked
+    return 2 * int((P & T & kept).sum()) / int((P & kept).sum() + (T & kept).sum())
+
+
+def masked_arrays(library: str, both: bool) -> tuple[Any, Any]:
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        masked = torch.masked.masked_tensor
+        first = masked(torch.tensor(P * 1.0), torch.tensor(~MASKED_P))
+        return first, masked(torch.tensor(T * 1.0), torch.tensor(~MASKED_T)) if both else torch.tensor(T)
+    first, second = np.ma.masked_array(P, MASKED_P), np.ma.masked_array(T, MASKED_T) if both else T
+    if library == "numpy":
+        return first, second
+    da = pytest.importorskip("dask.array")
+    return da.from_array(first, chunks=(1, 3)), da.from_array(second, chunks=(2, 2))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype stage")
+@pytest.mark.parametrize("library", ["numpy", "dask", "torch"])
+@pytest.mark.parametrize("both", [False, True])
+def test_masked_arrays(library: str, both: bool) -> None:
+    prediction, target = masked_arrays(library, both)
+    for function in (dice_any.dice_score, dice_any.overlap, dice_any.dice_loss, dice_any.accuracy_score):
+        with pytest.raises(TypeError, match="`prediction` must be a plain array"):
+            function(prediction, target)
+    score = follow(dice_any.dice_score, prediction, target, given={})
+    assert float(score) == pytest.approx(left(MASKED_P | MASKED_T if both else MASKED_P))
+    with pytest.raises(TypeError, match="`target` must be a plain array"):
+        dice_any.dice_score(target if not both else follow_data(prediction), prediction)
+
+
+def follow_data(masked: Any) -> Any:
+    """Return the data of a masked array."""
+    if hasattr(masked, "get_data"):
+        return masked.get_data()
+    return masked.data if isinstance(masked, np.ndarray) else masked.map_blocks(np.ma.getdata)
+
+
+def test_masked_weights_and_rows() -> None:
+    masked = np.ma.masked_array(np.ones(P.shape), MASKED_P)
+    with pytest.raises(TypeError, match=says("`weight` must be a plain array", "numpy.ma.getdata(weight)")):
+        dice_any.dice_score(P, T, weight=masked)
+    with pytest.raises(TypeError, match=says("`X` must be a plain array", "numpy.ma.getdata(X)")):
+        dice_any.pairwise_overlap(masked, P * 1.0)
+    with pytest.raises(TypeError, match=says("`like` must be a plain array")):
+        dice_any.Overlap.zero(like=masked)
+
+
+def test_structured_and_other_dtypes() -> None:
+    record = np.zeros(P.shape, dtype=[("mask", bool), ("score", float)])
+    record["mask"] = P
+    score = follow(dice_any.dice_score, record, T, given={})
+    assert float(score) == pytest.approx(DICE)
+    score = follow(dice_any.dice_score, record.view(np.recarray), T, given={})
+    assert float(score) == pytest.approx(DICE)
+    assert float(follow(dice_any.dice_score, P.astype(object), T, given={})) == pytest.approx(DICE)
+    names = np.where(P, "name", "other")
+    assert float(follow(dice_any.dice_score, names, T, given={})) == pytest.approx(DICE)
+    for dtype, cure in {
+        "complex64": "real part",
+        "datetime64[s]": "Convert it to one of these",
+        "timedelta64[s]": "Convert it to one of these",
+        "S3": "Convert it",
+        "V4": "Convert it",
+    }.items():
+        with pytest.raises(TypeError, match=says("`target` must be boolean, integer or floating; got", cure)):
+            dice_any.dice_score(P, np.zeros(P.shape, dtype=dtype))
+
+
+# -- PyTorch -----------------------------------------------------------------------------------------------------------
+
+
+def torch_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
+    def quantized(torch: Any, values: np.ndarray) -> Any:
+        return torch.quantize_per_tensor(torch.tensor(values, dtype=torch.float32), 1.0, 0, torch.quint8)
+
+    return {
+        "COO": lambda torch, values: torch.tensor(values * 1.0).to_sparse(),
+        "CSR": lambda torch, values: torch.tensor(values * 1.0).to_sparse_csr(),
+        "CSC": lambda torch, values: torch.tensor(values * 1.0).to_sparse_csc(),
+        "boolean COO": lambda torch, values: torch.tensor(values).to_sparse(),
+        "quantized": quantized,
+        "mkldnn": lambda torch, values: torch.tensor(values, dtype=torch.float32).to_mkldnn(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CS. tensor support is in beta state", "ignore:.*quantiz.*")
+@pytest.mark.parametrize("name", torch_kinds())
+def test_tensors_of_other_layouts(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    make = torch_kinds()[name]
+    try:
+        prediction, target = make(torch, P), make(torch, T)
+    except (RuntimeError, AttributeError) as error:
+        pytest.skip(f"PyTorch has none here: {error}")
+    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap, dice_any.pairwise_overlap):
+        with pytest.raises(TypeError, match="must be a plain array; got torch"):
+            function(prediction, target)
+    assert float(follow(dice_any.dice_score, prediction, target, given={})) == pytest.approx(DICE)
+    with pytest.raises(TypeError, match="`weight` must be a plain array; got torch"):
+        dice_any.dice_score(torch.tensor(P), torch.tensor(T), weight=target)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage")
+@pytest.mark.parametrize("layout", ["strided", "jagged"])
+def test_nested_tensors(layout: str) -> None:
+    torch = pytest.importorskip("torch")
+    rows = [torch.tensor(row[: 3 + i] * 1.0) for i, row in enumerate(P)]
+    nested = torch.nested.nested_tensor(rows, layout=getattr(torch, layout))
+    with pytest.raises(TypeError, match=says("Pass its tensors one by one, `prediction.unbind()`, and add the overlaps")):
+        dice_any.dice_score(nested, nested)
+    assert float(dice_any.dice_score(sum(dice_any.overlap(row, row) for row in nested.unbind()))) == 1
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_tensors(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(P).to(getattr(torch, dtype))
+    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.pairwise_overlap):
+        with pytest.raises(TypeError, match=f"must be boolean, integer or floating; got {dtype}. Pass its real part"):
+            function(tensor, tensor)
+
+
+def test_outputs_of_a_network() -> None:
+    torch = pytest.importorskip("torch")
+    p, t = torch.tensor(P * 1.0), torch.tensor(T)
+    for outputs in ([p, p[:, ::2]], (p, p)):
+        with pytest.raises(TypeError, match=says("`prediction[0]`", "`torch.stack(prediction)`", "DeepSupervision")):
+            dice_any.dice_loss(outputs, t)
+        assert float(follow(dice_any.dice_score, outputs, t, given={})) == pytest.approx(DICE)
+    with pytest.raises(TypeError, match=says("got collections.OrderedDict", "`prediction['out']`")):
+        dice_any.dice_loss(collections.OrderedDict(aux=p, out=p), t)
+    with pytest.raises(TypeError, match=says("got torch.Linear", "Call it")):
+        dice_any.dice_loss(torch.nn.Linear(1, 1), t)
+
+
+# -- JAX ---------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_of_random_numbers() -> None:
+    jax = pytest.importorskip("jax")
+    key = jax.random.key(0)
+    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap):
+        with pytest.raises(TypeError, match=says("must be boolean, integer or floating; got key<fry>", "Draw an array")):
+            function(key, key)
+    shape = jax.ShapeDtypeStruct((2, 5), bool)
+    with pytest.raises(TypeError, match=says("got jax.ShapeDtypeStruct", "holds no values")):
+        dice_any.dice_score(shape, shape)
+
+
+# -- Dask --------------------------------------------------------------------------------------------------------------
+
+
+def dask_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
+    def scipy_chunks(da: Any, values: np.ndarray) -> Any:
+        sparse = pytest.importorskip("scipy.sparse").csr_matrix(values * 1.0)
+        return da.from_array(sparse, chunks=(1, 5), asarray=False)
+
+    def sparse_chunks(da: Any, values: np.ndarray) -> Any:
+        sparse = pytest.importorskip("sparse").COO.from_numpy(values)
+        return da.from_array(sparse, chunks=(2, 2), asarray=False)
+
+    def xarray_chunks(da: Any, values: np.ndarray) -> Any:
+        xarray = pytest.importorskip("xarray")
+        plain = da.from_array(values, chunks=(1, 5))
+        return da.Array(plain.dask, plain.name, plain.chunks, meta=xarray.DataArray(values[:0]))
+
+    return {
+        "matrices": lambda da, values: da.from_array(np.asmatrix(values * 1.0), chunks=(1, 3), asarray=False),
+        "SciPy's sparse": scipy_chunks,
+        "sparse": sparse_chunks,
+        "objects": lambda da, values: da.from_array(values.astype(object), chunks=(1, 3)),
+        "structures": lambda da, values: da.from_array(values.astype([("mask", bool)]), chunks=(1, 3)),
+        "names": lambda da, values: da.from_array(np.where(values, "name", "no"), chunks=(1, 3)),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("name", dask_kinds())
+def test_chunks_of_what_is_refused(name: str) -> None:
+    da = pytest.importorskip("dask.array")
+    make = dask_kinds()[name]
+    prediction, target = make(da, P), make(da, T)
+    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap, dice_any.pairwise_overlap):
+        with pytest.raises(TypeError, match=r"must be (a plain array|boolean, integer or floating); got .+\."):
+            function(prediction, target)
+    plain = da.from_array(T, chunks=(2, 5))
+    for second in (target, plain):
+        score = follow(dice_any.dice_score, prediction, second, given={})
+        assert float(score) == pytest.approx(DICE)
+
+
+def test_lengths_that_nobody_knows() -> None:
+    da = pytest.importorskip("dask.array")
+    some = da.from_array(P.ravel(), chunks=4)
+    unknown = some[some]
+    with pytest.raises(TypeError, match=says("`prediction` must be a plain array", "compute_chunk_sizes()")):
+        dice_any.dice_score(unknown, unknown)
+    assert float(dice_any.dice_score(unknown.compute_chunk_sizes(), unknown)) == 1
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("what", ["masked", "matrix", "scipy", "torch", "xarray"])
+def test_chunks_that_are_not_what_they_were_said_to_be(what: str) -> None:
+    """A delayed function may return anything, whatever Dask was told: it is found when it is computed."""
+    dask = pytest.importorskip("dask")
+    da = pytest.importorskip("dask.array")
+    make = {
+        "masked": lambda m: np.ma.masked_array(m, MASKED_P),
+        "matrix": np.asmatrix,
+        "scipy": lambda m: pytest.importorskip("scipy.sparse").csr_matrix(m),
+        "torch": lambda m: pytest.importorskip("torch").asarray(m),
+        "xarray": lambda m: pytest.importorskip("xarray").DataArray(m),
+    }[what]
+    make(P)
+    told = [da.from_delayed(dask.delayed(make)(m), shape=m.shape, dtype=bool) for m in (P, T)]
+    plain = da.from_array(T, chunks=P.shape)
+    calls = [lambda *arrays: dice_any.dice_score(*arrays), lambda *arrays: dice_any.dice_loss(*arrays)]
+    if what != "torch":  # whose tensors have no `astype`
+        calls.append(lambda *arrays: dice_any.dice_score(arrays[0].astype(float), arrays[1]))
+        calls.append(lambda *arrays: dice_any.confusion_matrix(*(a.astype("int8") for a in arrays), num_classes=2))
+    for call in calls:
+        for second in (told[1], plain):
+            with pytest.raises(TypeError, match=r"`chunks` must be plain arrays of .*; got .*meta="):
+                call(told[0], second).compute()
