@@ -6,6 +6,7 @@ device; memory is not weighed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -44,6 +45,9 @@ def _torch() -> Library:
 
 def _cupy() -> Library:
     import cupy
+
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.cuda.empty_cache()  # what PyTorch keeps of the case before is not CuPy's to have
     from cupy import cuda
 
     return Library(cupy.asarray, cupy.copyto, lambda: cuda.get_current_stream().synchronize(), cupy.asnumpy)

@@ -83,7 +83,8 @@ def _overlaps(fields: Fields, drawn: dict[str, Any], arguments: dict[str, Any]) 
     predicted = differentiable_map(library, task, forward, backward, fields.prediction, whole=True)
     target = fields.target
     if library.kind(target.dtype) == "bool":
-        target = library.xp.astype(target, fields.prediction.dtype)
+        one = library.xp.ones_like(fields.prediction)
+        target = library.xp.where(target, one, library.xp.zeros_like(one))
     true = library.map_whole(forward, task, target)
     return _Overlaps(
         fields,

@@ -28,7 +28,7 @@ def mask_sums(
 ) -> Array:
     """Count aligned boolean masks in int64."""
     xp = library.xp
-    both = x & y
+    both = xp.logical_and(x, y)  # not by `&`, to which the bits of CuPy's bytes matter
     if weight is None or library.kind(weight.dtype) == "bool":
         sums = [library.count(mask, task.axis) for mask in (both, x, y)]
         total = count_elements(task, library, x.shape, counted, sums[0])
@@ -94,5 +94,5 @@ def keep(library: ArrayLibrary, counted: Array, values: Array) -> Array:
     """Make what is not counted 0."""
     xp = library.xp
     if library.kind(values.dtype) == "bool":
-        return values & counted
+        return xp.logical_and(values, counted)
     return xp.where(counted, values, xp.zeros_like(values))

@@ -36,7 +36,8 @@ def membership_sums(
     terms = _terms(task, library, x, y, own and bool(task.axis))
     weighted = weight is not None and library.kind(weight.dtype) != "bool"  # all that a mask says is in `counted`
     if weighted:
-        weight, bad = valid_weight(task, library, keep(library, counted, weight))
+        # widened first: PyTorch on CUDA selects among few types of integers
+        weight, bad = valid_weight(task, library, keep(library, counted, widen(task, library, weight)))
         invalid = invalid._replace(weight=bad)
         terms = chain(map(partial(_weighed, library, weight), terms), [xp.broadcast_to(weight, shape)])
     masks = counted_invalid(library, shape, invalid, counted)
@@ -75,8 +76,10 @@ def valid_memberships(
     values = widen(task, library, values)
     valid = (values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE)
     values = xp.where(valid, values, xp.zeros_like(values))
-    # to an automatic differentiation what is drawn in looks as if it were inside, as it does to the closed form
-    return values + library.detach(library.clip(values) - values), ~valid
+    if task.kind == "plain" and (library.traced(values) or library.differentiable(values)):
+        # to an automatic differentiation what is drawn in looks as if it were inside, as it does to the closed form
+        return values + library.detach(library.clip(values) - values), ~valid
+    return library.clip(values), ~valid
 
 
 def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:
@@ -115,7 +118,7 @@ def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> 
         mask, soft = (y, x) if soft_x else (x, y)
         yield xp.where(mask, soft, xp.zeros_like(soft))
     else:
-        yield x & y
+        yield xp.logical_and(x, y)
 
 
 def _weighed(library: ArrayLibrary, weight: Array, term: Array) -> Array:

@@ -83,6 +83,12 @@ def build_reader(dtype: str, real: Any) -> Any:
         def read(array: Any, at: Any) -> Any:
             return real(np.float32(array[at]))
 
+    elif dtype == "bool":
+
+        @cuda.jit(device=True)
+        def read(array: Any, at: Any) -> Any:
+            return real(1) if array[at] != 0 else real(0)
+
     else:
 
         @cuda.jit(device=True)

@@ -15,8 +15,8 @@ from numba import cuda
 
 from ...arrays.library import Array
 
-#: Kernels read bfloat16, which NumPy does not know, as the bits that it is.
-BITS = {"bfloat16": "int16"}
+#: Kernels read bfloat16, which NumPy does not know, as the bits that it is; booleans as bytes, any of which may be true.
+BITS = {"bfloat16": "int16", "bool": "uint8"}
 
 
 class Flat(NamedTuple):
