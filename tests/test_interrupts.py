@@ -273,6 +273,29 @@ def test_calls_at_once_share_the_helpers(threads: int) -> None:
     until(lambda: len(team._team.helpers) <= threads - 1)
 
 
+def test_a_way_back_that_was_interrupted_can_be_gone_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memberships that the way forward kept are written over by then, and computed anew."""
+    torch = pytest.importorskip("torch")
+    values, target = (
+        torch.linspace(-4, 4, 2 * 3 * 5000).reshape(2, 3, 5000),
+        torch.ones((2, 5000), dtype=int),
+    )
+    gradients = []
+    for interrupted in (False, True):
+        z = values.clone().requires_grad_()
+        loss = dice_any.dice_loss(z, target, class_axis=1, activation="softmax", backend="numba")
+        if interrupted:
+            with monkeypatch.context() as patch:
+                work = team._Job.work
+                patch.setattr(team._Job, "work", lambda job: (work(job), raise_error(Ended)))
+                with pytest.raises(Ended):
+                    loss.backward(retain_graph=True)
+        assert z.grad is None
+        loss.backward()
+        gradients.append(z.grad)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
 EXIT = """
 import signal, sys, threading, time
 import numpy as np, dice_any

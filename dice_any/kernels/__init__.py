@@ -72,7 +72,7 @@ BUILTIN = [
     for module, name in (("numpy", "numba"), ("torch", "numba"), ("cupy", "cuda"), ("torch", "cuda"))
 ]
 
-_loaded: dict[str, _Loaded] = {}
+_loaded: dict[tuple[str, str, str], _Loaded] = {}
 _switch: list[bool] = []
 
 
@@ -120,7 +120,7 @@ def load_kernel(plugin: Plugin) -> Any:
 
 def _load(plugin: Plugin) -> _Loaded:
     """Load a plugin, once in a process."""
-    key = f"{plugin.module}:{plugin.label}"
+    key = plugin.module, plugin.name, plugin.distribution
     loaded = _loaded.get(key)
     if loaded is None:
         kernel, problem = _try_to_load(plugin)

@@ -107,21 +107,21 @@ class _Team:
             job, place = self.queue.get()
             if job.begun.setdefault(place, True):
                 self.helpers[me] = job
-                outcome = _attempt(job)
+                _help(job)
                 self.helpers[me] = None
-                job.outcomes.append(outcome)
-                job.signals.put(None)
-                del outcome
             del job  # while this thread waits for the next one, nothing of this one is kept
 
 
-def _attempt(job: _Job) -> BaseException | None:
+def _help(job: _Job) -> None:
     try:
         job.work()
     except BaseException as error:
         job.cancel()
-        return error
-    return None
+        job.outcomes.append(error)
+    else:
+        job.outcomes.append(None)
+    finally:
+        job.signals.put(None)
 
 
 _team = _Team()
@@ -159,7 +159,7 @@ def size() -> int:
 def together(share: Share, chunks: int, each: int = ROUND) -> None:
     """Call `share`, which must hold all arrays that it touches, on this thread and on others.
 
-    As many take part as there are chunks for. Python sees signals when each has done `each` of them.
+    As many take part as there are chunks for. Python sees signals whenever a thread has done `each`.
     """
     threads = size()
     for first in range(0, chunks, threads * each):
