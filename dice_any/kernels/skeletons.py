@@ -31,9 +31,7 @@ def skeleton_gradient(
     """Return the gradient in the memberships."""
     xp = library.xp
     steps = _steps(library, x, axes, iterations)
-    is_drawn, zero = _is_drawn(library, steps[-1][-1], axes), xp.zeros_like(x)
-    g_skeleton = xp.where(is_drawn, cotangent, zero)
-    g_image = xp.where(is_drawn, zero, cotangent)
+    g_skeleton, g_image = cotangent, xp.zeros_like(x)
     for i in range(len(steps) - 1, -1, -1):
         image, edge, _ = steps[i]
         before = steps[i - 1][-1] if i else xp.zeros_like(x)
@@ -43,7 +41,7 @@ def skeleton_gradient(
         g_image = g_image + g_edge - _open_gradient(library, image, g_edge, axes)
         if i:
             g_image = _erode_gradient(library, steps[i - 1][0], g_image, axes)
-    return g_image
+    return xp.where(_is_drawn(library, steps[-1][-1], axes), g_image, cotangent)
 
 
 def _steps(library: ArrayLibrary, x: Array, axes: Axes, iterations: int) -> list[tuple[Array, Array, Array]]:
