@@ -37,8 +37,8 @@ def focal(gamma: float) -> Outer:
     """Return (1 − R)^γ, whose slope at R = 1 is 0."""
 
     def rest(library: ArrayLibrary, ratio: Array) -> tuple[Array, Array]:
-        """Return 1 − R where that is positive, 1 elsewhere, and where it is."""
-        positive = ratio < 1
+        """Return 1 − R where that is positive, or NaN, 1 elsewhere, and where it is."""
+        positive = ~(ratio >= 1)
         return library.xp.where(positive, 1.0 - ratio, library.xp.ones_like(ratio)), positive
 
     def value(library: ArrayLibrary, ratio: Array) -> Array:
@@ -53,12 +53,12 @@ def focal(gamma: float) -> Outer:
 
 
 def _log_value(library: ArrayLibrary, ratio: Array) -> Array:
-    high = ratio > FLOOR
+    high = ~(ratio <= FLOOR)
     return -library.xp.log(library.xp.where(high, ratio, library.xp.full_like(ratio, FLOOR)))
 
 
 def _log_slope(library: ArrayLibrary, ratio: Array) -> Array:
-    high = ratio > FLOOR
+    high = ~(ratio <= FLOOR)
     inverse = -1.0 / library.xp.where(high, ratio, library.xp.ones_like(ratio))
     return library.xp.where(high, inverse, library.xp.zeros_like(ratio))
 
@@ -166,10 +166,9 @@ def _ratio(library: ArrayLibrary, objective: Objective, sums: Overlap, settings:
 def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
     """Return Σ v·E / Σ v·W over all counts, where v are the class weights; 0 where nothing counts."""
     weights = _entropy_weights(library, entropy, sums, settings)
-    weighted = entropy * weights
     if settings.class_weight is not None:  # a class that weighs nothing may cost an infinity
-        weighted = library.xp.where(weights == 0, library.xp.zeros_like(weighted), weighted)
-    total, share = (sum_all(library, row) for row in library.unstack(weighted))
+        entropy = library.xp.where(weights == 0, library.xp.zeros_like(entropy), entropy)
+    total, share = (sum_all(library, row) for row in library.unstack(entropy * weights))
     return divide(library, total, share, 0.0)
 
 
