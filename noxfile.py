@@ -18,7 +18,7 @@ nox.options.reuse_venv = "yes"
 PROJECT = nox.project.load_toml("pyproject.toml")
 #: nox session parameter -> (dependency groups, backends the suite is run on)
 BACKENDS = {
-    "numpy": (["oracle"], ["numpy"]),
+    "numpy": (["oracle", "holders"], ["numpy"]),
     "torch": (["torch", "onnx"], ["torch"]),
     "jax": (["jax"], ["jax"]),
     "dask": (["dask"], ["dask"]),

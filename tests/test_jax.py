@@ -172,7 +172,7 @@ def test_an_element_is_invalid_once(classes: int, weighted: bool) -> None:
 def test_an_overlap_of_numpy_is_not_narrowed_unseen() -> None:
     there = dice_any.overlap(X, Y, class_axis=1)
     moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))
-    with pytest.raises(TypeError, match=r"must stay int64; got int32.*`Overlap\.from_dict"):
+    with pytest.raises(TypeError, match=r"must keep its counts in int64; got int32.*`Overlap\.from_dict"):
         jax.jit(dice_any.dice_score)(there)
     assert jax.jit(dice_any.dice_score)(moved).tolist() == dice_any.dice_score(there).tolist()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
+from types import SimpleNamespace
 
+import array_api_compat.numpy as compat
 import numpy as np
 import pytest
 
@@ -182,11 +184,24 @@ def test_a_library_that_keeps_to_the_standard_needs_no_plugin() -> None:
         __module__ = "stranger.core"
 
         def __array_namespace__(self, api_version=None):
-            return np
+            return compat
 
     library = arrays.library_of(Stranger())
     assert library.name == "stranger"
-    assert library.xp is np
+    assert library.xp is compat
+
+
+def test_a_namespace_without_the_standards_functions_is_none() -> None:
+    class Almost:
+        """Like MLX's arrays, whose namespace lacks a few."""
+
+        __module__ = "almost.core"
+
+        def __array_namespace__(self, api_version=None):
+            return SimpleNamespace(sum=np.sum)
+
+    with pytest.raises(TypeError, match="`prediction` must be an array of a library that follows the Array API"):
+        dice_any.dice_score(Almost(), Almost())
 
 
 def test_a_forced_kernel_without_the_part_says_so(install) -> None:

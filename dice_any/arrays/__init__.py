@@ -86,6 +86,10 @@ BUILTIN: dict[str, Callable[[], ArrayLibrary]] = {
 }
 
 
+#: names by which a namespace of the standard is told from one that is called so (MLX has no `bool`)
+STANDARD = ("bool", "isdtype", "astype", "permute_dims")
+
+
 class UnknownLibraryError(LookupError):
     """The object is not an array of any known library."""
 
@@ -113,10 +117,10 @@ def _find_library(array: Array) -> ArrayLibrary:
         if library.is_array(array):
             return library
         raise UnknownLibraryError(f"{modules[0]}.{type(array).__qualname__} is no array")
-    if hasattr(array, "__array_namespace__") and not isinstance(
-        array, type
-    ):  # nobody taught us this library, but it keeps to the standard
-        return ArrayLibrary(modules[0], array.__array_namespace__())
+    if hasattr(array, "__array_namespace__") and not isinstance(array, type):
+        namespace = array.__array_namespace__()  # nobody taught us this library
+        if all(hasattr(namespace, name) for name in STANDARD):
+            return ArrayLibrary(modules[0], namespace)
     raise UnknownLibraryError(f"no array library is known for {modules[0]}.{type(array).__qualname__}")
 
 

@@ -33,7 +33,7 @@ def skeleton_gradient(
         g_image = g_image + g_edge - _open_gradient(library, image, g_edge, axes)
         if i:
             g_image = _erode_gradient(library, steps[i - 1][0], g_image, axes)
-    return xp.where(_is_drawn(library, steps[-1][-1], axes), g_image, cotangent)
+    return g_image
 
 
 def _steps(library: ArrayLibrary, x: Array, axes: Axes, iterations: int) -> list[tuple[Array, Array, Array]]:

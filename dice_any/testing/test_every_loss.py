@@ -317,9 +317,7 @@ def test_what_is_certainly_wrong_costs_an_infinity(dice_backend: Adapter, activa
 @pytest.mark.parametrize("value", [math.inf, math.nan, "all -inf"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("name", CALLS)
-def test_what_is_no_logit_is_never_a_number(
-    dice_backend: Adapter, name: str, activation: str, value: float | str
-) -> None:
+def test_what_is_no_logit_is_never_a_number(dice_backend: Adapter, name: str, activation: str, value: float | str) -> None:
     if not takes(name, activation) or (value == "all -inf" and activation == "sigmoid"):
         pytest.skip("not taken")
     x, y = inputs(name, activation, "float32")
