@@ -62,7 +62,7 @@ def centerline_loss(
         drawn = {"axes": axes, "iterations": int(iterations)}
         fields = write_out(call, library, task)
         asked = {"exact": call.exact, "with_gradient": call.wants_gradient}
-        asked["backend"] = call.arguments.get("backend")
+        asked |= {"backend": call.arguments.get("backend"), "activated": task.activation is not None}
         both = _overlaps(fields, drawn, {**fields.arguments, **asked})
         *rows, _ = both.precision.overlap.as_float64()
         settings = read_settings(library, rows[0], both.precision.overlap.by_class, **call.choices)

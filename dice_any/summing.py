@@ -41,11 +41,13 @@ def summed(
     backend: str | None = None,
     weight: Array | None = None,
     with_gradient: bool = False,
+    activated: bool = False,
     **arguments: Any,
 ) -> Summed:
     """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted.
 
     `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation follows the sums then.
+    `activated` says that the prediction was made by an activation, of which NaN makes NaN and no error.
     """
     library, task = read(prediction, target, weight=weight, **arguments)
     traced = library.traced(prediction, target, weight)
@@ -64,8 +66,8 @@ def summed(
         entropy = None
         if task.entropy is not None:
             sums, entropy = answer.split(sums, (ENTROPY, 2))
-        raise_bad_values(answer, task, sums, prediction, target, weight)
-        rows = rows_of_overlap(answer, task, sums)
+        raise_bad_values(answer, task, sums, prediction, target, weight, activated=activated)
+        rows = rows_of_overlap(answer, task, sums, activated=activated)
         result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
     return Summed(result, task, entropy, vjp)
 
@@ -79,20 +81,24 @@ def raise_bad_values(
     weight: Array | None,
     *,
     pairs: bool = False,
+    activated: bool = False,
 ) -> None:
     """Raise an error about invalid values, or too much weight, where Python may look at a kernel's sums."""
     if not task.can_be_invalid or not answer.at_hand(sums):
         return
     whole = _whole(task, sums)
     invalid = whole[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...]
+    if activated:
+        own, others = answer.split(invalid, (1, 2))
+        invalid = answer.xp.concat([answer.xp.zeros_like(own), others])
     raise_invalid(answer, invalid, task, prediction, target, weight, pairs=pairs)
     if task.limits_weight:
         raise_heavy(answer, whole[TOTAL, ...])
 
 
-def rows_of_overlap(answer: ArrayLibrary, task: Task, sums: Array) -> Array:
+def rows_of_overlap(answer: ArrayLibrary, task: Task, sums: Array, *, activated: bool = False) -> Array:
     """Return the rows that an overlap holds of those that a kernel answers: one for all that is invalid."""
-    if not task.can_be_invalid or answer.at_hand(sums):  # nothing is, or there was an error
+    if not task.can_be_invalid or (answer.at_hand(sums) and not activated):  # nothing is, or there was an error
         return answer.split(sums, (TOTAL + 2, ROWS - TOTAL - 2))[0]
     xp = answer.xp
     four, invalid = answer.split(sums, (TOTAL + 1, ROWS - TOTAL - 1))

@@ -45,7 +45,7 @@ def wasserstein_loss(
         if casts_back:
             logits = library.xp.astype(logits, library.xp.float64)
         if task.activation is None:
-            block = read_block(task, library, logits, target, weight)
+            block = read_block(task, library, logits, target, weight, together=True)
             logits, _ = valid_sets(call, library, task, block, block.prediction, target)
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
@@ -53,7 +53,8 @@ def wasserstein_loss(
         # memberships that add up to more than 1 by a rounding error must not be farther away than the farthest class
         far = far + library.detach(library.clip(far) - far)
         kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
-        sums = summed(far, target, exact=call.exact, with_gradient=call.wants_gradient, **kept)
+        asked = {"exact": call.exact, "with_gradient": call.wants_gradient, "activated": task.activation is not None}
+        sums = summed(far, target, **asked, **kept)
         call.choices.setdefault("class_weight", [0.0] + [1.0] * (task.classes - 1))
         settings = read_settings(library, sums.overlap.as_float64()[0], True, **call.choices)
         parts = _parts(library, sums.overlap, settings)

@@ -215,7 +215,7 @@ def test_a_nan_harms_what_takes_part_only(dice_backend: Adapter, name: str) -> N
     try:
         value = dice_backend.values(dice_backend.call(loss(name, activation="softmax"), x, masks, weight=weight))
     except ValueError as error:
-        assert "`prediction` must hold finite logits" in str(error)  # noqa: PT017
+        assert "`prediction` must hold logits that are numbers" in str(error)  # noqa: PT017
     else:
         assert np.isnan(value)
 
@@ -325,7 +325,7 @@ def test_what_is_no_logit_is_never_a_number(dice_backend: Adapter, name: str, ac
     try:
         got = dice_backend.values(dice_backend.call(loss(name, activation=activation), x, y))
     except ValueError as error:
-        assert "`prediction` must hold finite logits" in str(error)  # noqa: PT017
+        assert "`prediction` must hold logits that are numbers" in str(error)  # noqa: PT017
     else:
         assert np.isnan(got)
 
@@ -341,7 +341,8 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in COMPOUND])
+# a prediction of everything has no centre line that could lie outside: the paper adds a Dice loss
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in (*COMPOUND, "centerline_dice_loss")])
 def test_a_constant_costs_more_than_the_target(dice_backend: Adapter, name: str, target: str) -> None:
     """Nothing, everything, a half of everything, or one class everywhere."""
     y = TARGETS[target]
