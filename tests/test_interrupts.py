@@ -287,7 +287,7 @@ def test_a_way_back_that_was_interrupted_can_be_gone_again(monkeypatch: pytest.M
         if interrupted:
             with monkeypatch.context() as patch:
                 work = team._Job.work
-                patch.setattr(team._Job, "work", lambda job: (work(job), raise_error(Ended)))
+                patch.setattr(team._Job, "work", lambda job: (work(job), raise_error(Ended)))  # noqa: B023
                 with pytest.raises(Ended):
                     loss.backward(retain_graph=True)
         assert z.grad is None

@@ -175,7 +175,7 @@ def test_second_derivatives(name: str, activation: str | None) -> None:
 
 def test_second_derivatives_of_a_soft_target_too() -> None:
     shape = (2, 3, 4)
-    x, t, v, w = (torch.asarray(recipe.memberships(seed, shape, "float64") * 0.8 + 0.1) for seed in (1, 2, 3, 4))
+    x, t, _, _ = (torch.asarray(recipe.memberships(seed, shape, "float64") * 0.8 + 0.1) for seed in (1, 2, 3, 4))
     for name in every_loss.OF_SUMS:
         if name in every_loss.COMPOUND:
             continue
@@ -311,7 +311,7 @@ def test_metrics_of_what_is_trained_stay_allowed() -> None:
 def test_nobody_differentiates_through_the_closed_form(way: str) -> None:
     x, y = torch.rand(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
     closed = dice_any.value_and_grad(dice_any.dice_loss)
-    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`.* detach them"):
+    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`.* detach them"):  # noqa: PT012
         if way == "hessian":
             func.jacrev(lambda x: closed(x, y, class_axis=1)[1])(x)
         else:
