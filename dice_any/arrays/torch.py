@@ -96,7 +96,7 @@ class PyTorch(NumPyLike):
     def are_labels(self, values: Array, number: int) -> bool:
         if not self.at_hand(values):
             return False
-        low, high = self._torch.aminmax(values)
+        low, high = self._torch.aminmax(self._computable(values))
         return bool(low.item() >= 0 and high.item() < number)
 
     def has_float64(self, array: Array) -> bool:
@@ -168,11 +168,22 @@ class PyTorch(NumPyLike):
     def are_memberships(self, values: Array) -> bool:
         if not self.at_hand(values):
             return False
-        low, high = self._torch.aminmax(values)
+        low, high = self._torch.aminmax(self._computable(values))
         return bool(low.item() >= 0 and high.item() <= 1)  # neither holds if there is a NaN
 
     def clip(self, values: Array) -> Array:
         return self._torch.clamp(values, 0.0, 1.0)
+
+    def argmax(self, scores: Array, axis: Any) -> Array:
+        return self._torch.argmax(self._computable(scores), dim=axis)
+
+    def _computable(self, values: Array) -> Array:
+        """Return values in a dtype for which PyTorch has more than conversions: not so float8 and most unsigned integers."""
+        torch = self._torch
+        if values.dtype.is_floating_point:
+            return values if values.dtype.itemsize > 1 else values.to(torch.float32)
+        rare = values.dtype in (torch.uint16, torch.uint32, torch.uint64)
+        return values.to(torch.int64) if rare else values
 
     def count(self, mask: Array, axis: Axes) -> Array:
         torch = self._torch

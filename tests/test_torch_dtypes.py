@@ -1,0 +1,75 @@
+"""Every dtype of PyTorch in every place: the answer of a dtype that computes, whatever its own lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import dice_any
+
+torch = pytest.importorskip("torch")
+
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64]
+NARROW = [getattr(torch, name) for name in dir(torch) if name.startswith("float8")]
+FLOATING = [torch.float16, torch.bfloat16, torch.float32, torch.float64, *NARROW]
+X = torch.rand(3, 8, generator=torch.Generator().manual_seed(0))
+Y = torch.randint(0, 3, (8,), generator=torch.Generator().manual_seed(1))
+W = torch.tensor([1.0, 2, 0, 1, 4, 1, 1, 2])
+LOGITS = {"class_axis": 0, "activation": "softmax"}
+
+#: name -> a call with labels of a type
+LABELS: dict[str, Callable[[torch.Tensor], object]] = {
+    "memberships": lambda y: dice_any.dice_score(X, y, class_axis=0),
+    "ignored": lambda y: dice_any.dice_score(X, y, class_axis=0, ignore_label=1),
+    "logits": lambda y: dice_any.dice_loss(X, y, **LOGITS),
+    "cross-entropy": lambda y: dice_any.dice_cross_entropy_loss(X, y, **LOGITS),
+    "Lovász": lambda y: dice_any.lovasz_loss(X, y, **LOGITS),
+    "gradient": lambda y: dice_any.value_and_grad(dice_any.dice_loss)(X, y, **LOGITS)[1],
+    "argmax": lambda y: dice_any.dice_score(X, y, class_axis=0, activation="argmax"),
+    "label maps": lambda y: dice_any.dice_score(y, y.flip(0), num_classes=3),
+    "matrix": lambda y: dice_any.confusion_matrix(y, y.flip(0), num_classes=3),
+    "ids": lambda y: dice_any.dice_score(dice_any.set_overlap(y, y)),
+}
+WEIGHTS: dict[str, Callable[[torch.Tensor], object]] = {
+    "memberships": lambda w: dice_any.dice_score(X, Y, class_axis=0, weight=w),
+    "plain": lambda w: dice_any.dice_loss(X, Y, class_axis=0, weight=w),
+    "label maps": lambda w: dice_any.dice_score(Y, Y.flip(0), num_classes=3, weight=w),
+    "masks": lambda w: dice_any.dice_score(Y > 0, Y.flip(0) > 0, weight=w),
+}
+PREDICTIONS: dict[str, Callable[[torch.Tensor], object]] = {
+    "labels": lambda x: dice_any.dice_score(x, Y, class_axis=0),
+    "itself": lambda x: dice_any.dice_score(x, x.flip(1), form="minimum"),
+    "plain": lambda x: dice_any.dice_loss(x, Y, class_axis=0),
+    "logits": lambda x: dice_any.dice_loss(x, Y, **LOGITS),
+    "gradient": lambda x: dice_any.value_and_grad(dice_any.dice_loss)(x, Y, class_axis=0)[0],
+    "Lovász": lambda x: dice_any.lovasz_loss(x, Y, class_axis=0),
+    "argmax": lambda x: dice_any.dice_score(x, Y, class_axis=0, activation="argmax"),
+    "pairs": lambda x: dice_any.dice_score(dice_any.pairwise_overlap(x, x)),
+    "plain pairs": lambda x: dice_any.dice_score(dice_any.pairwise_overlap(x, x, exact=False)),
+}
+
+
+def same(got: torch.Tensor, right: torch.Tensor) -> bool:
+    return torch.allclose(got.to(torch.float64), right.to(torch.float64), rtol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("name", LABELS)
+def test_labels(name: str, dtype: torch.dtype) -> None:
+    assert same(LABELS[name](Y.to(dtype)), LABELS[name](Y))
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATING], ids=str)
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_weights(name: str, dtype: torch.dtype) -> None:
+    if dtype == getattr(torch, "float8_e8m0fnu", None):
+        pytest.skip("has no 0")
+    assert same(WEIGHTS[name](W.to(dtype)), WEIGHTS[name](W))
+
+
+@pytest.mark.parametrize("dtype", FLOATING, ids=str)
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_predictions(name: str, dtype: torch.dtype) -> None:
+    x = X.to(dtype)
+    assert same(PREDICTIONS[name](x), PREDICTIONS[name](x.to(torch.float32)))
