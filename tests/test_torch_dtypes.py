@@ -27,8 +27,8 @@ LABELS: dict[str, Callable[[torch.Tensor], object]] = {
     "Lovász": lambda y: dice_any.lovasz_loss(X, y, **LOGITS),
     "gradient": lambda y: dice_any.value_and_grad(dice_any.dice_loss)(X, y, **LOGITS)[1],
     "argmax": lambda y: dice_any.dice_score(X, y, class_axis=0, activation="argmax"),
-    "label maps": lambda y: dice_any.dice_score(y, y.flip(0), num_classes=3),
-    "matrix": lambda y: dice_any.confusion_matrix(y, y.flip(0), num_classes=3),
+    "label maps": lambda y: dice_any.dice_score(y, Y.flip(0).to(y.dtype), num_classes=3),
+    "matrix": lambda y: dice_any.confusion_matrix(y, Y.flip(0).to(y.dtype), num_classes=3),
     "ids": lambda y: dice_any.dice_score(dice_any.set_overlap(y, y)),
 }
 WEIGHTS: dict[str, Callable[[torch.Tensor], object]] = {
@@ -39,7 +39,7 @@ WEIGHTS: dict[str, Callable[[torch.Tensor], object]] = {
 }
 PREDICTIONS: dict[str, Callable[[torch.Tensor], object]] = {
     "labels": lambda x: dice_any.dice_score(x, Y, class_axis=0),
-    "itself": lambda x: dice_any.dice_score(x, x.flip(1), form="minimum"),
+    "itself": lambda x: dice_any.dice_score(x, x, axis=1),
     "plain": lambda x: dice_any.dice_loss(x, Y, class_axis=0),
     "logits": lambda x: dice_any.dice_loss(x, Y, **LOGITS),
     "gradient": lambda x: dice_any.value_and_grad(dice_any.dice_loss)(x, Y, class_axis=0)[0],
