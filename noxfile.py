@@ -30,6 +30,8 @@ BACKENDS = {
 TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
 if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
+#: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
+WORKERS = ("-n", "2")
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
@@ -55,8 +57,8 @@ def tests(session: nox.Session, backend: str) -> None:
         session.run("pytest", *plugin, "--pyargs", "dice_any.testing", *options, *session.posargs, env=env)
         session.run("pytest", *plugin, "tests/test_cuda_simulated.py", *session.posargs, env=env)
         return
-    session.run("pytest", "--pyargs", "dice_any.testing", *options, *session.posargs)
-    session.run("pytest", "tests", *options, *session.posargs)
+    session.run("pytest", *WORKERS, "--pyargs", "dice_any.testing", *options, *session.posargs)
+    session.run("pytest", *WORKERS, "tests", *options, *session.posargs)
 
 
 @nox.session
