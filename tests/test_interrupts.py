@@ -280,14 +280,18 @@ def test_a_way_back_that_was_interrupted_can_be_gone_again(monkeypatch: pytest.M
         torch.linspace(-4, 4, 2 * 3 * 5000).reshape(2, 3, 5000),
         torch.ones((2, 5000), dtype=int),
     )
-    gradients = []
+    gradients, work = [], team._Job.work
+
+    def end(job: Any) -> None:
+        work(job)
+        raise Ended
+
     for interrupted in (False, True):
         z = values.clone().requires_grad_()
         loss = dice_any.dice_loss(z, target, class_axis=1, activation="softmax", backend="numba")
         if interrupted:
             with monkeypatch.context() as patch:
-                work = team._Job.work
-                patch.setattr(team._Job, "work", lambda job: (work(job), raise_error(Ended)))  # noqa: B023
+                patch.setattr(team._Job, "work", end)
                 with pytest.raises(Ended):
                     loss.backward(retain_graph=True)
         assert z.grad is None
