@@ -29,7 +29,7 @@ from .objectives import (
     linear,
 )
 from .overlap_loss import overlap_loss
-from .reading import check_choice, check_not_negative
+from .reading import check_not_negative
 from .sums import Overlap
 from .wasserstein import wasserstein_loss
 
@@ -282,15 +282,7 @@ def generalized_dice_loss(
     >>> round(float(generalized_dice_loss(prediction, np.array([0, 0, 1]), class_axis=0, smooth=0)), 6)
     0.416667
     """
-    check_choice("average", arguments.get("average"), (None, "micro"))
-    if arguments.setdefault("average", "micro") not in (None, "micro"):
-        raise ValueError(
-            "`average` must be left out here, as this loss pools the classes already; "
-            f"got {arguments['average']!r}. For a loss of each class use `dice_loss`."
-        )
-    arguments.setdefault("class_weight", "square")
-    arguments["average"] = "micro"
-    return overlap_loss(Objective(DICE), prediction, target, arguments)
+    return overlap_loss(Objective(DICE), prediction, target, arguments, pooled=True)
 
 
 @has_gradient

@@ -23,14 +23,22 @@ def overlap_loss(
     arguments: LossArguments,
     *,
     squared_form: bool = True,
+    pooled: bool = False,
 ) -> Any:
     """Return the loss of arrays or of an overlap; a pair with the gradient where that is wanted."""
+    if pooled:
+        _pool(arguments)
     call = read_call(prediction, target, arguments)
     if objective.entropy is not None:
         _check_compound(call)
     sums = _sums(objective, call)
     if not squared_form:
         refuse_squared(sums.overlap)
+    if pooled and not sums.overlap.by_class:
+        raise ValueError(
+            "`class_axis` must be given in this loss, which pools classes; got none to tell apart. "
+            "Pass `class_axis=` or `num_classes=`; for one set use `dice_loss`."
+        )
     library = library_of(sums.overlap._sums)
     with library.precision():
         like = sums.overlap.as_float64()[0]
@@ -74,6 +82,18 @@ def _slopes(objective: Objective, sums: Summed, settings: Settings) -> list[Arra
 
 def _library(sums: Summed) -> ArrayLibrary:
     return library_of(sums.overlap._sums)
+
+
+def _pool(arguments: LossArguments) -> None:
+    """Set what makes a loss one of all classes, which nobody else may set otherwise."""
+    average = arguments.get("average")
+    if average not in (None, "micro"):
+        raise ValueError(
+            "`average` must be left out here, as this loss pools the classes already; "
+            f"got {average!r}. For a loss of each class use `dice_loss`."
+        )
+    arguments["average"] = "micro"
+    arguments.setdefault("class_weight", "square")
 
 
 def _check_compound(call: LossCall) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -72,6 +72,20 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"ignore_label": 1},
     {"weight": True},
 )
+
+
+#: of these each task is compiled, or many times slower: a loss takes a share of the options there
+SLOW = ("jax", "dask", "cubed", "ndonnx", "cupy", "cuda", "numba")
+
+
+def share(options: Sequence[Any], name: str, backend: str, parts: int = 4) -> Sequence[Any]:
+    """Return all options, or on a slow backend the first and a part of the others, which differs by
+    loss, so that the losses together see them all.
+    """
+    if not backend.startswith(SLOW):
+        return options
+    first = list(CALLS).index(name) % parts
+    return [options[0], *options[1:][first::parts]]
 
 
 def options_for(name: str, options: dict[str, Any], target: np.ndarray) -> dict[str, Any]:

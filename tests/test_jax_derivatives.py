@@ -1,0 +1,211 @@
+"""Every loss, differentiated in every way that JAX has: once, twice, and where it must not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any.testing import every_loss, recipe
+from dice_any.testing.every_loss import CALLS, loss, takes
+
+jax = pytest.importorskip("jax")
+jnp = pytest.importorskip("jax.numpy")
+
+PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}
+#: one for each loss, beside float32
+OTHER = dict(zip(CALLS, ["float64", "bfloat16", "float16"] * 5, strict=False))
+
+
+def slopes(given: Callable[..., Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return dice_any.value_and_grad(given)(x, y, backend="reference")[1]
+
+
+def check(got: Any, expected: np.ndarray, dtype: str, *where: object) -> None:
+    scale = max(abs(expected).max(), 1e-2)
+    got = np.asarray(got).astype(np.float64)
+    assert got == pytest.approx(expected, rel=0, abs=PRECISION[dtype] * scale), (dtype, *where)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax", "sigmoid", "hinge"])
+@pytest.mark.parametrize("name", CALLS)
+def test_slopes_at_the_ends(name: str, activation: str | None) -> None:
+    """Finite, and what the closed form is in float64: all cases at once, mapped and compiled."""
+    if not takes(name, activation):
+        pytest.skip("the loss does not take it")
+    given = loss(name, activation=activation, **({"gamma": 0.5} if name == "dice_focal_loss" else {}))
+    cases = {case: both for case, both in every_loss.ends(name, activation).items() if both[0].shape[0] > 1}
+    expected = {case: slopes(given, *both) for case, both in cases.items()}
+    dtypes = ["float32", OTHER[name]] if activation == "softmax" else ["float32"]
+    for dtype in dtypes:
+        with jax.enable_x64(dtype == "float64"):
+            x = jnp.asarray(np.stack([both[0] for both in cases.values()]), dtype=dtype)
+            y = jnp.asarray(np.stack([both[1] for both in cases.values()]))
+            for each, case in zip(jax.jit(jax.vmap(jax.grad(given)))(x, y), cases, strict=True):
+                check(each, expected[case], dtype, case)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_ways_to_the_same_slopes(name: str) -> None:
+    """Eager, compiled, forward, and of one element."""
+    given = loss(name, activation="softmax")
+    cases = every_loss.ends(name, "softmax")
+    compiled = jax.jit(jax.grad(given))
+    tangent = jax.jit(lambda x, y, v: jax.jvp(lambda x: given(x, y), (x,), (v,))[1])
+    for case in ("off", "T = 1", "lost margin"):
+        x, y = cases[case]
+        expected = slopes(given, x, y)
+        x, y = jnp.asarray(x, dtype="float32"), jnp.asarray(y)
+        check(jax.grad(given)(x, y), expected, "float32", case, "eager")
+        check(compiled(x, y), expected, "float32", case, "compiled")
+        v = recipe.memberships(5, x.shape)
+        check(tangent(x, y, v), np.asarray((expected * v).sum()), "float32", case, "forward")
+    x, y = cases["one sure element"]
+    check(compiled(jnp.asarray(x, dtype="float32"), jnp.asarray(y)), slopes(given, x, y), "float32", "one element")
+
+
+@pytest.mark.parametrize("gamma", [0, 0.1, 0.5, 1, 2])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_focal_slopes(activation: str, gamma: float) -> None:
+    """A power below 1 has an infinite slope where the prediction is right."""
+    given = loss("dice_focal_loss", activation=activation, gamma=gamma)
+    gradient = jax.jit(jax.grad(given))
+    for case, (x, y) in every_loss.ends("dice_focal_loss", activation).items():
+        if x.shape[0] > 1:
+            check(gradient(jnp.asarray(x, dtype="float32"), jnp.asarray(y)), slopes(given, x, y), "float32", case)
+
+
+# -- second derivatives ------------------------------------------------------------------------------------------------
+
+
+def bent(name: str, activation: str | None, **options: Any) -> tuple[Any, ...]:
+    """Return a loss, its arguments, a direction, and the Hessian's product with it: differences of
+    the closed form's slopes.
+    """
+    shape = (2, 3, 3, 4)
+    x = recipe.integers(81, shape, 2**20) * 0.9 / 2**20 + 0.05
+    x = (x if activation is None else 4 * x - 2).astype(np.float32).astype(np.float64)
+    y, v = recipe.labels(83, (2, 3, 4), 3, "int32"), recipe.memberships(85, shape, "float64") - 0.5
+    v = v.astype(np.float32).astype(np.float64)
+    given = loss(name, activation=activation, **options)
+    closed = dice_any.value_and_grad(given)
+    ahead, behind = (closed(x + s * v, y)[1] for s in (1e-6, -1e-6))
+    return (lambda x: given(x, jnp.asarray(y))), x, v, (ahead - behind) / 2e-6
+
+
+def by_hessian(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    return jnp.tensordot(jax.hessian(f)(x), v, v.ndim)
+
+
+SECOND: dict[str, Callable[..., Any]] = {
+    "jvp of grad": lambda f, x, v: jax.jvp(jax.grad(f), (x,), (v,))[1],
+    "grad of grad": lambda f, x, v: jax.grad(lambda x: (jax.grad(f)(x) * v).sum())(x),
+    "grad of jvp": lambda f, x, v: jax.grad(lambda x: jax.jvp(f, (x,), (v,))[1])(x),
+    "jvp of jvp": lambda f, x, v: jax.jvp(lambda x: jax.jvp(f, (x,), (v,))[1], (x,), (v,))[1],
+}
+
+
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_second_derivatives(name: str, x64: bool) -> None:
+    if x64 and list(CALLS).index(name) % 3:
+        pytest.skip("every third will do")
+    function, x, v, expected = bent(name, "softmax", class_weight="square")
+    precision = (1e-6 if x64 else 1e-4) * abs(expected).max()
+    with jax.enable_x64(x64):
+        x, v = (jnp.asarray(a, dtype="float64" if x64 else "float32") for a in (x, v))
+        results = jax.jit(lambda x, v: [way(function, x, v) for way in SECOND.values()])(x, v)
+        for way, got in zip(SECOND, results, strict=True):
+            wanted = (expected * np.asarray(v)).sum() if way == "jvp of jvp" else expected
+            assert np.asarray(got) == pytest.approx(wanted, rel=1e-4, abs=precision), way
+
+
+@pytest.mark.parametrize("name", ["dice_loss", "dice_focal_loss", "matthews_loss", "generalized_dice_loss"])
+def test_hessians(name: str) -> None:
+    """Eager, mapped over unit vectors, at the user's precision; and of memberships."""
+    for activation in ("sigmoid", None) if name == "dice_loss" else ("sigmoid",):
+        options = {"class_weight": [1.0, 0.5, 2.0], "average": "micro", "axis": "space"}
+        function, x, v, expected = bent(name, activation, **options)
+        x, v = (jnp.asarray(a, dtype="float32") for a in (x, v))
+        ways = {"hessian": by_hessian, "eager": SECOND["grad of grad"]} if name == "dice_loss" else {"hessian": by_hessian}
+        for way, differentiate in ways.items():
+            got = np.asarray(differentiate(function, x, v))
+            assert got == pytest.approx(expected, rel=0, abs=1e-4 * abs(expected).max()), way
+
+
+# -- where a derivative would be silently 0 ----------------------------------------------------------------------------
+
+EXACT = ["dice_loss", "jaccard_loss", "matthews_loss", "centerline_dice_loss", "wasserstein_dice_loss"]
+
+
+def scanned(f: Callable[..., Any], x: Any) -> Any:
+    return jax.grad(lambda x: jax.lax.scan(lambda total, each: (total + f(each), None), 0.0, x[None])[0])(x)
+
+
+FORBIDDEN = {
+    "grad": lambda f, x: jax.grad(f)(x),
+    "jvp": lambda f, x: jax.jvp(f, (x,), (x,)),
+    "vjp": lambda f, x: jax.vjp(f, x)[1](jnp.float32(1)),
+    "linearize": lambda f, x: jax.linearize(f, x),
+    "jit of grad": lambda f, x: jax.jit(jax.grad(f))(x),
+    "grad of jit": lambda f, x: jax.grad(jax.jit(f))(x),
+    "vmap of grad": lambda f, x: jax.vmap(jax.grad(f))(x[None]),
+    "grad of vmap": lambda f, x: jax.grad(lambda x: jax.vmap(f)(x[None]).sum())(x),
+    "grad of checkpoint": lambda f, x: jax.grad(jax.checkpoint(f))(x),
+    "grad of scan": scanned,
+    "hessian": lambda f, x: jax.hessian(f)(x),
+}
+
+
+@pytest.mark.parametrize("way", FORBIDDEN)
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_loss_has_no_silent_gradient(name: str, way: str) -> None:
+    x, y = jnp.asarray(recipe.memberships(1, (2, 3, 4, 5))), jnp.asarray(recipe.labels(3, (2, 4, 5), 3))
+    x = jax.nn.softmax(x, axis=1)
+    given = loss(name, exact=True)
+    with pytest.raises(ValueError, match=r"`exact` must be None or False .* got True\. .* `value_and_grad`"):
+        FORBIDDEN[way](lambda x: given(x, y), x)
+    if way == "grad":
+        with pytest.raises(ValueError, match="`exact` must be None or False"):
+            jax.grad(lambda target: given(x, target))(x)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_loss_that_nobody_differentiates(name: str) -> None:
+    x, y = recipe.memberships(1, (2, 3, 4, 5), "float64"), recipe.labels(3, (2, 4, 5), 3)
+    x = (x / x.sum(axis=1, keepdims=True)).astype(np.float32)
+    given = loss(name, exact=True)
+    expected, gradient = dice_any.value_and_grad(given)(x, y)
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    assert float(given(x, y)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(jax.jit(given)(x, y)) == pytest.approx(float(expected), rel=1e-6)
+    each = jax.vmap(lambda x, y: given(x[None], y[None]))(x, y)
+    assert np.allclose(each, [given(a[None], b[None]) for a, b in zip(x, y, strict=True)])
+    for closed in (dice_any.value_and_grad(given), jax.jit(dice_any.value_and_grad(given))):
+        assert np.allclose(closed(x, y)[1], gradient, rtol=1e-5, atol=1e-8)
+
+
+def test_metrics_of_what_is_trained_stay_allowed() -> None:
+    """A score or an overlap beside the loss takes no gradient, and does no harm to it."""
+    x, y = jnp.asarray(recipe.memberships(1, (2, 3, 20))), jnp.asarray(recipe.labels(3, (2, 20), 3))
+
+    def step(x: Any) -> Any:
+        score = dice_any.dice_score(x, y, class_axis=1, average="macro")
+        return dice_any.dice_loss(x, y, class_axis=1), (score, dice_any.overlap(x, y, class_axis=1))
+
+    gradient, (score, counts) = jax.jit(jax.grad(step, has_aux=True))(x)
+    assert np.allclose(gradient, jax.grad(lambda x: step(x)[0])(x), atol=1e-8)
+    assert float(score) == float(dice_any.dice_score(counts, average="macro"))
+
+
+@pytest.mark.parametrize("way", ["grad", "jvp", "grad of jit", "vmap of grad", "hessian"])
+def test_nobody_differentiates_through_the_closed_form(way: str) -> None:
+    x, y = jnp.asarray(recipe.memberships(1, (2, 3, 20))), jnp.asarray(recipe.labels(3, (2, 20), 3))
+    closed = dice_any.value_and_grad(dice_any.dice_loss)
+    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`.* detach them"):
+        FORBIDDEN[way](lambda x: closed(x, y, class_axis=1)[0], x)
+    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`"):
+        jax.jacfwd(lambda x: closed(x, y, class_axis=1)[1])(x)

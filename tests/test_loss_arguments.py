@@ -1,0 +1,222 @@
+"""Every loss with every argument: what it takes is honoured, what it does not take is refused in the house's words."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dice_any
+from dice_any import losses
+from dice_any.loss_arguments import KNOWN
+from dice_any.testing import every_loss, recipe
+from dice_any.testing.every_loss import CALLS, COMPOUND, loss
+
+X = recipe.memberships(1, (2, 3, 4, 5), "float64")
+X = X / X.sum(axis=1, keepdims=True)
+Y = recipe.labels(3, (2, 4, 5), 3)
+
+
+def own(name: str) -> set[str]:
+    """Return the keywords that a loss has for itself."""
+    parameters = inspect.signature(getattr(losses, name)).parameters.values()
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+#: of other losses, of scores, of the code inside, and of nobody
+STRANGE = {name for each in CALLS for name in own(each)} | {
+    *("empty", "empty_target", "entropy", "with_gradient", "squared_form", "pooled", "objective", "arguments", "hinge"),
+    *("smoth", "axes", "loss", "library", "task", "prediction", "target"),
+}
+
+
+def run(name: str, **arguments: Any) -> Any:
+    activation = {"activation": "softmax"} if name in COMPOUND else {}
+    return loss(name, **(activation | arguments))(X, Y)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_of_nobody(name: str) -> None:
+    for keyword in sorted(STRANGE - own(name) - KNOWN):
+        with pytest.raises(TypeError, match=f"`{keyword}` must be an argument of this loss; got an unknown one"):
+            run(name, **{keyword: 1})
+        with pytest.raises(TypeError, match=f"`{keyword}` must be an argument of this loss"):
+            dice_any.value_and_grad(loss(name, **{keyword: 1}, activation="softmax"))(X, Y)
+
+
+def test_near_misses_are_named() -> None:
+    with pytest.raises(TypeError, match=re.escape("Did you mean `smooth`?")):
+        dice_any.dice_loss(X, Y, class_axis=1, smoth=1)
+    with pytest.raises(TypeError, match=r"Known are absent, activation, average, axis, "):
+        dice_any.dice_loss(X, Y, class_axis=1, zzz=1)
+
+
+NONSENSE: dict[str, tuple[Any, str]] = {
+    "average": ("nonsense", "`average` must be"),
+    "absent": ("nonsense", "`absent` must be one of 'count', 'zero', 'skip'; got 'nonsense'"),
+    "reduction": ("nonsense", "`reduction` must be one of 'mean', 'sum', 'none'; got 'nonsense'"),
+    "class_weight": ("nonsense", "`class_weight` must be one of 'square', 'simple', 'uniform'"),
+    "classes": ("nonsense", "`classes` must be a sequence of class numbers or 'foreground'"),
+    "smooth": (-1, "`smooth` must be"),
+    "form": ("nonsense", "`form` must be"),
+    "activation": ("nonsense", "`activation` must be"),
+    "axis": ("nonsense", "`axis` must be"),
+    "num_classes": (5, "`num_classes` must equal the length of the class axis"),
+    "ignore_label": (0.5, "`ignore_label` must be an integer"),
+    "exact": ("nonsense", "`exact` must be"),
+    "backend": ("nonsense", "`backend` must"),
+    "weight": ([1], "`weight` must be an array"),
+    "class_axis": (9, "`class_axis` must be in"),
+}
+
+
+@pytest.mark.parametrize("keyword", NONSENSE)
+@pytest.mark.parametrize("name", CALLS)
+def test_nonsense(name: str, keyword: str) -> None:
+    """No loss overwrites what it was given: it says what is wrong with it."""
+    value, message = NONSENSE[keyword]
+    for function in (loss, lambda *a, **k: dice_any.value_and_grad(loss(*a, **k))):
+        activation = {"activation": "softmax"} if name in COMPOUND else {}
+        with pytest.raises((TypeError, ValueError, LookupError), match=re.escape(message)):
+            function(name, **(activation | {keyword: value}))(X, Y)
+
+
+def test_every_argument_was_tried() -> None:
+    assert set(NONSENSE) == KNOWN
+
+
+#: what a loss fixes, and says so: loss, argument, the values that it does not take, those that are what it is
+FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
+    ("generalized_dice_loss", "average", ("macro", "weighted"), (None, "micro")),
+    ("wasserstein_dice_loss", "average", ("micro",), (None,)),
+    ("wasserstein_dice_loss", "form", ("product", "minimum"), ()),
+    ("wasserstein_dice_loss", "activation", ("sigmoid",), (None,)),
+    ("lovasz_loss", "smooth", (0, 1.0, (0, 1)), (None,)),
+    ("lovasz_loss", "form", ("product", "minimum"), ()),
+    ("lovasz_loss", "exact", (True,), (None, False)),
+    ("lovasz_loss", "backend", ("numba",), (None, "reference")),
+    ("centerline_dice_loss", "form", ("squared", "minimum"), ("product",)),
+    *((name, "exact", (True,), (None, False)) for name in COMPOUND),
+    *((name, "activation", (None,), ("softmax", "sigmoid")) for name in COMPOUND),
+    *((name, "form", ("squared",), ("product", "minimum")) for name in every_loss.NOT_SQUARED),
+    *((name, "activation", ("argmax",), ()) for name in CALLS),
+]
+
+
+@pytest.mark.parametrize(("name", "keyword", "refused", "taken"), FIXED)
+def test_what_a_loss_fixes(name: str, keyword: str, refused: tuple[Any, ...], taken: tuple[Any, ...]) -> None:
+    for value in refused:
+        with pytest.raises(ValueError, match=f"`{keyword}` must "):
+            run(name, **{keyword: value})
+    for value in taken:
+        assert np.isfinite(run(name, **{keyword: value}))
+
+
+def test_what_generalized_dice_pools() -> None:
+    expected = dice_any.dice_loss(X, Y, class_axis=1, average="micro", class_weight="square")
+    for options in ({}, {"average": None}, {"average": "micro"}, {"class_weight": "square"}):
+        assert run("generalized_dice_loss", **options) == expected
+    unweighted = dice_any.dice_loss(X, Y, class_axis=1, average="micro")
+    assert run("generalized_dice_loss", class_weight=None) == unweighted
+    with pytest.raises(ValueError, match=r"`average` must be left out here, as this loss pools .*; got 'macro'"):
+        run("generalized_dice_loss", average="macro")
+    with pytest.raises(ValueError, match="`class_axis` must be given in this loss, which pools classes; got none"):
+        dice_any.generalized_dice_loss(X[:, 0], Y > 0)
+
+
+# -- what `value_and_grad` takes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_bound_arguments(name: str) -> None:
+    function = getattr(losses, name)
+    given = {"class_axis": 1, "activation": "softmax", "reduction": "sum", **CALLS[name]}
+    expected = dice_any.value_and_grad(function)(X, Y, **given)
+    ways: list[Callable[..., Any]] = [
+        partial(function, **given),
+        partial(partial(function, **given), reduction="sum"),
+        partial(partial(function, **(given | {"reduction": "mean"})), reduction="sum"),
+    ]
+    for way in ways:
+        got = dice_any.value_and_grad(way)(X, Y)
+        assert got[0] == expected[0]
+        assert (got[1] == expected[1]).all()
+    mean = dice_any.value_and_grad(ways[0])(X, Y, reduction="mean")
+    assert mean[0] == function(X, Y, **(given | {"reduction": "mean"}))
+
+
+def test_modules_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    modules = pytest.importorskip("dice_any.torch")
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    module = modules.DiceLoss(class_axis=1, activation="softmax", class_weight=weight)
+    x, y = torch.asarray(X), torch.asarray(Y)
+    given = {"class_axis": 1, "activation": "softmax", "class_weight": [1.0, 2.0, 0.5]}
+    expected = dice_any.value_and_grad(dice_any.dice_loss)(x, y, **given)
+    for way in (module, partial(module)):
+        got = dice_any.value_and_grad(way)(x, y)
+        assert torch.equal(got[0], expected[0])
+        assert torch.equal(got[1], expected[1])
+    smoother = dice_any.value_and_grad(partial(module, smooth=3))(x, y)
+    assert torch.equal(smoother[0], dice_any.dice_loss(x, y, smooth=3, **given))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dice_any.dice_score,
+        len,
+        "dice_loss",
+        None,
+        [],
+        lambda x, y: 0,
+        partial(dice_any.dice_score),
+        dice_any.dice_loss(X, Y, class_axis=1),
+    ],
+)
+def test_what_is_no_loss(other: Any) -> None:
+    with pytest.raises(TypeError, match=r"`loss` must be a loss of this package, or a `functools\.partial` of one; got"):
+        dice_any.value_and_grad(other)
+
+
+def test_positional_arguments_are_not_bound() -> None:
+    with pytest.raises(TypeError, match="`loss` must have its arguments bound by name; got 1 bound by position"):
+        dice_any.value_and_grad(partial(dice_any.dice_loss, X))
+    with pytest.raises(ValueError, match="`reduction` must be 'mean' or 'sum' for a gradient; got 'none'"):
+        dice_any.value_and_grad(partial(dice_any.dice_loss, reduction="none"))(X, Y, class_axis=1)
+
+
+# -- dtypes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_losses_in_the_dtype_of_the_prediction(name: str) -> None:
+    """At least float32; a wider one than float64 keeps its dtype, computed in float64."""
+    given = loss(name, activation="softmax")
+    wide = np.longdouble
+    expected, slopes = dice_any.value_and_grad(given)(X, Y)
+    for dtype, of_value in ((wide, wide), (np.float64, np.float64), (np.float32, np.float32), (np.float16, np.float32)):
+        value, gradient = dice_any.value_and_grad(given)(X.astype(dtype), Y)
+        assert value.dtype == of_value
+        assert given(X.astype(dtype), Y).dtype == of_value
+        assert gradient.dtype == dtype
+        if dtype in (wide, np.float64):
+            assert float(value) == pytest.approx(float(expected), rel=1e-14)
+            assert gradient.astype(np.float64) == pytest.approx(slopes, rel=1e-12, abs=1e-18)
+    if name not in (*COMPOUND, "lovasz_loss"):
+        assert loss(name, exact=True)(X.astype(wide), Y).dtype == wide
+
+
+def test_narrow_dtypes_come_back_as_float32() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for dtype in (ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2):
+        value, gradient = dice_any.value_and_grad(dice_any.dice_loss)(X.astype(dtype), Y, class_axis=1)
+        assert value.dtype == np.float32
+        assert gradient.dtype == dtype
+        expected = dice_any.dice_loss(X.astype(dtype).astype(np.float64), Y, class_axis=1)
+        assert float(value) == pytest.approx(float(expected), rel=1e-6)
