@@ -44,7 +44,7 @@ absent : {"count", "zero", "skip"}
     Classes without target: as the formula says; loss 0, still counted in the mean; left out of the mean. Where nothing is
     left, the loss is 0.
 reduction : {"mean", "sum", "none"}
-    Of the losses times their weights.
+    Of the losses times their weights. A count in which nothing took part adds nothing to any of them.
 """[:-1]
 
 SECTIONS = {
@@ -101,7 +101,8 @@ Returns
 array
     The loss, without axes unless ``reduction="none"``, which keeps those of the counts. In the arrays' library, on their
     device, lazy if they are; in the prediction's dtype, at least float32 (float64 for masks and overlaps).
-    Differentiable by PyTorch and JAX unless `exact`. NaN where a label was out of range and an error could not be raised
+    Differentiable by PyTorch and JAX, more than once; with `exact` a derivative is an error, and `value_and_grad` has
+    the slope. NaN where a label was out of range and an error could not be raised
     at once.""",
     "loss raises": """\
 Raises

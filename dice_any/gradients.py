@@ -55,7 +55,8 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     TypeError
         If `loss` is no loss of this package, or (when called) the prediction is no floating array.
     ValueError
-        When called with ``reduction="none"``: only a number has a gradient.
+        When called with ``reduction="none"``: only a number has a gradient. When a transformation of JAX or `torch.func`
+        differentiates through it: its answers are constants.
 
     Notes
     -----

@@ -376,7 +376,7 @@ def matthews_loss(
 ) -> Array:
     r"""Matthews loss, one minus the smoothed Matthews correlation of each class with its complement.
 
-    .. math:: L = 1 - \frac{N I - X Y + s}{\sqrt{X (N - X)\, Y (N - Y)} + s}
+    .. math:: L = 1 - \frac{(N I - X Y)\,(1 + s / v)}{\sqrt{X (N - X)\, v} + s}, \qquad v = Y (N - Y)
 
     where I is the size of the intersection, X and Y are those of the predicted and the target set, N is the number of
     elements and s is `smooth`, which here stands beside products of sizes.
@@ -389,7 +389,10 @@ def matthews_loss(
 
     Notes
     -----
-    Between 0 and 2. Prediction or target empty or full: without smoothing 0, with zero gradient.
+    Between 0 and 2. A constant prediction of a target that has both values costs 1, whatever s, and
+    the target itself 0: s is added to the numerator in proportion to the covariance, which is v at
+    the target and 0 at a constant. A target that is empty or full correlates with nothing; there
+    the loss is N·W / (N·W + s), where W = fp + fn is what is predicted wrong, and 0 where W is.
 
     References
     ----------
@@ -633,7 +636,9 @@ def centerline_dice_loss(
     which adds a Dice loss.
     An element is eroded to the least of its neighbours along each axis, and dilated to the largest of the box around it.
     Skeletons are written out for every class, also those of a label map, so that memory is several times that of the
-    prediction. Ignored elements are outside of both sets. Both sets empty: 0.
+    prediction. Ignored elements are outside of both sets. Both sets empty: 0. An image whose skeleton is empty (all of
+    it is in the set, or half of it) stands for itself, so that predicting everything is not free. Where a predicted
+    skeleton is almost empty, s still makes P almost 1: train it with a Dice loss beside it, as the paper does.
 
     References
     ----------
