@@ -32,6 +32,9 @@ if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
 #: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
 WORKERS = ("-n", "2")
+#: backends on which a call takes long, and the sweeps over arguments and memory that are left to the others
+SLOW = ("others", "dask", "cuda-simulator")
+LIGHT = ("-k", "not test_odd_arguments and not test_memory and not test_every_loss and not test_advice and not test_nothing")
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
@@ -54,10 +57,11 @@ def tests(session: nox.Session, backend: str) -> None:
     if backend == "cuda-simulator":  # Numba runs the threads of a GPU as Python's
         env = {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": "tests"}
         plugin = ("-p", "cuda_simulator")
-        session.run("pytest", *plugin, "--pyargs", "dice_any.testing", *options, *session.posargs, env=env)
+        session.run("pytest", *WORKERS, *plugin, *LIGHT, "--pyargs", "dice_any.testing", *options, *session.posargs, env=env)
         session.run("pytest", *plugin, "tests/test_cuda_simulated.py", *session.posargs, env=env)
         return
-    session.run("pytest", *WORKERS, "--pyargs", "dice_any.testing", *options, *session.posargs)
+    light = LIGHT if backend in SLOW else ()
+    session.run("pytest", *WORKERS, *light, "--pyargs", "dice_any.testing", *options, *session.posargs)
     session.run("pytest", *WORKERS, "tests", *options, *session.posargs)
 
 

@@ -636,9 +636,7 @@ def centerline_dice_loss(
     which adds a Dice loss.
     An element is eroded to the least of its neighbours along each axis, and dilated to the largest of the box around it.
     Skeletons are written out for every class, also those of a label map, so that memory is several times that of the
-    prediction. Ignored elements are outside of both sets. Both sets empty: 0. An image whose skeleton is empty (all of
-    it is in the set, or half of it) stands for itself, so that predicting everything is not free. Where a predicted
-    skeleton is almost empty, s still makes P almost 1: train it with a Dice loss beside it, as the paper does.
+    prediction. Ignored elements are outside of both sets. Both sets empty: 0.
 
     References
     ----------

@@ -11,6 +11,7 @@ from .averages import counted, refuse_squared
 from .gradients import Wanted
 from .loss_arguments import LossArguments, LossCall, answer, as_loss, read_call, read_settings
 from .objectives import Objective, entropy_slope, evaluate, mean_entropy, slopes
+from .reading import check_choice
 from .reductions import Settings
 from .summing import Summed, summed
 from .sums import Overlap
@@ -86,12 +87,7 @@ def _library(sums: Summed) -> ArrayLibrary:
 
 def _pool(arguments: LossArguments) -> None:
     """Set what makes a loss one of all classes, which nobody else may set otherwise."""
-    average = arguments.get("average")
-    if average not in (None, "micro"):
-        raise ValueError(
-            "`average` must be left out here, as this loss pools the classes already; "
-            f"got {average!r}. For a loss of each class use `dice_loss`."
-        )
+    check_choice("average", arguments.get("average"), (None, "micro"))  # it pools the classes already
     arguments["average"] = "micro"
     arguments.setdefault("class_weight", "square")
 

@@ -53,8 +53,8 @@ def wasserstein_loss(
         # memberships that add up to more than 1 by a rounding error must not be farther away than the farthest class
         far = far + library.detach(library.clip(far) - far)
         kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
-        asked = {"exact": call.exact, "with_gradient": call.wants_gradient, "activated": task.activation is not None}
-        sums = summed(far, target, **asked, **kept)
+        activated, wanted = task.activation is not None, call.wants_gradient
+        sums = summed(far, target, exact=call.exact, with_gradient=wanted, activated=activated, **kept)
         call.choices.setdefault("class_weight", [0.0] + [1.0] * (task.classes - 1))
         settings = read_settings(library, sums.overlap.as_float64()[0], True, **call.choices)
         parts = _parts(library, sums.overlap, settings)

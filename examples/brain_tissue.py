@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -116,7 +117,9 @@ def measure(library: str, *volumes: np.ndarray) -> Measurement:
     to_array, to_numpy = CONVERTERS[library]
     arrays = [to_array(volume) for volume in volumes]
     start = time.perf_counter()
-    values = np.stack([to_numpy(scores) for scores in evaluate(*arrays)])
+    # JAX rounds its answers to float32 for whoever has not enabled x64; what is compared is what all compute, float64
+    with import_module("jax").enable_x64(True) if library == "jax" else nullcontext():
+        values = np.stack([to_numpy(scores) for scores in evaluate(*arrays)])
     seconds = time.perf_counter() - start
     device = str(getattr(arrays[0], "device", "cpu")).lower()  # each library spells it in its own way
     return Measurement(library, "cuda" if "cuda" in device else "cpu", values, seconds)

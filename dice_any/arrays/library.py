@@ -91,7 +91,7 @@ class ArrayLibrary:
         """Return ``"bool"``, ``"integer"``, ``"floating"``, ``"complex"`` or ``"other"``."""
         kind = self._kinds.get(dtype)
         if kind is None:
-            if getattr(dtype, "kind", "f") not in "biufc":
+            if getattr(dtype, "kind", "f") not in "biufc" or self.dtype_name(dtype).startswith(("float8", "float4")):
                 # not a NumPy dtype that NumPy has a word for: ml_dtypes' bfloat16 and float8 are floating all the same
                 kind = "floating" if "float" in self.dtype_name(dtype) else "other"
             else:
