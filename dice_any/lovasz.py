@@ -59,7 +59,6 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
 
 def _refuse(call: LossCall) -> None:
     refuse_argument(call, "smooth", "this loss divides by a union that is never empty")
-    call.choices.pop("smooth", None)
     refuse_argument(call, "form", "this loss ranks errors and sums no products")
     if call.arguments.get("exact"):
         refuse_argument(call, "exact", "errors are sorted, not summed in integers")

@@ -96,7 +96,7 @@ FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("wasserstein_dice_loss", "average", ("micro",), (None,)),
     ("wasserstein_dice_loss", "form", ("product", "minimum"), ()),
     ("wasserstein_dice_loss", "activation", ("sigmoid",), (None,)),
-    ("lovasz_loss", "smooth", (0, 1.0, (0, 1)), (None,)),
+    ("lovasz_loss", "smooth", (0, 1.0, (0, 1)), ()),
     ("lovasz_loss", "form", ("product", "minimum"), ()),
     ("lovasz_loss", "exact", (True,), (None, False)),
     ("lovasz_loss", "backend", ("numba",), (None, "reference")),
