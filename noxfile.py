@@ -86,7 +86,7 @@ def plugin(session: nox.Session) -> None:
     install(session, "test")
     session.install("tests/plugin_example")
     for backend in ("mlx", "mask-count"):
-        session.run("pytest", "--pyargs", "dice_any.testing", f"--backend={backend}", *session.posargs)
+        session.run("pytest", *LIGHT, "--pyargs", "dice_any.testing", f"--backend={backend}", *session.posargs)
     session.run("pytest", "tests/plugin_example", *session.posargs)
 
 

@@ -196,7 +196,8 @@ def _sorted_bincount(library: ArrayLibrary, codes: Array, length: int, weights: 
     edges = xp.astype(xp.searchsorted(xp.take(codes, order), library.arange(length + 1, codes)), xp.int64)
     if weights is None:
         return edges[1:] - edges[:-1]
-    added = xp.cumulative_sum(xp.take(weights, order), include_initial=True)
+    weights = xp.take(weights, order)
+    added = xp.concat([xp.zeros_like(weights[:1]), xp.cumulative_sum(weights)])
     return xp.take(added, edges[1:]) - xp.take(added, edges[:-1])
 
 
