@@ -34,10 +34,8 @@ if shutil.which("nvidia-smi"):
 WORKERS = ("-n", "2")
 #: backends on which a call takes long, and the sweeps over arguments and memory that are left to the others
 SLOW = ("others", "dask", "cuda-simulator")
-LIGHT = (
-    "-k",
-    "not test_odd_arguments and not test_memory and not test_every_loss and not test_advice and not test_nothing and not test_overlap_is_a_value",
-)
+SWEEPS = ("odd_arguments", "memory", "every_loss", "advice", "nothing", "overlap_is_a_value", "a_label_beyond_int64")
+LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 

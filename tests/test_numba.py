@@ -178,7 +178,7 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (1, 2, 5):
         monkeypatch.setattr(team, "size", lambda threads=threads: threads)
         monkeypatch.setattr(team, "_team", team._Team())
-        answers.append((run.sums(task, z, y, None), run.gradient(task, z, y, None, np.ones((7, 3)))))
+        answers.append((run.sums(task, z, y, None), run.gradient(task, z, y, None, np.ones((9, 3)))))
     for sums, gradient in answers[1:]:
         np.testing.assert_array_equal(sums, answers[0][0])
         np.testing.assert_array_equal(gradient, answers[0][1])

@@ -70,7 +70,7 @@ def valid_memberships(
     """
     if library.kind(values.dtype) != "floating" or (activated and task.kind == "plain"):
         return values, None
-    if library.are_memberships(values):
+    if 0 in library.shape(values) or library.are_memberships(values):
         return values, None
     xp = library.xp
     values = widen(task, library, values)

@@ -102,10 +102,10 @@ def read_num_classes(num_classes: object) -> int:
 
 
 def read_label(name: str, label: object) -> int:
-    """Return a label, which an int64 must hold."""
+    """Return a label, which some type of integers must hold."""
     number = read_integer(name, label)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"`{name}` must be an int64; got {shown(number)}. Relabel the target.")
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(f"`{name}` must be an int64 or uint64; got {shown(number)}. Relabel the target.")
     return number
 
 
