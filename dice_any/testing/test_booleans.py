@@ -43,7 +43,12 @@ def test_masks_that_are_not_contiguous(dice_backend: Adapter, step: int) -> None
         pytest.skip("PyTorch has no negative strides")
     x, y = recipe.masks(3, (3, 999)), recipe.masks(4, (3, 999))
     arrays = (dice_backend(odd(a))[:, ::step] for a in (x, y))
-    got = dice_any.overlap(*arrays, axis=1, **dice_backend.options)
+    try:
+        got = dice_any.overlap(*arrays, axis=1, **dice_backend.options)
+    except ValueError as error:
+        if dice_backend.options and str(error).startswith("`backend` must"):
+            pytest.skip(str(error))
+        raise
     for sample in range(3):
         part = by_hand(x[sample, ::step], y[sample, ::step])
         assert {name: dice_backend.values(getattr(got, name))[sample] for name in part} == part
