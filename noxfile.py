@@ -33,7 +33,7 @@ if shutil.which("nvidia-smi"):
 #: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
 WORKERS = ("-n", "2")
 #: backends on which a call takes long, and the sweeps over arguments and memory that are left to the others
-SLOW = ("others", "dask", "cuda-simulator")
+SLOW = ("others", "dask", "jax", "cuda-simulator")
 SWEEPS = ("odd_arguments", "memory", "every_loss", "advice", "nothing", "overlap_is_a_value", "a_label_beyond_int64")
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: library that the training example is written for -> dependency groups
