@@ -241,8 +241,8 @@ class ArrayLibrary:
     def clip(self, values: Array) -> Array:
         """Return values drawn into [0, 1]."""
         xp = self.xp
-        values = xp.where(values > 0, values, xp.zeros_like(values))
-        return xp.where(values < 1, values, xp.ones_like(values))
+        values = xp.where(values >= 0, values, xp.zeros_like(values))  # 0 and 1 themselves keep their slope
+        return xp.where(values <= 1, values, xp.ones_like(values))
 
     def argmax(self, scores: Array, axis: Any) -> Array:
         """Return the number of the largest along an axis, the first of equals."""
