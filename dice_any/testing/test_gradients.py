@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,24 +12,11 @@ import dice_any
 
 from . import oracle, recipe
 from .adapters import Adapter
+from .losses import COMPOUND, RATIOS, gradient_of
 
 pytestmark = pytest.mark.dice_feature("loss", "averages", "closed form")
 
-Loss = Callable[..., Any]
-LOSSES: dict[str, Loss] = {
-    "dice": dice_any.dice_loss,
-    "jaccard": dice_any.jaccard_loss,
-    "tversky": partial(dice_any.tversky_loss, alpha=0.3, beta=0.8),
-    "focal tversky": partial(dice_any.focal_tversky_loss, alpha=0.3, beta=0.8, gamma=1.5),
-    "generalized": dice_any.generalized_dice_loss,
-    "log": dice_any.log_dice_loss,
-    "log-cosh": dice_any.log_cosh_dice_loss,
-    "matthews": dice_any.matthews_loss,
-    "cross-entropy": partial(dice_any.dice_cross_entropy_loss, cross_entropy_weight=0.5),
-    "focal": partial(dice_any.dice_focal_loss, gamma=1.5),
-}
-#: losses of logits only
-COMPOUND = ("cross-entropy", "focal")
+LOSSES = {**RATIOS, **COMPOUND}
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "squared": {"form": "squared"},
@@ -43,13 +28,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "foreground": {"classes": [2, 1], "reduction": "sum", "absent": "zero"},
     "weighted": {"weight": True, "activation": "softmax"},
 }
-
-
-def gradient_of(loss: Loss) -> Callable[..., tuple[Any, Any]]:
-    """Return `value_and_grad` of a loss that may have arguments bound to it."""
-    if isinstance(loss, partial):
-        return partial(dice_any.value_and_grad(loss.func), **loss.keywords)
-    return dice_any.value_and_grad(loss)
 
 
 def inputs(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
