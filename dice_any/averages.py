@@ -149,9 +149,10 @@ def score_of_all(
 
 def _check_fits(library: ArrayLibrary, sums: Overlap, **values: float | None) -> None:
     """Check that values for empty sets fit the scores, which are float32 on some devices."""
+    if library.has_float64(sums._sums):  # asked first: a compiler that traces numbers compares no NaN
+        return
     for name, value in values.items():
-        large = value is not None and FLOAT32_MAX < abs(value) < float("inf")
-        if large and not library.has_float64(sums._sums):
+        if value is not None and FLOAT32_MAX < abs(value) < float("inf"):
             raise ValueError(f"`{name}` must fit a float32 on this device; got {shown(value)}.")
 
 

@@ -70,16 +70,17 @@ def _log_cosh_value(library: ArrayLibrary, ratio: Array) -> Array:
     """Return ln cosh u, u = 1 − R.
 
     Small u by ln(1 + 2·sinh²(u/2)), which is smooth at 0, others by |u| + ln(1 + e^(−2|u|)) − ln 2,
-    which does not overflow.
+    which does not overflow. The square is t² / (1 − t²) of t = tanh(u/2), since not every library
+    has a sinh of float64.
     """
     xp = library.xp
     u = 1.0 - ratio
     near = xp.abs(u) < 1
     zero = xp.zeros_like(u)
-    half = xp.sinh(0.5 * xp.where(near, u, zero))
+    t = xp.tanh(0.5 * xp.where(near, u, zero))
     far = xp.abs(xp.where(near, zero, u))
     large = far + xp.log1p(xp.exp(-2.0 * far)) - math.log(2.0)
-    return xp.where(near, xp.log1p(2.0 * half * half), large)
+    return xp.where(near, xp.log1p(2.0 * t * t / (1.0 - t * t)), large)
 
 
 LOG_COSH = Outer(_log_cosh_value, lambda library, ratio: -library.xp.tanh(1.0 - ratio))

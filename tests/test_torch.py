@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dice_any
@@ -343,17 +344,20 @@ def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
 @pytest.mark.parametrize("loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_classes_with_weights_of_their_own(activation: str, loss: Any) -> None:
-    """A class that takes no part in an element does not change the others, NaN or not: as NumPy's closed form says."""
+    """What weighs nothing may be NaN: a class by itself, with softmax an element that no class weighs in; as NumPy says."""
     torch.manual_seed(0)
     z, y = torch.randn(2, 3, 50), torch.softmax(torch.randn(2, 3, 50), 1)
     weight = (torch.rand(2, 3, 50) > 0.3).float()
-    z[weight == 0] = float("nan")
+    weight[:, :, :5] = 0.0
+    nothing = weight == 0
+    z[nothing if activation == "sigmoid" else nothing.all(1, keepdim=True).expand_as(z)] = float("nan")
     z.requires_grad_()
     options = {"class_axis": 1, "activation": activation, "backend": "reference"}
     value = loss(z, y, weight=weight, **options)
     gradient = torch.autograd.grad(value, z)[0]
     arrays = (a.detach().numpy() for a in (z, y))
     expected, slope = dice_any.value_and_grad(loss)(*arrays, weight=weight.numpy(), **options)
+    assert np.isfinite(expected) and np.isfinite(slope).all()
     assert value.item() == pytest.approx(float(expected), rel=1e-6)
     torch.testing.assert_close(gradient, torch.from_numpy(slope), rtol=1e-5, atol=1e-8)
 

@@ -101,11 +101,11 @@ def _build_plain_terms(case: Case) -> Any:
     def terms(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
         bad_x, bad_t, bad_w = 0.0, np.float64(outside), 0.0
         if not activated:
-            bad_x = np.float64(not is_membership(x))
-            x = member_of(x)
+            good_x = is_membership(x)
+            bad_x, x = np.float64(not good_x), (member_of(x) if good_x else real(0.0))
         if not labels:
-            bad_t = np.float64(not is_membership(t))
-            t = member_of(t)
+            good_t = is_membership(t)
+            bad_t, t = np.float64(not good_t), (member_of(t) if good_t else real(0.0))
         i, x, y, n = both(x, t, form), size(x, form), size(t, form), real(1.0)
         if weighted:
             i, x, y, n = i * w, x * w, y * w, w
