@@ -1,6 +1,8 @@
-"""Sessions: `nox -s tests` is the whole matrix, `nox -s demo` the main job on real data; `nox -l` lists the rest.
+"""Sessions: `nox -s tests` is the whole matrix, `nox -s demo` the main job on real data; `nox -l`
+lists the rest.
 
-Every session installs what it needs, at the versions that `pyproject.toml` states, on the interpreter that runs nox.
+Every session installs what it needs, at the versions that `pyproject.toml` states, on the
+interpreter that runs nox.
 """
 
 from __future__ import annotations
@@ -32,16 +34,27 @@ if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
 #: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
 WORKERS = ("-n", "2")
-#: backends on which a call takes long, and the sweeps over arguments and memory that are left to the others
+#: backends on which a call takes long, and the sweeps over arguments and memory that are left to
+#: the others
 SLOW = ("others", "dask", "jax", "cuda-simulator")
-SWEEPS = ("odd_arguments", "memory", "every_loss", "advice", "nothing", "overlap_is_a_value", "a_label_beyond_int64")
+SWEEPS = (
+    "odd_arguments",
+    "memory",
+    "every_loss",
+    "advice",
+    "nothing",
+    "overlap_is_a_value",
+    "a_label_beyond_int64",
+)
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install the package and dependency groups; PyTorch first, so that nothing else chooses its build."""
+    """Install the package and dependency groups; PyTorch first, so that nothing else chooses its
+    build.
+    """
     groups = tuple(sorted(groups, key=lambda group: group != "torch"))
     for group in groups:
         session.install(*nox.project.dependency_groups(PROJECT, group))
@@ -58,36 +71,63 @@ def tests(session: nox.Session, backend: str) -> None:
     if backend == "cuda-simulator":  # Numba runs the threads of a GPU as Python's
         env = {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": "tests"}
         plugin = ("-p", "cuda_simulator")
-        session.run("pytest", *WORKERS, *plugin, *LIGHT, "--pyargs", "dice_any.testing", *options, *session.posargs, env=env)
+        session.run(
+            "pytest",
+            *WORKERS,
+            *plugin,
+            *LIGHT,
+            "--pyargs",
+            "dice_any.testing",
+            *options,
+            *session.posargs,
+            env=env,
+        )
         session.run("pytest", *plugin, "tests/test_cuda_simulated.py", *session.posargs, env=env)
         return
     light = LIGHT if backend in SLOW else ()
-    session.run("pytest", *WORKERS, *light, "--pyargs", "dice_any.testing", *options, *session.posargs)
+    session.run(
+        "pytest", *WORKERS, *light, "--pyargs", "dice_any.testing", *options, *session.posargs
+    )
     session.run("pytest", *WORKERS, "tests", *options, *session.posargs)
 
 
 @nox.session
 def together(session: nox.Session) -> None:
-    """Run every CPU backend in one environment: bits are compared directly, mixed libraries must be refused."""
+    """Run every CPU backend in one environment: bits are compared directly, mixed libraries must be
+    refused.
+    """
     install(session, "test", *TOGETHER[1:])
     session.run("pytest", "tests/test_together.py", *session.posargs)
 
 
 @nox.session
 def bare(session: nox.Session) -> None:
-    """Run with array-api-compat alone: the import works, loads no array library, and errors are clear."""
+    """Run with array-api-compat alone: the import works, loads no array library, and errors are
+    clear.
+    """
     session.install("pytest")
     session.install(".")
-    session.run("pytest", "-p", "no:dice_any", "--confcutdir=tests/bare", "tests/bare", *session.posargs)
+    session.run(
+        "pytest", "-p", "no:dice_any", "--confcutdir=tests/bare", "tests/bare", *session.posargs
+    )
 
 
 @nox.session
 def plugin(session: nox.Session) -> None:
-    """Install the example of a third party's package, and hold the library and the kernel that it brings to the kit."""
+    """Install the example of a third party's package, and hold the library and the kernel that it
+    brings to the kit.
+    """
     install(session, "test")
     session.install("tests/plugin_example")
     for backend in ("mlx", "mask-count"):
-        session.run("pytest", *LIGHT, "--pyargs", "dice_any.testing", f"--backend={backend}", *session.posargs)
+        session.run(
+            "pytest",
+            *LIGHT,
+            "--pyargs",
+            "dice_any.testing",
+            f"--backend={backend}",
+            *session.posargs,
+        )
     session.run("pytest", "tests/plugin_example", *session.posargs)
 
 
@@ -95,7 +135,8 @@ def plugin(session: nox.Session) -> None:
 def parity(session: nox.Session) -> None:
     """Compare the presets of `dice_any.conventions` with the packages that they are named after."""
     install(session, "test", "torch", "parity")
-    # these would bring what losses and scores do not need, torchvision among it, which does not fit the pinned PyTorch
+    # these would bring what losses and scores do not need, torchvision among it, which does not fit
+    # the pinned PyTorch
     session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone"))
     session.run("pytest", "tests/parity", *session.posargs)
 
@@ -111,7 +152,9 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """Run the conformance kit on CuPy and PyTorch-CUDA, by the reference and by the CUDA kernel; needs an NVIDIA GPU."""
+    """Run the conformance kit on CuPy and PyTorch-CUDA, by the reference and by the CUDA kernel;
+    needs an NVIDIA GPU.
+    """
     install(session, "test", "gpu")
     backends = [f"--backend={name}" for name in ("cupy", "torch-cuda", "cuda", "cuda-torch")]
     session.run("pytest", "--pyargs", "dice_any.testing", *backends, *session.posargs)
@@ -157,10 +200,18 @@ def demo(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("library", list(TRAINED), ids=list(TRAINED))
 def train(session: nox.Session, library: str) -> None:
-    """Train a small U-Net on the MNI152 brain and fail if it does not learn; with `-- --quick` in seconds."""
+    """Train a small U-Net on the MNI152 brain and fail if it does not learn; with `-- --quick` in
+    seconds.
+    """
     install(session, "examples", *TRAINED[library])
-    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they wait for
-    session.run("python", f"examples/train_{library}.py", *session.posargs, env={"OMP_WAIT_POLICY": "passive"})
+    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they
+    # wait for
+    session.run(
+        "python",
+        f"examples/train_{library}.py",
+        *session.posargs,
+        env={"OMP_WAIT_POLICY": "passive"},
+    )
 
 
 @nox.session
@@ -174,5 +225,7 @@ def soak(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time against NumPy and the peers, side by side; writes tables to docs/."""
     install(session, "torch", "bench", "parity")
-    session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone"))  # as in `parity`
+    session.install(
+        "--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone")
+    )  # as in `parity`
     session.run("python", "-m", "benchmarks", *session.posargs)

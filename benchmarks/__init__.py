@@ -1,1 +1,3 @@
-"""Benchmarks: how fast dice_any is beside the plain way, and how much memory it takes. `python -m benchmarks --help`."""
+"""Benchmarks: how fast dice_any is beside the plain way, and how much memory it takes. `python -m
+benchmarks --help`.
+"""

@@ -22,7 +22,9 @@ def main() -> None:
     folder = options.output or (None if options.quick or options.only else DOCS)
     missed, promises = [], 0
     for name in options.suites or SUITES:
-        chosen = [case for case in cases(name, options.quick) if options.only.lower() in case.name.lower()]
+        chosen = [
+            case for case in cases(name, options.quick) if options.only.lower() in case.name.lower()
+        ]
         if not chosen:
             continue
         title, _, about = suite(name).__doc__.strip().partition("\n\n")
@@ -34,20 +36,31 @@ def main() -> None:
                 tables.append(measure(name, case, options.quick, rounds))
             tables[-1].show(console)
             promises += len(tables[-1].verdicts)
-            missed += [f"{name}, {case.name}: {promise}" for promise, met in tables[-1].verdicts if not met]
+            missed += [
+                f"{name}, {case.name}: {promise}" for promise, met in tables[-1].verdicts if not met
+            ]
         if folder is not None and any(table.rows for table in tables):
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds, shortest=SHORTEST)
             draw(tables, title, folder / f"{name}.png")
             picture = f"![times of all contenders]({name}.png)\n"
-            parts = (f"# {title}\n", f"{about}\n", f"{facts}\n", how, picture, *(table.markdown() for table in tables))
+            parts = (
+                f"# {title}\n",
+                f"{about}\n",
+                f"{facts}\n",
+                how,
+                picture,
+                *(table.markdown() for table in tables),
+            )
             (folder / f"{name}.md").write_text("\n".join(parts), encoding="utf-8")
             console.print(f"Written: {folder / name}.md")
     if options.quick:
         console.print("Quick sizes show that everything runs; the targets are for the full sizes.")
     else:
         console.print(
-            f"Targets met: {promises - len(missed)} of {promises}", *(f"missed: {text}" for text in missed), sep="\n"
+            f"Targets met: {promises - len(missed)} of {promises}",
+            *(f"missed: {text}" for text in missed),
+            sep="\n",
         )
 
 
@@ -57,7 +70,9 @@ def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
         return Table(case.name, note=f"Not run: {reason}.")
     job = case.prepare()
     errors = check(job)
-    seconds = interleave({name: contender.run for name, contender in job.contenders.items()}, rounds)
+    seconds = interleave(
+        {name: contender.run for name, contender in job.contenders.items()}, rounds
+    )
     baseline = next(iter(seconds.values()))
     table = Table(case.name, job.size, job.note)
     for name, contender in job.contenders.items():
@@ -76,12 +91,31 @@ def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs; writes nothing")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in their name; writes nothing")
-    parser.add_argument("--rounds", type=int, help="how often each contender is timed, 2 or more (15; quick: 3)")
-    parser.add_argument("--output", type=Path, help="folder for the Markdown tables (docs/benchmarks after a full run)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.partition(":")[0] + "."
+    )
+    parser.add_argument(
+        "suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; all by default"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes, to see that everything runs; writes nothing",
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only cases with this in their name; writes nothing",
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="how often each contender is timed, 2 or more (15; quick: 3)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder for the Markdown tables (docs/benchmarks after a full run)",
+    )
     options = parser.parse_args()
     if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no suite {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")

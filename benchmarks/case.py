@@ -1,4 +1,6 @@
-"""What a benchmark is: contenders for one job, the right answer, and what we promise about our contender."""
+"""What a benchmark is: contenders for one job, the right answer, and what we promise about our
+contender.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-#: modules of this package with a function `cases(quick)`; the first line of the module's text is its title
+#: modules of this package with a function `cases(quick)`; the first line of the module's text is
+#: its title
 SUITES = ("hard", "exact", "losses", "kernels", "gpu")
 
 
@@ -26,7 +29,8 @@ class Contender:
     tolerance : float
         Largest relative error of an answer that still counts as agreeing.
     ratio, seconds, memory : float, optional
-        Targets: time as a multiple of the first contender's, time of a call, bytes beyond the inputs.
+        Targets: time as a multiple of the first contender's, time of a call, bytes beyond the
+        inputs.
     faster : mapping of str to float
         Targets: how many times faster than other contenders, by name.
     expected : callable, optional
@@ -43,7 +47,9 @@ class Contender:
 
 
 class Job(NamedTuple):
-    """A case whose inputs are made: their size in words, who competes, what the answer must be, and who is missing."""
+    """A case whose inputs are made: their size in words, who competes, what the answer must be, and
+    who is missing.
+    """
 
     size: str
     contenders: dict[str, Contender]
@@ -93,7 +99,9 @@ def answer(contender: Contender) -> list[float]:
 
 
 def check(job: Job) -> dict[str, float]:
-    """Return every contender's largest relative error; one that exceeds its tolerance is an error."""
+    """Return every contender's largest relative error; one that exceeds its tolerance is an
+    error.
+    """
     common = job.expected() if job.expected is not None else []
     errors = {}
     for name, contender in job.contenders.items():
@@ -102,7 +110,8 @@ def check(job: Job) -> dict[str, float]:
         errors[name] = max(wrong)
         if errors[name] > contender.tolerance:
             raise AssertionError(
-                f"{name} is wrong by {errors[name]:.2g}, relative; at most {contender.tolerance:.2g} is right"
+                f"{name} is wrong by {errors[name]:.2g}, relative; at most "
+                f"{contender.tolerance:.2g} is right"
             )
     return errors
 

@@ -1,7 +1,7 @@
 """Exact sums: memberships summed in integers, beside each library's own floating sums.
 
-Three plain sums are `(x * y).sum()`, `x.sum()` and `y.sum()` in float32: the fastest that the library offers. `overlap` is
-the reference; kernels have a suite of their own.
+Three plain sums are `(x * y).sum()`, `x.sum()` and `y.sum()` in float32: the fastest that the
+library offers. `overlap` is the reference; kernels have a suite of their own.
 """
 
 from __future__ import annotations
@@ -52,14 +52,19 @@ def _jax(size: int, jitted: bool) -> Library:
     import jax
 
     # copies run in the background: they must not reach into what is measured
-    library = Library(lambda values: jax.numpy.asarray(values).block_until_ready(), wait=jax.block_until_ready)
+    library = Library(
+        lambda values: jax.numpy.asarray(values).block_until_ready(), wait=jax.block_until_ready
+    )
     return library._replace(compile=jax.jit) if jitted else library
 
 
 def _dask(size: int) -> Library:
     import dask.array
 
-    return Library(partial(dask.array.from_array, chunks=size // 8), wait=lambda results: dask.compute(*results))
+    return Library(
+        partial(dask.array.from_array, chunks=size // 8),
+        wait=lambda results: dask.compute(*results),
+    )
 
 
 def _strict(size: int) -> Library:
@@ -74,7 +79,9 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case("NumPy", partial(_job, _numpy, size, ratio=5.0, memory=16e6)),
         Case("PyTorch, CPU", partial(_job, _torch, size, ratio=6.0, memory=16e6), ("torch",)),
-        Case("JAX, CPU, jitted", partial(_job, partial(_jax, jitted=True), size, ratio=2.0), ("jax",)),
+        Case(
+            "JAX, CPU, jitted", partial(_job, partial(_jax, jitted=True), size, ratio=2.0), ("jax",)
+        ),
         Case("JAX, CPU, eager", partial(_job, partial(_jax, jitted=False), size), ("jax",)),
         Case("Dask, 8 chunks, threads", partial(_job, _dask, size), ("dask",)),
         Case("array-api-strict", partial(_job, _strict, smaller), ("array_api_strict",)),
@@ -110,11 +117,20 @@ def _job(open_library: Callable[[int], Library], size: int, **targets: float) ->
 
 
 def integer_sums(x: np.ndarray, y: np.ndarray, block: int = 2**14) -> list[float]:
-    """Return the sums by integer arithmetic, rounded once: a block of products stays below 2**62."""
+    """Return the sums by integer arithmetic, rounded once: a block of products stays below
+    2**62.
+    """
     both, prediction, target = 0, 0, 0
     for start in range(0, x.size, block):
-        a, b = ((values[start : start + block].astype(np.float64) * STEP).astype(np.int64) for values in (x, y))
+        a, b = (
+            (values[start : start + block].astype(np.float64) * STEP).astype(np.int64)
+            for values in (x, y)
+        )
         both += int(np.dot(a, b))
         prediction += int(a.sum())
         target += int(b.sum())
-    return [float(Fraction(both, STEP**2)), float(Fraction(prediction, STEP)), float(Fraction(target, STEP))]
+    return [
+        float(Fraction(both, STEP**2)),
+        float(Fraction(prediction, STEP)),
+        float(Fraction(target, STEP)),
+    ]

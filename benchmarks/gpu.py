@@ -1,7 +1,7 @@
 """On a GPU: the CUDA kernel beside the reference, MONAI and a copy in the device's memory.
 
-A copy reads and writes every byte once, so that what only reads could take half as long. Times include waiting for the
-device; memory is not weighed.
+A copy reads and writes every byte once, so that what only reads could take half as long. Times
+include waiting for the device; memory is not weighed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def _cupy() -> Library:
         torch.cuda.empty_cache()  # what PyTorch keeps of the case before is not CuPy's to have
     from cupy import cuda
 
-    return Library(cupy.asarray, cupy.copyto, lambda: cuda.get_current_stream().synchronize(), cupy.asnumpy)
+    return Library(
+        cupy.asarray, cupy.copyto, lambda: cuda.get_current_stream().synchronize(), cupy.asnumpy
+    )
 
 
 def no_gpu(module: str) -> str | None:
@@ -66,13 +68,27 @@ def cases(quick: bool) -> list[Case]:
     return [
         _case("Exact soft sums, PyTorch", partial(_soft, _torch, size), ("torch",)),
         _case("Exact soft sums, CuPy", partial(_soft, _cupy, size), ("cupy",)),
-        _case("Logits and labels, PyTorch: Dice loss and its gradient", partial(_training, shape), ("torch", "monai")),
-        _case("Logits and labels, CuPy: Dice loss and its gradient", partial(_gradient, shape), ("cupy",)),
+        _case(
+            "Logits and labels, PyTorch: Dice loss and its gradient",
+            partial(_training, shape),
+            ("torch", "monai"),
+        ),
+        _case(
+            "Logits and labels, CuPy: Dice loss and its gradient",
+            partial(_gradient, shape),
+            ("cupy",),
+        ),
     ]
 
 
 def _case(name: str, prepare: Callable[[], Job], libraries: tuple[str, ...]) -> Case:
-    return Case(name, prepare, (*libraries, "numba_cuda"), weigh=False, obstacle=partial(no_gpu, libraries[0]))
+    return Case(
+        name,
+        prepare,
+        (*libraries, "numba_cuda"),
+        weigh=False,
+        obstacle=partial(no_gpu, libraries[0]),
+    )
 
 
 def _soft(open_library: Callable[[], Library], size: int) -> Job:
@@ -91,7 +107,10 @@ def _soft(open_library: Callable[[], Library], size: int) -> Job:
 
     def ours(backend: str, exact: bool = True) -> list[np.ndarray]:
         counts = dice_any.overlap(x, y, exact=exact, backend=backend)
-        return [library.to_host(sums) for sums in (counts.intersection, counts.prediction, counts.target)]
+        return [
+            library.to_host(sums)
+            for sums in (counts.intersection, counts.prediction, counts.target)
+        ]
 
     return Job(
         f"{size:,} pairs of float32",
@@ -99,7 +118,9 @@ def _soft(open_library: Callable[[], Library], size: int) -> Job:
             "copying both": Contender(copy),
             "overlap, reference": Contender(partial(ours, "reference")),
             "overlap, kernel": Contender(partial(ours, "cuda")),
-            "overlap(exact=False), reference": Contender(partial(ours, "reference", False), tolerance=1e-6),
+            "overlap(exact=False), reference": Contender(
+                partial(ours, "reference", False), tolerance=1e-6
+            ),
             "overlap(exact=False), kernel": Contender(partial(ours, "cuda", False), tolerance=1e-6),
         },
         lambda: right,
@@ -116,7 +137,10 @@ def _logits(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, float]:
         p = np.exp(sample.astype(np.float64))
         p /= p.sum(axis=0)
         for c, membership in enumerate(p):
-            both, sizes = membership[labels == c].sum(), membership.sum() + np.count_nonzero(labels == c)
+            both, sizes = (
+                membership[labels == c].sum(),
+                membership.sum() + np.count_nonzero(labels == c),
+            )
             ratios.append((2 * both + SMOOTH) / (sizes + SMOOTH))
     return z, y, float(1 - np.mean(ratios))
 
@@ -143,14 +167,18 @@ def _training(shape: tuple[int, ...]) -> Job:
         return [value.item()]
 
     def ours(backend: str) -> Any:
-        return dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend=backend, **conventions.monai)
+        return dice_any.dice_loss(
+            z, y, class_axis=1, activation="softmax", backend=backend, **conventions.monai
+        )
 
     return Job(
         f"{' × '.join(map(str, shape))} logits of float32, labels of int64",
         {
             "copying the logits": Contender(copy),
             "MONAI": Contender(partial(step, lambda: monai(z, y[:, None])), tolerance=1e-4),
-            "dice_loss, reference": Contender(partial(step, partial(ours, "reference")), tolerance=1e-5),
+            "dice_loss, reference": Contender(
+                partial(step, partial(ours, "reference")), tolerance=1e-5
+            ),
             "dice_loss, kernel": Contender(partial(step, partial(ours, "cuda")), tolerance=1e-5),
         },
         lambda: [right],
@@ -169,7 +197,9 @@ def _gradient(shape: tuple[int, ...]) -> Job:
         return [right]
 
     def ours(backend: str) -> list[np.ndarray]:
-        value, _ = function(z, y, class_axis=1, activation="softmax", backend=backend, **conventions.monai)
+        value, _ = function(
+            z, y, class_axis=1, activation="softmax", backend=backend, **conventions.monai
+        )
         library.wait()
         return [library.to_host(value)]
 

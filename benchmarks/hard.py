@@ -1,7 +1,8 @@
 """Masks and label maps: counting, beside NumPy's own counting.
 
-Three counts are `np.count_nonzero` of `x & y`, `x` and `y`; joint bincount is `np.bincount(118 * y.astype(int64) + x)`;
-by hand is the Dice formula on three counts. `overlap` is the reference; kernels have a suite of their own.
+Three counts are `np.count_nonzero` of `x & y`, `x` and `y`; joint bincount is `np.bincount(118 *
+y.astype(int64) + x)`; by hand is the Dice formula on three counts. `overlap` is the reference;
+kernels have a suite of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def cases(quick: bool) -> list[Case]:
     shape = (99, 117, 95) if quick else ATLAS
     return [
         Case("Two masks", partial(_masks, (side,) * 3)),
-        Case(f"Two label maps of {CLASSES} classes, in regions", partial(_label_maps, shape, regions)),
+        Case(
+            f"Two label maps of {CLASSES} classes, in regions", partial(_label_maps, shape, regions)
+        ),
         Case(f"Two label maps of {CLASSES} classes, noise", partial(_label_maps, shape, noise)),
         Case("One call on small masks", _small_call, weigh=False),
     ]
@@ -47,7 +50,9 @@ def _masks(shape: tuple[int, ...]) -> Job:
 
     def expected() -> list[float]:
         slabs = [(x & y, x, y) for x, y in zip(prediction, target, strict=True)]
-        return [sum(mask.tobytes().count(1) for mask in masks) for masks in zip(*slabs, strict=True)]
+        return [
+            sum(mask.tobytes().count(1) for mask in masks) for masks in zip(*slabs, strict=True)
+        ]
 
     return Job(
         _size(shape),
@@ -69,7 +74,9 @@ def _label_maps(shape: tuple[int, ...], make: Callable[..., tuple[np.ndarray, np
         return counts.intersection, counts.prediction, counts.target
 
     def expected() -> list[float]:
-        rows = (labels.tobytes() for labels in (prediction[prediction == target], prediction, target))
+        rows = (
+            labels.tobytes() for labels in (prediction[prediction == target], prediction, target)
+        )
         return [row.count(label) for row in rows for label in range(CLASSES)]
 
     return Job(
@@ -80,8 +87,12 @@ def _label_maps(shape: tuple[int, ...], make: Callable[..., tuple[np.ndarray, np
 
 
 def regions(shape: tuple[int, ...], size: int = 8, shift: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return label maps as segmentations are, runs of one label: cubes, and the same cubes a voxel further."""
-    coarse = np.random.default_rng(0).integers(0, CLASSES, tuple(-(-n // size) for n in shape), dtype=np.uint8)
+    """Return label maps as segmentations are, runs of one label: cubes, and the same cubes a voxel
+    further.
+    """
+    coarse = np.random.default_rng(0).integers(
+        0, CLASSES, tuple(-(-n // size) for n in shape), dtype=np.uint8
+    )
     for axis in range(len(shape)):
         coarse = coarse.repeat(size, axis=axis)
     target = np.ascontiguousarray(coarse[tuple(slice(n) for n in shape)])
@@ -107,7 +118,10 @@ def _small_call() -> Job:
         return (dice_any.dice_score(prediction, target),)
 
     def expected() -> list[float]:
-        x, y = ({i for i, member in enumerate(mask.ravel().tolist()) if member} for mask in (prediction, target))
+        x, y = (
+            {i for i, member in enumerate(mask.ravel().tolist()) if member}
+            for mask in (prediction, target)
+        )
         return [float(Fraction(2 * len(x & y), len(x) + len(y)))]
 
     return Job(

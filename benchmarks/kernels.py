@@ -1,8 +1,8 @@
 """Kernels: the same bits faster, beside the reference and other packages.
 
-Reading adds the bytes of both arrays as integers, in NumPy on all cores: what memory allows. Three plain sums are
-`(x * y).sum()`, `x.sum()` and `y.sum()` of NumPy in float32; joint bincount is `np.bincount(118 * y.astype(int64) + x)`;
-Tanimoto by bits is RDKit's, a row at a time.
+Reading adds the bytes of both arrays as integers, in NumPy on all cores: what memory allows. Three
+plain sums are `(x * y).sum()`, `x.sum()` and `y.sum()` of NumPy in float32; joint bincount is
+`np.bincount(118 * y.astype(int64) + x)`; Tanimoto by bits is RDKit's, a row at a time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,21 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case("Exact soft sums", partial(_soft, 2**22 if quick else 2**25), ("numba",)),
         Case("Two masks", partial(_masks, (256 if quick else 512,) * 3), ("numba",)),
-        Case(f"Label maps of {CLASSES} classes, in regions", partial(_label_maps, shape, regions), ("numba", "SimpleITK")),
-        Case(f"Label maps of {CLASSES} classes, noise", partial(_label_maps, shape, noise), ("numba", "SimpleITK")),
-        Case("Every pair of fingerprints", partial(_pairs, 300 if quick else 1000), ("numba", "scipy")),
+        Case(
+            f"Label maps of {CLASSES} classes, in regions",
+            partial(_label_maps, shape, regions),
+            ("numba", "SimpleITK"),
+        ),
+        Case(
+            f"Label maps of {CLASSES} classes, noise",
+            partial(_label_maps, shape, noise),
+            ("numba", "SimpleITK"),
+        ),
+        Case(
+            "Every pair of fingerprints",
+            partial(_pairs, 300 if quick else 1000),
+            ("numba", "scipy"),
+        ),
     ]
 
 
@@ -40,8 +52,14 @@ CORES = ThreadPoolExecutor(os.cpu_count())
 
 
 def read(*arrays: Array) -> None:
-    """Read arrays once on all cores, as fast as memory allows: their bytes are added as integers."""
-    parts = [part for array in arrays for part in np.array_split(array.reshape(-1).view(np.int64), os.cpu_count() or 1)]
+    """Read arrays once on all cores, as fast as memory allows: their bytes are added as
+    integers.
+    """
+    parts = [
+        part
+        for array in arrays
+        for part in np.array_split(array.reshape(-1).view(np.int64), os.cpu_count() or 1)
+    ]
     list(CORES.map(np.sum, parts))
 
 
@@ -68,8 +86,12 @@ def _soft(size: int) -> Job:
             "reading both": Contender(reading),
             "three plain sums": Contender(plain, tolerance=FLOAT32_SUMS),
             "overlap, reference": Contender(partial(ours, "reference")),
-            "overlap, kernel": Contender(partial(ours, "numba"), ratio=2.0, memory=4e6, faster={"three plain sums": 2.0}),
-            "overlap(exact=False), kernel": Contender(partial(ours, "numba", False), tolerance=1e-6),
+            "overlap, kernel": Contender(
+                partial(ours, "numba"), ratio=2.0, memory=4e6, faster={"three plain sums": 2.0}
+            ),
+            "overlap(exact=False), kernel": Contender(
+                partial(ours, "numba", False), tolerance=1e-6
+            ),
         },
         expected,
     )
@@ -135,7 +157,10 @@ def _label_maps(shape: tuple[int, ...], make: Callable[..., tuple[Array, Array]]
             "SimpleITK": Contender(simpleitk, tolerance=1e-15),
             "dice_score, reference": Contender(partial(ours, "reference"), tolerance=1e-15),
             "dice_score, kernel": Contender(
-                partial(ours, "numba"), tolerance=1e-15, memory=4e6, faster={"joint bincount": 4.0, "SimpleITK": 4.0}
+                partial(ours, "numba"),
+                tolerance=1e-15,
+                memory=4e6,
+                faster={"joint bincount": 4.0, "SimpleITK": 4.0},
             ),
         },
         expected,
@@ -149,7 +174,10 @@ def _pairs(rows: int, bits: int = 2048) -> Job:
     x, y = (random.random((rows, bits)) < 0.05 for _ in "xy")
 
     def expected() -> list[float]:
-        sets = [[int("".join("01"[bit] for bit in row), 2) for row in matrix.tolist()] for matrix in (x, y)]
+        sets = [
+            [int("".join("01"[bit] for bit in row), 2) for row in matrix.tolist()]
+            for matrix in (x, y)
+        ]
         return [(a & b).bit_count() / (a | b).bit_count() for a in sets[0] for b in sets[1]]
 
     def scipy(metric: str) -> Array:
@@ -173,7 +201,9 @@ def _pairs(rows: int, bits: int = 2048) -> Job:
     if tanimoto is not None:
         contenders["RDKit, bulk Tanimoto"] = Contender(tanimoto, tolerance=1e-13)
     contenders["jaccard_score, reference"] = Contender(partial(ours, "reference"))
-    contenders["jaccard_score, kernel"] = Contender(partial(ours, "numba"), faster={"cdist, jaccard": 60.0})
+    contenders["jaccard_score, kernel"] = Contender(
+        partial(ours, "numba"), faster={"cdist, jaccard": 60.0}
+    )
     return Job(f"{rows} × {rows} pairs of {bits} bits, 5 % of them set", contenders, expected)
 
 
@@ -184,6 +214,10 @@ def _rdkit(x: Array, y: Array) -> Callable[[], Array] | None:
     except ImportError:
         return None
     first, second = (
-        [DataStructs.CreateFromBitString("".join("01"[bit] for bit in row)) for row in matrix.tolist()] for matrix in (x, y)
+        [
+            DataStructs.CreateFromBitString("".join("01"[bit] for bit in row))
+            for row in matrix.tolist()
+        ]
+        for matrix in (x, y)
     )
     return lambda: [[DataStructs.BulkTanimotoSimilarity(row, second) for row in first]]

@@ -1,9 +1,11 @@
-"""Losses: forward and backward from float32 logits and integer labels, beside other packages, on the CPU.
+"""Losses: forward and backward from float32 logits and integer labels, beside other packages, on
+the CPU.
 
-Each contender runs with softmax and the formula that it has by default; they differ in smoothing and in what is averaged.
-Its loss and eight of its gradients were compared with that formula, computed by NumPy in float64. "reference" is this
-package on PyTorch's operations alone, "kernel" its loops in Numba; in JAX it is compared with its formula written out.
-The memory holds the gradient, which nobody can do without. kornia takes images only and is handed the same numbers,
+Each contender runs with softmax and the formula that it has by default; they differ in smoothing
+and in what is averaged. Its loss and eight of its gradients were compared with that formula,
+computed by NumPy in float64. "reference" is this package on PyTorch's operations alone, "kernel"
+its loops in Numba; in JAX it is compared with its formula written out. The memory holds the
+gradient, which nobody can do without. kornia takes images only and is handed the same numbers,
 reshaped.
 """
 
@@ -26,13 +28,16 @@ from .case import Case, Contender, Job
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: what float32 sums may lose, and float32 softmax, in a gradient that is a difference (smp's lose most, a thousandth)
+#: what float32 sums may lose, and float32 softmax, in a gradient that is a difference (smp's lose
+#: most, a thousandth)
 TOLERANCE = 5e-3
 PEERS = ("kornia", "monai", "nnunetv2", "segmentation_models_pytorch")
 
 
 class Formula(NamedTuple):
-    """Offset + the mean over groups of 1 − (2I + a)/(X + Y + b), and the mean cross-entropy where it is added."""
+    """Offset + the mean over groups of 1 − (2I + a)/(X + Y + b), and the mean cross-entropy where
+    it is added.
+    """
 
     smooth: tuple[float, float]
     #: the sums of one ratio: of each "sample and class", of each "class", or of each "sample"
@@ -74,7 +79,7 @@ def cases(quick: bool) -> list[Case]:
     return torch + jax
 
 
-# -- contenders; each package is imported when its loss is made --------------------------------------------------------
+# -- contenders; each package is imported when its loss is made ------------------------------------
 
 
 def _monai(name: str) -> Loss:
@@ -89,7 +94,9 @@ def _kornia() -> Loss:
 
 def _smp() -> Loss:
     name = "segmentation_models_pytorch"
-    if name not in sys.modules:  # its `__init__` imports what losses do not need, torchvision among it
+    if (
+        name not in sys.modules
+    ):  # its `__init__` imports what losses do not need, torchvision among it
         spec = find_spec(name)
         if spec is None:
             raise ImportError(name)
@@ -108,13 +115,24 @@ def _nnunet() -> Loss:
 
 def _nnunet_entropy() -> Loss:
     dice = import_module("nnunetv2.training.loss.dice").MemoryEfficientSoftDiceLoss
-    arguments = {"smooth": 1e-5, "do_bg": False, "batch_dice": False, "ddp": False}  # those of its trainer
-    loss = import_module("nnunetv2.training.loss.compound_losses").DC_and_CE_loss(arguments, {}, dice_class=dice)
+    arguments = {
+        "smooth": 1e-5,
+        "do_bg": False,
+        "batch_dice": False,
+        "ddp": False,
+    }  # those of its trainer
+    loss = import_module("nnunetv2.training.loss.compound_losses").DC_and_CE_loss(
+        arguments, {}, dice_class=dice
+    )
     return lambda z, y: loss(z, y[:, None])
 
 
 def _ours(function: Callable[..., Tensor], backend: str) -> Loss:
-    known = {plugin.name for plugin in dice_any.backends() if plugin.module in ("torch", "*") and plugin.problem is None}
+    known = {
+        plugin.name
+        for plugin in dice_any.backends()
+        if plugin.module in ("torch", "*") and plugin.problem is None
+    }
     if backend not in known:
         raise ImportError(backend)
     return partial(function, class_axis=1, activation="softmax", backend=backend)
@@ -132,35 +150,52 @@ DICE = {
 }
 TRAINER = Formula((1e-5, 1e-5), "sample and class", offset=-1.0, background=False, entropy=True)
 DICE_ENTROPY = {
-    "MONAI DiceCELoss": Peer(partial(_monai, "DiceCELoss"), Formula((1e-5, 1e-5), "sample and class", entropy=True)),
+    "MONAI DiceCELoss": Peer(
+        partial(_monai, "DiceCELoss"), Formula((1e-5, 1e-5), "sample and class", entropy=True)
+    ),
     "nnU-Net DC_and_CE_loss": Peer(_nnunet_entropy, TRAINER),
-    "dice_cross_entropy_loss, reference": Peer(partial(_ours, dice_any.dice_cross_entropy_loss, "reference"), WITH_ENTROPY),
-    "dice_cross_entropy_loss, kernel": Peer(partial(_ours, dice_any.dice_cross_entropy_loss, "numba"), WITH_ENTROPY),
+    "dice_cross_entropy_loss, reference": Peer(
+        partial(_ours, dice_any.dice_cross_entropy_loss, "reference"), WITH_ENTROPY
+    ),
+    "dice_cross_entropy_loss, kernel": Peer(
+        partial(_ours, dice_any.dice_cross_entropy_loss, "numba"), WITH_ENTROPY
+    ),
 }
 
 
-# -- the job -----------------------------------------------------------------------------------------------------------
+# -- the job ---------------------------------------------------------------------------------------
 
 
 def _job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
     import torch
 
     z, y, picked = _inputs(shape)
-    logits, labels, places = torch.from_numpy(z).requires_grad_(), torch.from_numpy(y), torch.from_numpy(picked)
+    logits, labels, places = (
+        torch.from_numpy(z).requires_grad_(),
+        torch.from_numpy(y),
+        torch.from_numpy(picked),
+    )
     contenders, missing = {}, []
     for name, peer in peers.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # importing other packages warns on their own account
+                warnings.simplefilter(
+                    "ignore"
+                )  # importing other packages warns on their own account
                 loss = peer.load()
         except ImportError:
             missing.append(name)
             continue
         expected = partial(_expected, peer.formula, z, y, picked)
         least = _targets(name)
-        faster = {other: least for other in contenders if least and ", " not in other and other in FASTEST}
+        faster = {
+            other: least for other in contenders if least and ", " not in other and other in FASTEST
+        }
         contenders[name] = Contender(
-            partial(_step, loss, logits, labels, places), TOLERANCE, expected=expected, faster=faster
+            partial(_step, loss, logits, labels, places),
+            TOLERANCE,
+            expected=expected,
+            faster=faster,
         )
     note = f"Not installed: {', '.join(missing)}." if missing else ""
     return Job(f"{' × '.join(map(str, shape))} logits", contenders, note=note)
@@ -188,7 +223,11 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
         dice = 1.0 - ((2 * both + 1) / (prediction + target + 1)).mean()
         return dice - (nn.log_softmax(z, axis=1) * t).sum(axis=1).mean() if entropy else dice
 
-    ours, formula = (dice_any.dice_cross_entropy_loss, WITH_ENTROPY) if entropy else (dice_any.dice_loss, PER_CLASS)
+    ours, formula = (
+        (dice_any.dice_cross_entropy_loss, WITH_ENTROPY)
+        if entropy
+        else (dice_any.dice_loss, PER_CLASS)
+    )
     #: each with its formula and with the target: time as a multiple of what is written out
     losses: dict[str, tuple[Loss, Formula, float | None]] = {
         "written out": (written_out, formula, None),
@@ -204,7 +243,9 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
 
     def step(compiled: Callable[..., tuple[Tensor, Tensor]]) -> Iterable[Tensor]:
         value, gradient = jax.block_until_ready(compiled(logits, labels))
-        return value, np.asarray(gradient).reshape(-1)[picked]  # a view: arrays lie in the memory of the CPU
+        return value, np.asarray(gradient).reshape(-1)[
+            picked
+        ]  # a view: arrays lie in the memory of the CPU
 
     return Job(
         f"{' × '.join(map(str, shape))} logits",
@@ -264,7 +305,9 @@ def _expected(formula: Formula, z: np.ndarray, y: np.ndarray, picked: np.ndarray
     p = np.stack([_softmax(z[a, :, b].astype(np.float64)) for a, b in zip(n, k, strict=True)])
     hot = np.eye(classes)[y[n, k]]
     slope = slope_i[n] * hot + slope_x[n]
-    gradient = p * (slope - (slope * p).sum(axis=1, keepdims=True)) + formula.entropy * (p - hot) / y.size
+    gradient = (
+        p * (slope - (slope * p).sum(axis=1, keepdims=True)) + formula.entropy * (p - hot) / y.size
+    )
     return [value, *gradient[np.arange(len(picked)), c]]
 
 

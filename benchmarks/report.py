@@ -53,10 +53,15 @@ class Table:
             (memory, contender.memory, show_bytes),
         )
         verdicts = [
-            (f"≤ {show(most)}", value <= most) for value, most, show in promises if value is not None and most is not None
+            (f"≤ {show(most)}", value <= most)
+            for value, most, show in promises
+            if value is not None and most is not None
         ]
         verdicts += [
-            (f"≥ {least:g}× faster than {other} ({_short(speedups[other].median)}×)", speedups[other].median >= least)
+            (
+                f"≥ {least:g}× faster than {other} ({_short(speedups[other].median)}×)",
+                speedups[other].median >= least,
+            )
             for other, least in contender.faster.items()
         ]
         self.seconds[name] = seconds
@@ -76,12 +81,20 @@ class Table:
         """Print to the terminal."""
         heading = ": ".join(filter(None, (self.title, self.size)))
         table = RichTable(
-            title=heading, title_justify="left", title_style="bold", box=rich.box.SIMPLE_HEAD, collapse_padding=True
+            title=heading,
+            title_justify="left",
+            title_style="bold",
+            box=rich.box.SIMPLE_HEAD,
+            collapse_padding=True,
         )
         for i, header in enumerate(HEADERS):
-            table.add_column(header, justify="left" if i in (0, len(HEADERS) - 1) else "right", no_wrap=True)
+            table.add_column(
+                header, justify="left" if i in (0, len(HEADERS) - 1) else "right", no_wrap=True
+            )
         for *cells, promises in self.rows:
-            promises = promises.replace("missed", "[bold red]missed[/]").replace("met", "[green]met[/]")
+            promises = promises.replace("missed", "[bold red]missed[/]").replace(
+                "met", "[green]met[/]"
+            )
             table.add_row(*cells, promises.replace(", ", "\n"))
         console.print(table if self.rows else f"[bold]{self.title}[/]")
         if self.note:
@@ -130,21 +143,36 @@ def draw(tables: Sequence[Table], title: str, path: Path) -> None:
     heights = [len(table.seconds) + 1.2 for table in tables]
     figure = Figure(figsize=(9, 0.33 * sum(heights) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(tables), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    panels = figure.subplots(len(tables), squeeze=False, gridspec_kw={"height_ratios": heights})[
+        :, 0
+    ]
     for panel, table in zip(panels, tables, strict=True):
         names, spreads = list(table.seconds), list(table.seconds.values())
-        unit, size = next((u, s) for u, s in ROUNDING if max(spread.median for spread in spreads) >= s)
+        unit, size = next(
+            (u, s) for u, s in ROUNDING if max(spread.median for spread in spreads) >= s
+        )
         middles = [spread.median / size for spread in spreads]
         below = [(spread.median - spread.low) / size for spread in spreads]
         above = [(spread.high - spread.median) / size for spread in spreads]
-        colours = ["tab:orange" if "kernel" in name else "tab:blue" if is_ours(name) else "0.7" for name in names]
-        panel.barh(names, middles, xerr=(below, above), color=colours, error_kw={"ecolor": "0.3", "capsize": 2})
+        colours = [
+            "tab:orange" if "kernel" in name else "tab:blue" if is_ours(name) else "0.7"
+            for name in names
+        ]
+        panel.barh(
+            names,
+            middles,
+            xerr=(below, above),
+            color=colours,
+            error_kw={"ecolor": "0.3", "capsize": 2},
+        )
         panel.invert_yaxis()
         panel.set_title(": ".join(filter(None, (table.title, table.size))), fontsize=9, loc="left")
         panel.set_xlabel(unit, fontsize=8, loc="right", labelpad=-2)
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{title.rstrip('.')} (median, quartiles; orange and blue: dice_any)", fontsize=10)
+    figure.suptitle(
+        f"{title.rstrip('.')} (median, quartiles; orange and blue: dice_any)", fontsize=10
+    )
     figure.savefig(path, dpi=100)
 
 
@@ -153,7 +181,7 @@ def is_ours(name: str) -> bool:
     return name.partition("(")[0].partition(",")[0] in {*dice_any.__all__, "dice_any"}
 
 
-# -- where and how -----------------------------------------------------------------------------------------------------
+# -- where and how ---------------------------------------------------------------------------------
 
 
 def machine(libraries: Iterable[str]) -> str:
@@ -191,8 +219,9 @@ def _version(name: str) -> str:
 
 
 HOW = """\
-Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own default number of threads. In its
-turn each has a call that is not timed, then as many as take {shortest} s. Times are medians; ratios, to the first
-contender, are taken within each round: median (quartiles). Memory is the peak of a process of its own beyond the inputs.
-Error is the largest relative error against an independent computation; every contender had to pass that check first.
+Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own
+default number of threads. In its turn each has a call that is not timed, then as many as take
+{shortest} s. Times are medians; ratios, to the first contender, are taken within each round: median
+(quartiles). Memory is the peak of a process of its own beyond the inputs. Error is the largest
+relative error against an independent computation; every contender had to pass that check first.
 """

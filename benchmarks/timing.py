@@ -1,4 +1,6 @@
-"""How long and how much memory: contenders in turn, medians with their spread, peaks in a process of their own."""
+"""How long and how much memory: contenders in turn, medians with their spread, peaks in a process
+of their own.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,9 @@ def spread(values: Sequence[float]) -> Spread:
 def interleave(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Return seconds a call, measured in turn: A B C A B C ...
 
-    A machine that slows down for a while then slows all of them, and the ratio within a round stays what it was. Each has
-    one call before its measurement: the one after another contender's pays for the memory that the other gave back.
+    A machine that slows down for a while then slows all of them, and the ratio within a round stays
+    what it was. Each has one call before its measurement: the one after another contender's pays
+    for the memory that the other gave back.
     """
     calls = {name: _calls(function) for name, function in functions.items()}
     seconds: dict[str, list[float]] = {name: [] for name in functions}
@@ -72,17 +75,19 @@ def _time(function: Callable[[], Any], calls: int) -> float:
     return perf_counter() - start
 
 
-# -- memory ------------------------------------------------------------------------------------------------------------
+# -- memory ----------------------------------------------------------------------------------------
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def extra_memory(suite: str, case: str, contender: str, quick: bool) -> int | None:
-    """Return the bytes that a call takes beyond its inputs; None where the system does not tell (it takes Linux).
+    """Return the bytes that a call takes beyond its inputs; None where the system does not tell (it
+    takes Linux).
 
-    That is the process's peak during a second call less what it held before the first: temporaries, results, and
-    whatever the first call has kept. A fresh process, because memory that was freed and not given back would hide a
-    peak; the case in its quick size before, so that thread pools and the code of libraries do not count.
+    That is the process's peak during a second call less what it held before the first: temporaries,
+    results, and whatever the first call has kept. A fresh process, because memory that was freed
+    and not given back would hide a peak; the case in its quick size before, so that thread pools
+    and the code of libraries do not count.
     """
     if not CLEAR.exists():
         return None

@@ -1,4 +1,6 @@
-"""Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out of every one."""
+"""Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out
+of every one.
+"""
 
 from . import conventions
 from . import distributed as distributed

@@ -1,4 +1,6 @@
-"""What every score shares: from the sums of an overlap to one number, minding empty sets, averaged over classes."""
+"""What every score shares: from the sums of an overlap to one number, minding empty sets, averaged
+over classes.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,22 @@ def counted(prediction: Array | Overlap, target: Array | None, arguments: Any) -
     """Return the overlap that a score or a loss was given, or compute that of a score."""
     if not isinstance(prediction, Overlap):
         found = summed(prediction, target, **arguments)
-        if found.task is not None and found.task.kind == "plain":  # through which NaN goes: losses are to be NaN too
+        if (
+            found.task is not None and found.task.kind == "plain"
+        ):  # through which NaN goes: losses are to be NaN too
             raise_not_a_number(library_of(found.overlap._sums), found.overlap._sums, found.task)
         return found.overlap
     if target is not None:
-        raise TypeError("`target` must be left out beside an Overlap, which holds both sets; got a second argument.")
+        raise TypeError(
+            "`target` must be left out beside an Overlap, which holds both sets; got a second "
+            "argument."
+        )
     if arguments:
         names = ", ".join(f"`{name}`" for name in sorted(arguments))
-        raise TypeError(f"{names} must be left out beside an Overlap, which is already summed. Pass them to `overlap`.")
+        raise TypeError(
+            f"{names} must be left out beside an Overlap, which is already summed. Pass them to "
+            "`overlap`."
+        )
     return prediction
 
 
@@ -54,8 +64,9 @@ def refuse_squared(sums: Overlap) -> None:
     """Refuse squared sums where they have no meaning."""
     if sums.form == "squared" and sums.kind != "hard":
         raise ValueError(
-            "`form` must be 'product' or 'minimum' here, as squared sums can push the result out of range; got 'squared'. "
-            "The squared form belongs to Dice, Jaccard, cosine and generalized Dice."
+            "`form` must be 'product' or 'minimum' here, as squared sums can push the result out "
+            "of range; got 'squared'. The squared form belongs to Dice, Jaccard, cosine and "
+            "generalized Dice."
         )
 
 
@@ -79,8 +90,8 @@ def score_of_classes(
     if not sums.by_class and (average is not None or classes is not None):
         name, arg = ("classes", classes) if average is None else ("average", average)
         raise ValueError(
-            f"`{name}` must be None without classes to choose from; got {shown(arg)}. "
-            "Pass `class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
+            f"`{name}` must be None without classes to choose from; got {shown(arg)}. Pass "
+            "`class_axis=` or `num_classes=`; samples are averaged with the library's own `mean`."
         )
     if classes is not None:
         sums = sums.select_classes(classes)
@@ -114,7 +125,9 @@ def score_of_all(
     *,
     mirrored: bool = True,
 ) -> Array:
-    """Divide the two parts of a formula over all classes; `mirrored`, a set without classes is two, with its complement."""
+    """Divide the two parts of a formula over all classes; `mirrored`, a set without classes is two,
+    with its complement.
+    """
     empty = read_number("empty", arguments.pop("empty", NAN))
     sums = counted(prediction, target, arguments)
     if mirrored:
@@ -122,7 +135,8 @@ def score_of_all(
     if classes is not None:
         if not sums.by_class:
             raise ValueError(
-                f"`classes` must be None without classes to choose from; got {shown(classes)}. Pass `class_axis=`."
+                f"`classes` must be None without classes to choose from; got {shown(classes)}. "
+                "Pass `class_axis=`."
             )
         sums = sums.select_classes(classes)
     library = library_of(sums._sums)
@@ -138,7 +152,9 @@ def score_of_all(
             parts = formulas.two_classes(library, parts)
         else:
             parts = Sums(*(xp.expand_dims(part, axis=-1) for part in parts))
-        if parts.total.shape and parts.total.shape[-1] == 0:  # no class at all, selected by an index
+        if (
+            parts.total.shape and parts.total.shape[-1] == 0
+        ):  # no class at all, selected by an index
             nothing = halving_sum(library, parts.total)
             scores = divide(library, nothing, nothing, empty)
         else:
@@ -149,7 +165,9 @@ def score_of_all(
 
 def _check_fits(library: ArrayLibrary, sums: Overlap, **values: float | None) -> None:
     """Check that values for empty sets fit the scores, which are float32 on some devices."""
-    if library.has_float64(sums._sums):  # asked first: a compiler that traces numbers compares no NaN
+    if library.has_float64(
+        sums._sums
+    ):  # asked first: a compiler that traces numbers compares no NaN
         return
     for name, value in values.items():
         if value is not None and FLOAT32_MAX < abs(value) < float("inf"):

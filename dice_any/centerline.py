@@ -1,4 +1,6 @@
-"""Centre-line Dice: how much of each set's skeleton lies inside the other set. See `losses.centerline_dice_loss`."""
+"""Centre-line Dice: how much of each set's skeleton lies inside the other set. See
+`losses.centerline_dice_loss`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from .fields import Fields, differentiable_map, read_task, write_out
 from .formulas import divide, harmonic_mean, harmonic_mean_slope
 from .gradients import Wanted
 from .kernels.skeletons import skeleton, skeleton_gradient
-from .loss_arguments import LossArguments, answer, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import (
+    LossArguments,
+    answer,
+    as_loss,
+    read_call,
+    read_settings,
+    refuse_argument,
+)
 from .reading import read_axes, read_integer, shown
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import Summed, summed
@@ -22,7 +31,9 @@ WHY = "a skeleton is drawn from neighbours"
 
 
 class _Overlaps(NamedTuple):
-    """Of the predicted skeleton with the target, and of the prediction with the target's skeleton."""
+    """Of the predicted skeleton with the target, and of the prediction with the target's
+    skeleton.
+    """
 
     fields: Fields
     precision: Summed
@@ -55,15 +66,20 @@ def centerline_loss(
     iterations = read_integer("iterations", iterations)
     if not 0 <= iterations <= MOST_ITERATIONS:
         raise ValueError(
-            f"`iterations` must be at least 0 and at most {MOST_ITERATIONS}; got {shown(iterations)}. "
-            "About the radius of the widest tube will do."
+            f"`iterations` must be at least 0 and at most {MOST_ITERATIONS}; got "
+            f"{shown(iterations)}. About the radius of the widest tube will do."
         )
-    axes = _read_spatial_axes(spatial_axes, call.arguments["axis"], task.axis, len(task.shapes[0] or ()))
+    axes = _read_spatial_axes(
+        spatial_axes, call.arguments["axis"], task.axis, len(task.shapes[0] or ())
+    )
     with library.precision():
         drawn = {"axes": axes, "iterations": int(iterations)}
         fields = write_out(call, library, task)
         asked = {"exact": call.exact, "with_gradient": call.wants_gradient}
-        asked |= {"backend": call.arguments.get("backend"), "activated": task.activation is not None}
+        asked |= {
+            "backend": call.arguments.get("backend"),
+            "activated": task.activation is not None,
+        }
         both = _overlaps(fields, drawn, {**fields.arguments, **asked})
         *rows, _ = both.precision.overlap.as_float64()
         settings = read_settings(library, rows[0], both.precision.overlap.by_class, **call.choices)
@@ -105,7 +121,10 @@ def _ratios(library: ArrayLibrary, both: _Overlaps, settings: Settings) -> _Rati
     inside, skeleton_size, reached, true_size = chosen.rows
     sizes = skeleton_size + below, true_size + below
     # no skeleton has nothing outside
-    ratios = [divide(library, part + above, size, 1.0) for part, size in zip((inside, reached), sizes, strict=True)]
+    ratios = [
+        divide(library, part + above, size, 1.0)
+        for part, size in zip((inside, reached), sizes, strict=True)
+    ]
     return _Ratios(chosen, ratios[0], ratios[1], sizes)
 
 
@@ -121,7 +140,8 @@ def _gradient(
     precision = outer * harmonic_mean_slope(library, ratios.precision, ratios.sensitivity)
     sensitivity = outer * harmonic_mean_slope(library, ratios.sensitivity, ratios.precision)
     precision, sensitivity = (
-        divide(library, slope, size, 0.0) for slope, size in zip((precision, sensitivity), ratios.sizes, strict=True)
+        divide(library, slope, size, 0.0)
+        for slope, size in zip((precision, sensitivity), ratios.sizes, strict=True)
     )
     length = both.precision.overlap._sums.shape[-1]
     inside, size, reached = (
@@ -131,23 +151,33 @@ def _gradient(
     zero = library.xp.zeros_like(inside)
     of_skeleton = both.precision.gradient(inside, size)
     of_prediction = both.sensitivity.gradient(reached, zero)
-    through = library.map_whole(partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton)
+    through = library.map_whole(
+        partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton
+    )
     return fields.gradient(of_prediction + through)
 
 
-def _read_spatial_axes(spatial_axes: Sequence[int] | None, axis: Any, summed_axes: Axes, ndim: int) -> Axes:
-    """Return the axes along which elements have neighbours: those that are summed, unless samples are too."""
+def _read_spatial_axes(
+    spatial_axes: Sequence[int] | None, axis: Any, summed_axes: Axes, ndim: int
+) -> Axes:
+    """Return the axes along which elements have neighbours: those that are summed, unless samples
+    are too.
+    """
     if spatial_axes is None:
         if axis is None:
             raise ValueError(
-                "`spatial_axes` must be given with `axis=None`, which sums over samples too; got None. "
-                "Name the axes along which elements have neighbours, for example `spatial_axes=(2, 3)`."
+                "`spatial_axes` must be given with `axis=None`, which sums over samples too; got "
+                "None. Name the axes along which elements have neighbours, for example "
+                "`spatial_axes=(2, 3)`."
             )
         axes = summed_axes
     else:
         axes = read_axes("spatial_axes", spatial_axes, ndim)
         if not set(axes) <= set(summed_axes):
-            raise ValueError(f"`spatial_axes` must be among the summed axes {summed_axes}; got {axes}. Name both alike.")
+            raise ValueError(
+                f"`spatial_axes` must be among the summed axes {summed_axes}; got {axes}. Name "
+                "both alike."
+            )
     if len(axes) not in (2, 3):
         raise ValueError(
             f"`spatial_axes` must be two or three, along which tubes run; got {len(axes)}. "

@@ -1,4 +1,6 @@
-"""Count how two arrays overlap. The one expensive step; scores and losses are algebra on what it returns."""
+"""Count how two arrays overlap. The one expensive step; scores and losses are algebra on what it
+returns.
+"""
 
 from __future__ import annotations
 
@@ -39,65 +41,70 @@ def overlap(
     r"""Sum the overlap of a predicted set X and a target set Y.
 
     .. math::
-        I = \sum_i w_i\, x_i y_i, \qquad X = \sum_i w_i\, x_i, \qquad Y = \sum_i w_i\, y_i, \qquad N = \sum_i w_i
+        I = \sum_i w_i\, x_i y_i, \qquad X = \sum_i w_i\, x_i, \qquad Y = \sum_i w_i\, y_i,
+        \qquad N = \sum_i w_i
 
-    over the elements i, where :math:`x_i, y_i \in [0, 1]` are the memberships of element i in X and in Y and
-    :math:`w_i` its weight (1 without `weight`). With masks these are the counts :math:`|X \cap Y|`, :math:`|X|`,
-    :math:`|Y|` and the number of elements.
+    over the elements i, where :math:`x_i, y_i \in [0, 1]` are the memberships of element i in X and
+    in Y and :math:`w_i` its weight (1 without `weight`). With masks these are the counts :math:`|X
+    \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of elements.
 
     Parameters
     ----------
     prediction, target : array
         Two arrays of one library on one device, read by their dtypes:
 
-        ==============================  ==================================  ============================================
-        prediction                      target                              read as
-        ==============================  ==================================  ============================================
-        bool                            bool                                two masks
-        floating or bool                floating or bool                    memberships in [0, 1], of the same shape
-        floating or bool, `class_axis`  integer, shape without that axis    memberships by class against a label map
-        integer                         integer                             two label maps; `num_classes` is required
-        ==============================  ==================================  ============================================
+        ==============================  =============================  ==================
+        prediction                      target                         read as
+        ==============================  =============================  ==================
+        bool                            bool                           two masks
+        floating or bool                floating or bool, same shape   memberships in [0, 1]
+        floating or bool, `class_axis`  integer, without that axis     classes, a label map
+        integer                         integer                        two label maps
+        ==============================  =============================  ==================
 
-        Nothing is broadcast.
+        Two label maps need `num_classes`. Nothing is broadcast.
     class_axis : int, optional
-        The prediction's axis of classes (channels). The counts then have the classes as their last axis.
+        The prediction's axis of classes (channels). The counts then have the classes as their last
+        axis.
     axis : int, tuple of int, "space" or None
-        Axes summed into each count, in the prediction's numbering. None: all but `class_axis`. ``"space"``: all but
-        axis 0 (samples) and `class_axis`.
+        Axes summed into each count, in the prediction's numbering. None: all but `class_axis`.
+        ``"space"``: all but axis 0 (samples) and `class_axis`.
     num_classes : int, optional
         Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1.
     activation : {None, "sigmoid", "softmax", "argmax"}
-        How the prediction becomes memberships; softmax and argmax (hard labels from scores) run over `class_axis`.
+        How the prediction becomes memberships; softmax and argmax (hard labels from scores) run
+        over `class_axis`.
     form : {"product", "squared", "minimum"}
-        ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2` (V-Net).
-        ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft labels: X = Y is its best. On masks
-        all three agree.
+        ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2`
+        (V-Net). ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft
+        labels: X = Y is its best. On masks all three agree.
     ignore_label : int, optional
-        Elements with this label in the target label map take no part; it may lie outside the classes.
+        Elements with this label in the target label map take no part; it may lie outside the
+        classes.
     weight : array, optional
-        Non-negative weight of each element (bool, integer or floating) with as many axes as the target, each of its length
-        or 1. Elements of weight 0 take no part. It takes no gradient.
+        Non-negative weight of each element (bool, integer or floating) with as many axes as the
+        target, each of its length or 1. Elements of weight 0 take no part. It takes no gradient.
     exact : bool, optional
-        Sum memberships in integers (None: wherever float64 exists), for the same bits on every library; no gradient.
-        False: plain floating sums, which carry gradients.
+        Sum memberships in integers (None: wherever float64 exists), for the same bits on every
+        library; no gradient. False: plain floating sums, which carry gradients.
     backend : str, optional
-        Name of a kernel, or ``"reference"``. None chooses; it never changes a bit of an exact result.
+        Name of a kernel, or ``"reference"``. None chooses; it never changes a bit of an exact
+        result.
 
     Returns
     -------
     Overlap
-        In the arrays' library, on their device, lazy if they are. int64 counts for masks and label maps; exact or plain
-        sums for memberships.
+        In the arrays' library, on their device, lazy if they are. int64 counts for masks and label
+        maps; exact or plain sums for memberships.
 
     Raises
     ------
     TypeError
         If an argument is not an array, the libraries differ, or a dtype cannot be read.
     ValueError
-        If shapes, devices, axes or other arguments do not fit; if an array has no element; and, where values are at hand
-        (NumPy, PyTorch and eager JAX on the CPU), if a label is out of range, or a membership is NaN or
-        outside [0, 1]. Elsewhere such results are NaN.
+        If shapes, devices, axes or other arguments do not fit; if an array has no element; and,
+        where values are at hand (NumPy, PyTorch and eager JAX on the CPU), if a label is out of
+        range, or a membership is NaN or outside [0, 1]. Elsewhere such results are NaN.
     LookupError
         If `backend` is unknown or does not load.
 
@@ -146,8 +153,8 @@ def confusion_matrix(
 
     .. math:: M_{tp} = \sum_i w_i\, [y_i = t]\,[x_i = p]
 
-    where :math:`x_i` and :math:`y_i` are the predicted and the target label of element i and :math:`w_i` its weight.
-    Rows are target labels, columns predicted labels, as in scikit-learn.
+    where :math:`x_i` and :math:`y_i` are the predicted and the target label of element i and
+    :math:`w_i` its weight. Rows are target labels, columns predicted labels, as in scikit-learn.
 
     Parameters
     ----------
@@ -160,23 +167,24 @@ def confusion_matrix(
     ignore_label : int, optional
         Elements with this target label take no part.
     weight : array, optional
-        Non-negative weight of each element (bool, integer or floating), with as many axes as the target, each of its
-        length or 1.
+        Non-negative weight of each element (bool, integer or floating), with as many axes as the
+        target, each of its length or 1.
     backend : str, optional
         Name of a kernel, or ``"reference"``.
 
     Returns
     -------
     array of int64, shape (..., C, C)
-        In the arrays' library, on their device, lazy if they are. float64 where the weight is floating: sums of integer
-        limbs, rounded once (float32 on a device without float64).
+        In the arrays' library, on their device, lazy if they are. float64 where the weight is
+        floating: sums of integer limbs, rounded once (float32 on a device without float64).
 
     Raises
     ------
     TypeError, ValueError, LookupError
-        As `overlap`; also if there are so many classes that the matrices would take more than 8 GiB. Where values are not
-        at hand, elements with a label out of range are in no cell: the sum of a matrix of counts falls short of the number
-        of elements, and one of floating weights is NaN.
+        As `overlap`; also if there are so many classes that the matrices would take more than 8
+        GiB. Where values are not at hand, elements with a label out of range are in no cell: the
+        sum of a matrix of counts falls short of the number of elements, and one of floating weights
+        is NaN.
 
     Examples
     --------
@@ -185,17 +193,25 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task = read(prediction, target, axis=axis, num_classes=num_classes, ignore_label=ignore_label, weight=weight)
+    library, task = read(
+        prediction,
+        target,
+        axis=axis,
+        num_classes=num_classes,
+        ignore_label=ignore_label,
+        weight=weight,
+    )
     if not all(task.labels):
         raise TypeError(
-            f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and {task.dtypes[1]}. "
-            "For scores use `argmax` first; for masks convert to int8."
+            f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and "
+            f"{task.dtypes[1]}. For scores use `argmax` first; for masks convert to int8."
         )
     cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
     if cells * task.classes**2 > MOST_CELLS:
         raise ValueError(
-            f"`num_classes` must leave room for the matrices, {MOST_CELLS:,} numbers; got {cells:,} of "
-            f"{task.classes:,} × {task.classes:,}. Relabel to fewer classes, or take sums by class from `overlap`."
+            f"`num_classes` must leave room for the matrices, {MOST_CELLS:,} numbers; got "
+            f"{cells:,} of {task.classes:,} × {task.classes:,}. Relabel to fewer classes, or take "
+            "sums by class from `overlap`."
         )
     with library.precision():
         kernel = select(task, backend, library.traced(prediction, target, weight))
@@ -224,10 +240,11 @@ def pairwise_overlap(
 ) -> Overlap:
     r"""Sum the overlap of every row of X with every row of Y.
 
-    .. math:: I_{ij} = \sum_k X_{ik} Y_{jk}, \qquad |X_i| = \sum_k X_{ik}, \qquad |Y_j| = \sum_k Y_{jk}
+    .. math::
+        I_{ij} = \sum_k X_{ik} Y_{jk}, \qquad |X_i| = \sum_k X_{ik}, \qquad |Y_j| = \sum_k Y_{jk}
 
-    where :math:`X_{ik}` is the membership of element k in the i-th set (a bit of a fingerprint, a pixel of a mask). The
-    other forms change the terms as in `overlap`.
+    where :math:`X_{ik}` is the membership of element k in the i-th set (a bit of a fingerprint, a
+    pixel of a mask). The other forms change the terms as in `overlap`.
 
     Parameters
     ----------
@@ -239,8 +256,9 @@ def pairwise_overlap(
     form : {"product", "squared", "minimum"}
         How soft memberships are summed; see `overlap`.
     exact : bool, optional
-        Sum soft memberships in integers (None: wherever float64 exists). False is a matrix product: faster, and not the
-        same bits everywhere. Bool rows are counted by a matrix product, exactly.
+        Sum soft memberships in integers (None: wherever float64 exists). False is a matrix product:
+        faster, and not the same bits everywhere. Bool rows are counted by a matrix product,
+        exactly.
     backend : str, optional
         Name of a kernel, or ``"reference"``.
 
@@ -276,10 +294,14 @@ def pairwise_overlap(
         answer = library_of(sums)
         if task.shapes[0][0] and task.shapes[1][0]:  # type: ignore[index]
             raise_bad_values(answer, task, sums, X, Y, None, pairs=True)
-        return Overlap.of_sums(answer, rows_of_overlap(answer, task, sums), task.kind, form, by_class=False)  # type: ignore[arg-type]
+        return Overlap.of_sums(
+            answer, rows_of_overlap(answer, task, sums), task.kind, form, by_class=False
+        )  # type: ignore[arg-type]
 
 
-def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None) -> Overlap:
+def set_overlap(
+    a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None
+) -> Overlap:
     r"""Count the overlap of two sets of element ids, as Dice defined it.
 
     .. math:: I = |A \cap B|, \qquad X = |A|, \qquad Y = |B|
@@ -287,11 +309,11 @@ def set_overlap(a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, to
     Parameters
     ----------
     a, b : collection of hashable ids, or 1-D array of integers
-        The predicted and the target set. An id that comes twice counts once. Both are collections, or both arrays of one
-        library.
+        The predicted and the target set. An id that comes twice counts once. Both are collections,
+        or both arrays of one library.
     total : int, optional
-        Number of elements that could have been in either set; :math:`|A \cup B|` by default. Only the scores that look at
-        true negatives depend on it.
+        Number of elements that could have been in either set; :math:`|A \cup B|` by default. Only
+        the scores that look at true negatives depend on it.
 
     Returns
     -------

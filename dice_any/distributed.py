@@ -15,36 +15,39 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
 
     .. math:: S = \sum_r S_r
 
-    where :math:`S_r` are the sums of process r. To train on Dice of the joined batch, pass ``exact=False`` to `overlap`, and
-    the result to a loss.
+    where :math:`S_r` are the sums of process r. To train on Dice of the joined batch, pass
+    ``exact=False`` to `overlap`, and the result to a loss.
 
     Parameters
     ----------
     overlap : Overlap
-        Of PyTorch tensors, of the same shape in every process; of one kind and form, but that hard and exact ones mix as
-        they do by ``+``. A process without data passes ``Overlap.zero()``, which takes the shape of the others.
+        Of PyTorch tensors, of the same shape in every process; of one kind and form, but that hard
+        and exact ones mix as they do by ``+``. A process without data passes ``Overlap.zero()``,
+        which takes the shape of the others.
     group : torch.distributed.ProcessGroup, optional
         The processes that take part; all by default.
 
     Returns
     -------
     Overlap
-        The merged overlap, on each process's own device. Hard and exact sums are integers: the same bits whatever the
-        number of processes. Plain sums carry a gradient.
+        The merged overlap, on each process's own device. Hard and exact sums are integers: the same
+        bits whatever the number of processes. Plain sums carry a gradient.
 
     Raises
     ------
     TypeError
-        If the overlap is not one of PyTorch tensors. With JAX use ``jax.lax.psum(overlap, axis_name)``: an overlap is a
-        pytree, and may be summed leaf by leaf.
+        If the overlap is not one of PyTorch tensors. With JAX use ``jax.lax.psum(overlap,
+        axis_name)``: an overlap is a pytree, and may be summed leaf by leaf.
     ValueError
-        On every process alike, if the overlaps of some differ in kind, form, shape, classes or dtype, or are not PyTorch's.
+        On every process alike, if the overlaps of some differ in kind, form, shape, classes or
+        dtype, or are not PyTorch's.
 
     Notes
     -----
-    What each process brings is compared first, in one small exchange: no process is left waiting for another.
-    The gradient that flows back is the sum of every process's, so that after the averaging of DistributedDataParallel the
-    gradient of each parameter is that of one process on the joined batch.
+    What each process brings is compared first, in one small exchange: no process is left waiting
+    for another. The gradient that flows back is the sum of every process's, so that after the
+    averaging of DistributedDataParallel the gradient of each parameter is that of one process on
+    the joined batch.
 
     Examples
     --------
@@ -119,16 +122,25 @@ def _agreement(every: list[_Facts]) -> _Facts:
     for rank, facts in bringing.items():
         if facts.library != "torch":
             raise ValueError(
-                f"overlaps to be added must hold PyTorch tensors in every process; got those of {facts.library} in process "
-                f"{rank}. A process without data passes `Overlap.zero(like=tensor, num_classes=...)`."
+                "overlaps to be added must hold PyTorch tensors in every process; got those of "
+                f"{facts.library} in process {rank}. A process without data passes "
+                "`Overlap.zero(like=tensor, num_classes=...)`."
             )
     kinds = {facts.kind for facts in bringing.values()}
     soft = {rank: facts for rank, facts in bringing.items() if facts.kind != "hard"}
     if "plain" in kinds and len(kinds) > 1:
-        raise _differ("kind", "be all plain, or all hard or exact", bringing, "Compute all with the same `exact=`.")
+        raise _differ(
+            "kind",
+            "be all plain, or all hard or exact",
+            bringing,
+            "Compute all with the same `exact=`.",
+        )
     if len({facts.form for facts in soft.values()}) > 1:
         raise _differ("form", "have one form", soft, "Compute all with the same `form=`.")
-    zero = "A process without data passes `Overlap.zero()`, or `Overlap.zero(like=..., num_classes=...)` of their shape."
+    zero = (
+        "A process without data passes `Overlap.zero()`, or `Overlap.zero(like=..., "
+        "num_classes=...)` of their shape."
+    )
     if len({facts.shape for facts in bringing.values()}) > 1:
         raise _differ("shape", "have one shape", bringing, zero)
     if len({facts.by_class for facts in bringing.values()}) > 1:
@@ -158,7 +170,9 @@ def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
     else:
         sums = overlap._sums_as(common.kind)  # type: ignore[arg-type]
     # a way back goes through every process, or the others would wait for it
-    return sums.detach().requires_grad_() if common.differentiable and not sums.requires_grad else sums
+    return (
+        sums.detach().requires_grad_() if common.differentiable and not sums.requires_grad else sums
+    )
 
 
 def _added(sums: Any, group: Any) -> Any:
@@ -171,7 +185,9 @@ def _sum_function() -> Any:
     import torch.distributed as dist
 
     class Sum(torch.autograd.Function):
-        """Sum over processes; so is its gradient, since every process's loss depends on every process's sums."""
+        """Sum over processes; so is its gradient, since every process's loss depends on every
+        process's sums.
+        """
 
         @staticmethod
         def forward(ctx: Any, sums: Any, group: Any) -> Any:

@@ -15,11 +15,12 @@ target : array
     The target set; left out beside an `Overlap`."""
 _ARGUMENTS = """\
 **arguments
-    Those of `overlap`: `class_axis`, `axis`, `num_classes`, `activation`, `form`, `ignore_label`, `weight`, `exact`,
-    `backend`."""
+    Those of `overlap`: `class_axis`, `axis`, `num_classes`, `activation`, `form`, `ignore_label`,
+    `weight`, `exact`, `backend`."""
 _AVERAGE = """\
 average : {None, "macro", "micro", "weighted"}
-    Over the classes: none; mean of the classes that have a score; pooled sums; mean weighted by the target's sizes.
+    Over the classes: none; mean of the classes that have a score; pooled sums; mean weighted by the
+    target's sizes.
 classes : sequence of int or "foreground", optional
     The classes that take part, in this order; ``"foreground"`` is all but 0.
 empty : float
@@ -34,17 +35,20 @@ _LOSS = """\
 smooth : float or pair of float
     Laplace smoothing s: added to numerator and denominator, or one number for each.
 class_weight : sequence of float, array or {"square", "simple", "uniform"}, optional
-    Non-negative weight of each class, one for every class of the class axis; or its name: 1/Y², 1/Y or 1, Y the target's
-    size, scaled so that the largest is 1 (an absent class takes the largest). A mean divides by the sum of weights.
+    Non-negative weight of each class, one for every class of the class axis; or its name: 1/Y², 1/Y
+    or 1, Y the target's size, scaled so that the largest is 1 (an absent class takes the largest).
+    A mean divides by the sum of weights.
 classes : sequence of int or "foreground", optional
     The classes that take part, in this order; ``"foreground"`` is all but 0.
 average : {None, "micro"}
-    None: the formula for each class. ``"micro"``: pool the sums over the classes first, times `class_weight`.
+    None: the formula for each class. ``"micro"``: pool the sums over the classes first, times
+    `class_weight`.
 absent : {"count", "zero", "skip"}
-    Classes without target: as the formula says; loss 0, still counted in the mean; left out of the mean. Where nothing is
-    left, the loss is 0.
+    Classes without target: as the formula says; loss 0, still counted in the mean; left out of the
+    mean. Where nothing is left, the loss is 0.
 reduction : {"mean", "sum", "none"}
-    Of the losses times their weights. A count in which nothing took part adds nothing to any of them.
+    Of the losses times their weights. A count in which nothing took part adds nothing to any of
+    them.
 """[:-1]
 
 SECTIONS = {
@@ -56,15 +60,16 @@ SECTIONS = {
 Returns
 -------
 array of float64
-    Scores with the shape of the counts: the axes that were not summed, the classes last unless they were averaged.
-    In the arrays' library, on their device, lazy if they are. float32 on a device without float64. NaN where an input
-    was invalid and an error could not be raised at once.""",
+    Scores with the shape of the counts: the axes that were not summed, the classes last unless they
+    were averaged. In the arrays' library, on their device, lazy if they are. float32 on a device
+    without float64. NaN where an input was invalid and an error could not be raised at once.""",
     "joint returns": """\
 Returns
 -------
 array of float64
-    One score for the classes together, with the shape of the counts without the class axis. In the arrays' library, on
-    their device, lazy if they are. NaN where an input was invalid and an error could not be raised at once.""",
+    One score for the classes together, with the shape of the counts without the class axis. In the
+    arrays' library, on their device, lazy if they are. NaN where an input was invalid and an error
+    could not be raised at once.""",
     "score raises": """\
 Raises
 ------
@@ -78,7 +83,8 @@ prediction : array
 target : array
     A label map, masks or memberships.
 activation : {{"softmax", "sigmoid"}}
-    How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by itself.
+    How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by
+    itself.
 {_LOSS.replace('"none"}', '"none"}')}
 {_ARGUMENTS}""",
     "field parameters": f"""\
@@ -92,30 +98,33 @@ target : array
 Returns
 -------
 array
-    The loss, without axes unless ``reduction="none"``, which keeps those of the counts without the class axis. In the
-    arrays' library, on their device, lazy if they are; in the prediction's dtype, at least float32. Differentiable by
-    PyTorch and JAX. NaN where a label was out of range and an error could not be raised at once.""",
+    The loss, without axes unless ``reduction="none"``, which keeps those of the counts without the
+    class axis. In the arrays' library, on their device, lazy if they are; in the prediction's
+    dtype, at least float32. Differentiable by PyTorch and JAX. NaN where a label was out of range
+    and an error could not be raised at once.""",
     "loss returns": """\
 Returns
 -------
 array
-    The loss, without axes unless ``reduction="none"``, which keeps those of the counts. In the arrays' library, on their
-    device, lazy if they are; in the prediction's dtype, at least float32 (float64 for masks and overlaps).
-    Differentiable by PyTorch and JAX, more than once; with `exact` a derivative is an error, and `value_and_grad` has
-    the slope. NaN where a label was out of range and an error could not be raised
-    at once.""",
+    The loss, without axes unless ``reduction="none"``, which keeps those of the counts. In the
+    arrays' library, on their device, lazy if they are; in the prediction's dtype, at least float32
+    (float64 for masks and overlaps). Differentiable by PyTorch and JAX, more than once; with
+    `exact` a derivative is an error, and `value_and_grad` has the slope. NaN where a label was out
+    of range and an error could not be raised at once.""",
     "loss raises": """\
 Raises
 ------
 TypeError, ValueError, LookupError
-    As `overlap`, except that NaN logits give NaN.
-    `ValueError` also for ``activation="argmax"``, which has no gradient, for a negative `smooth`, and for class
-    arguments without a class axis or of the wrong length.""",
+    As `overlap`, except that NaN logits give NaN. `ValueError` also for ``activation="argmax"``,
+    which has no gradient, for a negative `smooth`, and for class arguments without a class axis or
+    of the wrong length.""",
 }
 
 
 def documented(function: F) -> F:
     """Fill the ``{named sections}`` of a docstring."""
     lines = inspect.cleandoc(function.__doc__ or "").split("\n")
-    function.__doc__ = "\n".join(SECTIONS.get(line.strip("{}"), line) if line.startswith("{") else line for line in lines)
+    function.__doc__ = "\n".join(
+        SECTIONS.get(line.strip("{}"), line) if line.startswith("{") else line for line in lines
+    )
     return function

@@ -1,4 +1,6 @@
-"""Memberships written out: every class of every element, for losses that look at where elements are or how they rank."""
+"""Memberships written out: every class of every element, for losses that look at where elements are
+or how they rank.
+"""
 
 from __future__ import annotations
 
@@ -36,23 +38,30 @@ class Fields(NamedTuple):
 
     def gradient(self, cotangent: Array) -> Array:
         """Take a gradient in the memberships back to the logits."""
-        return self.library.map(memberships_gradient, self.task, self.logits, *self.given, cotangent)
+        return self.library.map(
+            memberships_gradient, self.task, self.logits, *self.given, cotangent
+        )
 
 
 def read_task(call: LossCall, why: str) -> tuple[ArrayLibrary, Task]:
-    """Read the arguments of a loss of a floating prediction; `why` says what it needs more than sums for."""
+    """Read the arguments of a loss of a floating prediction; `why` says what it needs more than
+    sums for.
+    """
     refuse_overlap(call.prediction, why)
     arguments = {name: value for name, value in call.arguments.items() if name != "backend"}
     library, task = read(call.prediction, call.target, **{**arguments, "exact": call.exact})
     if library.kind(call.prediction.dtype) != "floating":
         raise TypeError(
-            f"`prediction` must be floating in this loss, as {why}; got {task.dtypes[0]}. Pass probabilities or logits."
+            f"`prediction` must be floating in this loss, as {why}; got {task.dtypes[0]}. Pass "
+            "probabilities or logits."
         )
     # what is drawn or ranked is floating; only the sums of it may be exact
     return library, replace(task, kind="plain")
 
 
-def write_out(call: LossCall, library: ArrayLibrary, task: Task, *, of_memberships: bool = True) -> Fields:
+def write_out(
+    call: LossCall, library: ArrayLibrary, task: Task, *, of_memberships: bool = True
+) -> Fields:
     """Write both sets out; to be called inside the library's precision context.
 
     Logits that are ranked as they are, are no prediction `of_memberships`.
@@ -60,8 +69,12 @@ def write_out(call: LossCall, library: ArrayLibrary, task: Task, *, of_membershi
     xp, target = library.xp, call.target
     logits, weight = widened(library, call.prediction), call.arguments.get("weight")
     block = read_block(task, library, logits, target, weight)
-    prediction = differentiable_map(library, task, memberships, memberships_gradient, logits, target, weight)
-    prediction, members = valid_sets(call, library, task, block, prediction, target, of_memberships=of_memberships)
+    prediction = differentiable_map(
+        library, task, memberships, memberships_gradient, logits, target, weight
+    )
+    prediction, members = valid_sets(
+        call, library, task, block, prediction, target, of_memberships=of_memberships
+    )
     weight = block.counted
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
         weight = xp.where(block.counted, block.weight, xp.zeros_like(block.weight))
@@ -86,7 +99,9 @@ def valid_sets(
     xp = library.xp
     invalid, members = invalid_labels(task, library, target, None), block.target
     if of_memberships:
-        prediction, bad = valid_memberships(task, library, prediction, activated=task.activation is not None)
+        prediction, bad = valid_memberships(
+            task, library, prediction, activated=task.activation is not None
+        )
         invalid = invalid._replace(prediction=bad)
     if not task.labels[1]:
         members, bad = valid_memberships(task, library, members)
@@ -118,7 +133,8 @@ def differentiable_map(
     *arrays: Array | None,
     whole: bool = False,
 ) -> Array:
-    """Map a block function; its gradient in the first array is `backward`, which takes a cotangent behind the arrays.
+    """Map a block function; its gradient in the first array is `backward`, which takes a cotangent
+    behind the arrays.
 
     A trace sees through the block function itself.
     """

@@ -1,10 +1,11 @@
 """Every formula of the field, each written once.
 
-A score is a ratio of two functions of four sums: I = |X∩Y|, X, Y and the total N, arrays of one shape. Scores divide the
-two; losses add smoothing to each first. The names follow the sums: fp = X − I, fn = Y − I, tn = N − X − Y + I.
+A score is a ratio of two functions of four sums: I = |X∩Y|, X, Y and the total N, arrays of one
+shape. Scores divide the two; losses add smoothing to each first. The names follow the sums: fp = X
+− I, fn = Y − I, tn = N − X − Y + I.
 
-The order of operations is part of the contract: it makes the bits equal on every library. A product is not added to
-another product where that can be helped, because compilers may fuse the two.
+The order of operations is part of the contract: it makes the bits equal on every library. A product
+is not added to another product where that can be helped, because compilers may fuse the two.
 """
 
 from __future__ import annotations
@@ -88,16 +89,20 @@ def cosine(library: ArrayLibrary, s: Sums) -> Ratio:
 
 
 def covariance(s: Sums) -> Array:
-    """Return N·I − X·Y as I·tn − fp·fn, which keeps its digits where a set is a tiny or a huge part of N."""
-    return s.intersection * true_negatives(s) - (s.prediction - s.intersection) * (s.target - s.intersection)
+    """Return N·I − X·Y as I·tn − fp·fn, which keeps its digits where a set is a tiny or a huge part
+    of N.
+    """
+    return s.intersection * true_negatives(s) - (s.prediction - s.intersection) * (
+        s.target - s.intersection
+    )
 
 
 def matthews_of_class(library: ArrayLibrary, s: Sums, smooth: tuple[float, float]) -> Ratio:
     """(N·I − X·Y)·(1 + a/v) / (√(X·(N − X)·v) + b), v = Y·(N − Y): Matthews' φ, smoothed.
 
     The numerator at the target itself is v, to which a is added as to every ratio; at a constant
-    prediction it is 0 and nothing is added, so that smoothing rewards no collapse. Where that leaves
-    0/0, the prediction's spread is taken for the target's: the slope of a root has no bound.
+    prediction it is 0 and nothing is added, so that smoothing rewards no collapse. Where that
+    leaves 0/0, the prediction's spread is taken for the target's: the slope of a root has no bound.
 
     A constant target correlates with nothing. Its ratio is a / (N·(fp + fn) + b).
     """
@@ -127,7 +132,9 @@ def matthews_slopes(library: ArrayLibrary, s: Sums, smooth: tuple[float, float])
 
 
 def _spreads(library: ArrayLibrary, s: Sums) -> tuple[Array, Array, Array]:
-    """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N − Y))."""
+    """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N −
+    Y)).
+    """
     xp = library.xp
     spread = s.target * (s.total - s.target)
     mixed = spread > 0
@@ -139,11 +146,13 @@ def _spreads(library: ArrayLibrary, s: Sums) -> tuple[Array, Array, Array]:
     return mixed, spread, xp.where(positive, root, xp.zeros_like(spread))
 
 
-# -- of more than one overlap ------------------------------------------------------------------------------------------
+# -- of more than one overlap ----------------------------------------------------------------------
 
 
 def harmonic_mean(library: ArrayLibrary, a: Array, b: Array) -> Array:
-    """2·a·b / (a + b), 0 where both are 0; of centre-line precision and sensitivity it is clDice."""
+    """2·a·b / (a + b), 0 where both are 0; of centre-line precision and sensitivity it is
+    clDice.
+    """
     return divide(library, 2.0 * (a * b), a + b, 0.0)
 
 
@@ -154,11 +163,13 @@ def harmonic_mean_slope(library: ArrayLibrary, a: Array, b: Array) -> Array:
 
 
 def wasserstein_dice(library: ArrayLibrary, agreement: Array, distance: Array) -> Ratio:
-    """2·A / (2·A + D), where A is what agrees, weighted by class, and D the sum of all distances."""
+    """2·A / (2·A + D), where A is what agrees, weighted by class, and D the sum of all
+    distances.
+    """
     return 2.0 * agreement, 2.0 * agreement + distance
 
 
-# -- joint: one number over the classes, which are the last axis -------------------------------------------------------
+# -- joint: one number over the classes, which are the last axis -----------------------------------
 
 
 def two_classes(library: ArrayLibrary, s: Sums) -> Sums:
@@ -179,8 +190,11 @@ def accuracy(library: ArrayLibrary, s: Sums) -> Ratio:
 
 def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
     """(N·ΣI − ΣX·Y) / √((N² − ΣX²)(N² − ΣY²)), Gorodkin's R_K; two classes give Matthews' φ."""
-    spread_x, spread_y = (beyond_chance(library, s.total, row, row) for row in (s.prediction, s.target))
-    # memberships that do not add up to 1 over the classes can push these below 0, where no correlation is defined
+    spread_x, spread_y = (
+        beyond_chance(library, s.total, row, row) for row in (s.prediction, s.target)
+    )
+    # memberships that do not add up to 1 over the classes can push these below 0, where no
+    # correlation is defined
     none = library.xp.zeros_like(spread_x)
     spread_x, spread_y = library.xp.maximum(spread_x, none), library.xp.maximum(spread_y, none)
     # one root, so that a perfect prediction scores exactly 1
@@ -189,11 +203,14 @@ def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
 
 def kappa(library: ArrayLibrary, s: Sums) -> Ratio:
     """(N·ΣI − ΣX·Y) / (N² − ΣX·Y), Cohen's κ."""
-    return halving_sum(library, covariance(s)), beyond_chance(library, s.total, s.prediction, s.target)
+    return halving_sum(library, covariance(s)), beyond_chance(
+        library, s.total, s.prediction, s.target
+    )
 
 
 def beyond_chance(library: ArrayLibrary, total: Array, a: Array, b: Array) -> Array:
-    """Return N² − Σ a·b as Σ a·(N − b) + N·(N − Σ a), no term of which is a difference of large products.
+    """Return N² − Σ a·b as Σ a·(N − b) + N·(N − Σ a), no term of which is a difference of large
+    products.
 
     The second term is 0 where every element has one class.
     """
@@ -212,8 +229,9 @@ def generalized_dice(library: ArrayLibrary, s: Sums, weights: Array) -> Ratio:
 def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     """Return class weights (m / Y)ᵖ, m the smallest Y of a present class along the last axis.
 
-    The largest weight is 1. An absent class takes it, so that predicting it is never free; with no class present all
-    weights are 1. p = 2 is the "square" of generalized Dice, 1 its "simple", 0 its "uniform".
+    The largest weight is 1. An absent class takes it, so that predicting it is never free; with no
+    class present all weights are 1. p = 2 is the "square" of generalized Dice, 1 its "simple", 0
+    its "uniform".
     """
     xp = library.xp
     if power == 0 or 0 in target.shape:
@@ -221,11 +239,13 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     present = target > 0
     infinity = xp.full_like(target, float("inf"))
     smallest = xp.min(xp.where(present, target, infinity), axis=-1, keepdims=True)
-    ratio = xp.where(present, smallest, xp.ones_like(target)) / xp.where(present, target, xp.ones_like(target))
+    ratio = xp.where(present, smallest, xp.ones_like(target)) / xp.where(
+        present, target, xp.ones_like(target)
+    )
     return ratio * ratio if power == 2 else ratio
 
 
-# -- dividing and adding floating numbers -----------------------------------------------------------------------------
+# -- dividing and adding floating numbers ----------------------------------------------------------
 
 
 def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: float) -> Array:
@@ -245,4 +265,6 @@ def halving_sum(library: ArrayLibrary, values: Array) -> Array:
         front, middle, back = library.halves(values)
         paired = front + back
         values = paired if middle is None else library.xp.concat([paired, middle], axis=-1)
-    return library.only(values) if values.shape[-1] else library.xp.sum(values, axis=-1)  # of nothing, 0
+    return (
+        library.only(values) if values.shape[-1] else library.xp.sum(values, axis=-1)
+    )  # of nothing, 0

@@ -1,4 +1,6 @@
-"""Gradients in closed form: of any loss, on every library, with automatic differentiation or without."""
+"""Gradients in closed form: of any loss, on every library, with automatic differentiation or
+without.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,14 @@ class Wanted(NamedTuple):
 def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Array]]:
     r"""Return a function that computes a loss and its gradient in the prediction.
 
-    .. math:: \frac{\partial L}{\partial x_i} = w_i \left( \frac{\partial L}{\partial I} \frac{\partial I}{\partial x_i}
+    .. math::
+        \frac{\partial L}{\partial x_i} = w_i \left(
+        \frac{\partial L}{\partial I} \frac{\partial I}{\partial x_i}
         + \frac{\partial L}{\partial X} \frac{\partial X}{\partial x_i} \right)
 
-    in closed form, where L is the loss, I and X are the sums of the overlap (see `overlap`), :math:`x_i` is the membership
-    of element i in the predicted set and :math:`w_i` its weight; then through the activation. No library's automatic
-    differentiation has a part in it.
+    in closed form, where L is the loss, I and X are the sums of the overlap (see `overlap`),
+    :math:`x_i` is the membership of element i in the predicted set and :math:`w_i` its weight; then
+    through the activation. No library's automatic differentiation has a part in it.
 
     Parameters
     ----------
@@ -47,40 +51,51 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     Returns
     -------
     function
-        ``f(prediction, target, **arguments) -> (value, gradient)``, which takes the arguments of the loss. The gradient has
-        the prediction's shape and dtype and is in its library; lazy if it is.
+        ``f(prediction, target, **arguments) -> (value, gradient)``, which takes the arguments of
+        the loss. The gradient has the prediction's shape and dtype and is in its library; lazy if
+        it is.
 
     Raises
     ------
     TypeError
         If `loss` is no loss of this package, or (when called) the prediction is no floating array.
     ValueError
-        When called with ``reduction="none"``: only a number has a gradient. When a transformation of JAX or `torch.func`
-        differentiates through it: its answers are constants.
+        When called with ``reduction="none"``: only a number has a gradient. When a transformation
+        of JAX or `torch.func` differentiates through it: its answers are constants.
 
     Notes
     -----
-    Finite everywhere: empty pairs and ignored elements have gradient 0, and so has an element that is no more than tied
-    with half of it in the minimum form. Integer weights and `class_weight` from sizes are constants.
+    Finite everywhere: empty pairs and ignored elements have gradient 0, and so has an element that
+    is no more than tied with half of it in the minimum form. Integer weights and `class_weight`
+    from sizes are constants.
 
     Examples
     --------
     >>> import numpy as np
     >>> from dice_any import dice_loss, value_and_grad
-    >>> value, gradient = value_and_grad(dice_loss)(np.array([0.5, 1.0, 0.5]), np.array([True, True, False]), smooth=0)
+    >>> prediction, target = np.array([0.5, 1.0, 0.5]), np.array([True, True, False])
+    >>> value, gradient = value_and_grad(dice_loss)(prediction, target, smooth=0)
     >>> float(value), gradient.tolist()
     (0.25, [-0.3125, -0.3125, 0.1875])
     """
     loss, bound = _unbind(loss)
 
-    def value_and_gradient(prediction: Array, target: Array, /, **arguments: Any) -> tuple[Array, Array]:
+    def value_and_gradient(
+        prediction: Array, target: Array, /, **arguments: Any
+    ) -> tuple[Array, Array]:
         library = read_library("prediction", prediction)
         if library.kind(prediction.dtype) != "floating":
             name = library.dtype_name(prediction.dtype)
-            raise TypeError(f"`prediction` must be floating to have a gradient; got {name}. Pass probabilities or logits.")
+            raise TypeError(
+                f"`prediction` must be floating to have a gradient; got {name}. Pass probabilities "
+                "or logits."
+            )
         arguments = {**bound, **arguments}
         if arguments.get("reduction") == "none":
-            raise ValueError("`reduction` must be 'mean' or 'sum' for a gradient; got 'none'. Weigh and sum it yourself.")
+            raise ValueError(
+                "`reduction` must be 'mean' or 'sum' for a gradient; got 'none'. Weigh and sum it "
+                "yourself."
+            )
         result: tuple[Array, Array] = loss(Wanted(prediction), target, **arguments)
         return result
 
@@ -105,7 +120,7 @@ def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
         known = False
     if not known:
         raise TypeError(
-            f"`loss` must be a loss of this package, or a `functools.partial` of one; got {given!r}. "
-            "Use your library's own differentiation."
+            "`loss` must be a loss of this package, or a `functools.partial` of one; got "
+            f"{given!r}. Use your library's own differentiation."
         )
     return loss, bound

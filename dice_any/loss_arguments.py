@@ -29,8 +29,8 @@ from .sums import Overlap
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
 NOT_EXACT = (
-    "`exact` must be None or False in a loss that is differentiated automatically, as integers have "
-    "no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
+    "`exact` must be None or False in a loss that is differentiated automatically, as integers "
+    "have no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
 )
 ONCE = (
     "`prediction` and `target` must not be differentiated through `value_and_grad`, whose answers "
@@ -40,7 +40,9 @@ ONCE = (
 
 
 class LossArguments(OverlapArguments, total=False):
-    """The keyword arguments that every overlap loss takes: those of `overlap`, and how losses become one."""
+    """The keyword arguments that every overlap loss takes: those of `overlap`, and how losses
+    become one.
+    """
 
     smooth: Smooth
     class_weight: ClassWeight
@@ -72,7 +74,9 @@ class LossCall(NamedTuple):
         return False if exact is None else exact
 
 
-def read_call(prediction: Array | Overlap | Wanted, target: Array | None, arguments: LossArguments) -> LossCall:
+def read_call(
+    prediction: Array | Overlap | Wanted, target: Array | None, arguments: LossArguments
+) -> LossCall:
     """Tell the arguments of a loss apart."""
     if not KNOWN.issuperset(arguments):
         _refuse_unknown(arguments)
@@ -83,17 +87,21 @@ def read_call(prediction: Array | Overlap | Wanted, target: Array | None, argume
         arguments["exact"] = read_flag("exact", arguments["exact"])
     if arguments.get("activation") == "argmax":
         raise ValueError(
-            "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has no gradient. "
-            "For hard labels use a score."
+            "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has "
+            "no gradient. For hard labels use a score."
         )
     wanted = isinstance(prediction, Wanted)
     exact = arguments.get("exact")
     if isinstance(prediction, Wanted):
         # what it answers is made of constants, in closed form
-        prediction, target = (_without_gradient(array, ONCE, eager=False) for array in (prediction.prediction, target))
+        prediction, target = (
+            _without_gradient(array, ONCE, eager=False) for array in (prediction.prediction, target)
+        )
         prediction = library_of(prediction).detach(prediction)
     elif exact is not None and exact is not False and not isinstance(prediction, Overlap):
-        prediction, target = (_without_gradient(array, NOT_EXACT, eager=True) for array in (prediction, target))
+        prediction, target = (
+            _without_gradient(array, NOT_EXACT, eager=True) for array in (prediction, target)
+        )
     return LossCall(prediction, target, wanted, dict(arguments), choices)
 
 
@@ -105,7 +113,9 @@ def _refuse_unknown(arguments: LossArguments) -> None:
 
 
 def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
-    """Return an array in which a derivative is an error; what is no floating array is not looked at."""
+    """Return an array in which a derivative is an error; what is no floating array is not looked
+    at.
+    """
     try:
         library = library_of(array)
     except UnknownLibraryError:
@@ -125,11 +135,15 @@ def refuse_argument(call: LossCall, name: str, why: str) -> None:
 def refuse_overlap(prediction: Array | Overlap, why: str) -> None:
     """Refuse an overlap where a loss looks at more than sums."""
     if isinstance(prediction, Overlap):
-        raise TypeError(f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays.")
+        raise TypeError(
+            f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays."
+        )
 
 
 def answer(library: ArrayLibrary, call: LossCall, value: Array, gradient: Array | None) -> Any:
-    """Return a loss, with its gradient where that is wanted; to be called outside of the library's precision context."""
+    """Return a loss, with its gradient where that is wanted; to be called outside of the library's
+    precision context.
+    """
     value = library.deliver(value)
     return (value, gradient) if call.wants_gradient else value
 
@@ -158,7 +172,9 @@ def read_settings(
     absent: str = "count",
     reduction: str = "mean",
 ) -> Settings:
-    """Check how losses become one; `like` has the shape of the counts, and the dtype that they are computed in."""
+    """Check how losses become one; `like` has the shape of the counts, and the dtype that they are
+    computed in.
+    """
     for name, value, choices in (
         ("average", average, (None, "micro")),
         ("absent", absent, ("count", "zero", "skip")),
@@ -166,7 +182,11 @@ def read_settings(
     ):
         check_choice(name, value, choices)
     if not by_class:
-        for name, given in (("class_weight", class_weight), ("classes", classes), ("average", average)):
+        for name, given in (
+            ("class_weight", class_weight),
+            ("classes", classes),
+            ("average", average),
+        ):
             if given is not None:
                 raise ValueError(
                     f"`{name}` must be None without classes to tell apart; got an argument. "
@@ -176,7 +196,9 @@ def read_settings(
     return Settings(
         smooth=_read_smooth(smooth),
         power=size_power(class_weight) if isinstance(class_weight, str) else None,
-        class_weight=None if named or class_weight is None else _given_weights(library, class_weight, like),
+        class_weight=None
+        if named or class_weight is None
+        else _given_weights(library, class_weight, like),
         classes=None if classes is None else as_classes(classes, like.shape[-1]),
         average=average,
         absent=absent,
@@ -187,7 +209,10 @@ def read_settings(
 def _read_smooth(smooth: Smooth) -> tuple[float, float]:
     pair = smooth if isinstance(smooth, (tuple, list)) else (smooth, smooth)
     if len(pair) != 2:
-        raise ValueError(f"`smooth` must be a number or a pair (numerator, denominator); got {len(pair)} numbers.")
+        raise ValueError(
+            f"`smooth` must be a number or a pair (numerator, denominator); got {len(pair)} "
+            "numbers."
+        )
     check_not_negative(smooth=pair[0])
     check_not_negative(smooth=pair[1])
     return float(pair[0]), float(pair[1])
@@ -207,8 +232,12 @@ def _given_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Arr
             )
         weights = xp.astype(class_weight, like.dtype)
         allowed = xp.all((weights >= 0) & (weights < math.inf))
-        if library.at_hand(allowed) and not allowed:  # inside a trace an array can be at hand, and no function of it
-            raise ValueError("`class_weight` must be finite and not negative; got another value. Check it.")
+        if (
+            library.at_hand(allowed) and not allowed
+        ):  # inside a trace an array can be at hand, and no function of it
+            raise ValueError(
+                "`class_weight` must be finite and not negative; got another value. Check it."
+            )
     if weights.shape != like.shape[-1:]:
         raise ValueError(
             f"`class_weight` must hold one weight for each of {like.shape[-1]} classes; got shape "

@@ -12,7 +12,15 @@ from .gradients import Wanted
 from .kernels import Task
 from .kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
 from .kernels.vjp import align
-from .loss_arguments import LossArguments, LossCall, answer, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import (
+    LossArguments,
+    LossCall,
+    answer,
+    as_loss,
+    read_call,
+    read_settings,
+    refuse_argument,
+)
 from .reading import check_name, read
 from .reductions import Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
@@ -33,8 +41,9 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
     target = call.target
     if library.kind(target.dtype) == "floating":
         raise TypeError(
-            f"`target` must be boolean or a label map in this loss, which ranks errors of members and others; got "
-            f"{task.dtypes[1]}. Threshold it, or use the Jaccard loss in its minimum form."
+            "`target` must be boolean or a label map in this loss, which ranks errors of members "
+            f"and others; got {task.dtypes[1]}. Threshold it, or use the Jaccard loss in its "
+            "minimum form."
         )
     with library.precision():
         make = _pooled if call.choices.get("average") == "micro" else _by_class
@@ -42,7 +51,9 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         rows = ranked.rows(hinge)
         loss, size, total, *numbers = library.unstack(rows)
         invalid, weight = library.stack(numbers), call.arguments.get("weight")
-        raise_invalid(library, invalid, task, call.prediction, target, weight, by_class=ranked.task.by_class)
+        raise_invalid(
+            library, invalid, task, call.prediction, target, weight, by_class=ranked.task.by_class
+        )
         invalid = library.xp.sum(invalid, axis=0)
         settings = ranked.settings or read_settings(library, loss, task.by_class, **call.choices)
         by_class = ranked.task.by_class
@@ -53,7 +64,9 @@ def lovasz_loss(prediction: Array | Wanted, target: Array, arguments: LossArgume
         if call.wants_gradient:
             slope = loss_slopes(library, chosen, settings)
             slope = all_classes(library, slope, chosen, settings, rows.shape[-1])
-            gradient = library.xp.astype(ranked.gradient(hinge, slope), call.prediction.dtype, copy=False)
+            gradient = library.xp.astype(
+                ranked.gradient(hinge, slope), call.prediction.dtype, copy=False
+            )
     return answer(library, call, value, gradient)
 
 
@@ -83,8 +96,12 @@ class _Ranked(NamedTuple):
         run = partial(library.run_whole, function, task, lead=(ROWS,), tail=tail)
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
-        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as long as the loss is kept
-        backward, operations = partial(_pull_at_rows, library, task, hinge), partial(function, task, library)
+        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as
+        # long as the loss is kept
+        backward, operations = (
+            partial(_pull_at_rows, library, task, hinge),
+            partial(function, task, library),
+        )
         return library.with_gradient(run, backward, operations)(*self.arrays)
 
     def gradient(self, hinge: bool, slope: Array) -> Array:
@@ -106,11 +123,17 @@ def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array
 
 
 def _by_class(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
-    return _Ranked(library, task, (widened(library, call.prediction), call.target, call.arguments.get("weight")))
+    return _Ranked(
+        library,
+        task,
+        (widened(library, call.prediction), call.target, call.arguments.get("weight")),
+    )
 
 
 def _pooled(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _Ranked:
-    """Rank the elements of all classes together: the class axis is one more axis of elements, its weights theirs."""
+    """Rank the elements of all classes together: the class axis is one more axis of elements, its
+    weights theirs.
+    """
     xp = library.xp
     fields = write_out(call, library, task, of_memberships=not hinge)
     sums = summed(fields.target, fields.target, exact=False, **fields.arguments).overlap
@@ -118,7 +141,9 @@ def _pooled(call: LossCall, library: ArrayLibrary, task: Task, hinge: bool) -> _
     settings = read_settings(library, sizes, task.by_class, **call.choices)
     apart = replace(settings, average=None, absent="count")
     chosen = choose(library, [], sizes, total, invalid, apart, True)
-    weights = all_classes(library, chosen.weights, chosen, apart, task.classes)  # 0 for classes that take no part
+    weights = all_classes(
+        library, chosen.weights, chosen, apart, task.classes
+    )  # 0 for classes that take no part
     weight = xp.astype(align(task, library, weights), fields.prediction.dtype)
     if fields.weight is not None:
         weight = weight * xp.astype(fields.weight, weight.dtype)

@@ -1,10 +1,13 @@
-"""From the sums of an overlap to one loss, and back to what each sum contributes. Arithmetic only; see `losses`.
+"""From the sums of an overlap to one loss, and back to what each sum contributes. Arithmetic only;
+see `losses`.
 
-    sums ──► formula ──► ratio R = (numerator + a) / (denominator + b) ──► outer(R) ──► reductions ──► loss
+    sums ──► formula ──► ratio R = (numerator + a) / (denominator + b) ──► outer(R) ──► reductions
+    ──► loss
 
-`evaluate` goes forward in operations that PyTorch and JAX differentiate; `slopes` goes back in closed form, the same for
-every library. Both use the same formula: it is `linear` in the sums before the division, so that its
-derivatives are its values at the unit sums, or it gives its own slopes.
+`evaluate` goes forward in operations that PyTorch and JAX differentiate; `slopes` goes back in
+closed form, the same for every library. Both use the same formula: it is `linear` in the sums
+before the division, so that its derivatives are its values at the unit sums, or it gives its own
+slopes.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ class Outer(NamedTuple):
     slope: Callable[[ArrayLibrary, Array], Array]
 
 
-ONE_MINUS = Outer(lambda library, ratio: 1.0 - ratio, lambda library, ratio: -library.xp.ones_like(ratio))
+ONE_MINUS = Outer(
+    lambda library, ratio: 1.0 - ratio, lambda library, ratio: -library.xp.ones_like(ratio)
+)
 #: below this a logarithm would run away
 FLOOR = 1e-7
 
@@ -47,7 +52,9 @@ def focal(gamma: float) -> Outer:
 
     def slope(library: ArrayLibrary, ratio: Array) -> Array:
         base, positive = rest(library, ratio)
-        return library.xp.where(positive, -gamma * base ** (gamma - 1.0), library.xp.zeros_like(ratio))
+        return library.xp.where(
+            positive, -gamma * base ** (gamma - 1.0), library.xp.zeros_like(ratio)
+        )
 
     return Outer(value, slope)
 
@@ -142,7 +149,9 @@ def evaluate(objective: Objective, sums: Overlap, settings: Settings) -> Array:
 
 
 def slopes(objective: Objective, sums: Overlap, settings: Settings) -> list[Array]:
-    """Return the derivatives of a scalar loss in the sums I and X, each with the shape of the counts."""
+    """Return the derivatives of a scalar loss in the sums I and X, each with the shape of the
+    counts.
+    """
     library = library_of(sums._sums)
     chosen, ratio, denominator = _ratio(library, objective, sums, settings)
     outer = loss_slopes(library, chosen, settings) * objective.outer.slope(library, ratio)
@@ -152,7 +161,9 @@ def slopes(objective: Objective, sums: Overlap, settings: Settings) -> list[Arra
     return [all_classes(library, slope, chosen, settings, sums._sums.shape[-1]) for slope in both]
 
 
-def _ratio(library: ArrayLibrary, objective: Objective, sums: Overlap, settings: Settings) -> tuple[Chosen, Array, Array]:
+def _ratio(
+    library: ArrayLibrary, objective: Objective, sums: Overlap, settings: Settings
+) -> tuple[Chosen, Array, Array]:
     """Return the rows that take part, the smoothed ratio and its denominator."""
     *rows, invalid = sums.as_float64()
     chosen = choose(library, rows, rows[2], rows[3], invalid, settings, sums.by_class)
@@ -161,11 +172,13 @@ def _ratio(library: ArrayLibrary, objective: Objective, sums: Overlap, settings:
     return chosen, divide(library, numerator, denominator, 1.0), denominator
 
 
-# -- the cross-entropy of a compound loss ------------------------------------------------------------------------------
+# -- the cross-entropy of a compound loss ----------------------------------------------------------
 
 
 def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
-    """Return Σ v·E / Σ v·W over all counts, where v are the class weights; 0 where nothing counts."""
+    """Return Σ v·E / Σ v·W over all counts, where v are the class weights; 0 where nothing
+    counts.
+    """
     weights = _entropy_weights(library, entropy, sums, settings)
     if settings.class_weight is not None:  # a class that weighs nothing may cost an infinity
         entropy = library.xp.where(weights == 0, library.xp.zeros_like(entropy), entropy)
@@ -173,14 +186,24 @@ def mean_entropy(library: ArrayLibrary, entropy: Array, sums: Overlap, settings:
     return divide(library, total, share, 0.0)
 
 
-def entropy_slope(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
+def entropy_slope(
+    library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings
+) -> Array:
     """Return the derivatives of `mean_entropy` in E."""
     weights = _entropy_weights(library, entropy, sums, settings)
     return divide(library, weights, sum_all(library, entropy[1, ...] * weights), 0.0)
 
 
-def _entropy_weights(library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings) -> Array:
-    """Return the weight of each count: every class takes part, whichever the overlap's loss looks at."""
+def _entropy_weights(
+    library: ArrayLibrary, entropy: Array, sums: Overlap, settings: Settings
+) -> Array:
+    """Return the weight of each count: every class takes part, whichever the overlap's loss looks
+    at.
+    """
     if settings.power is not None:
         return formulas.size_weights(library, sums.as_float64()[2], settings.power)
-    return library.xp.ones_like(entropy[0, ...]) if settings.class_weight is None else settings.class_weight
+    return (
+        library.xp.ones_like(entropy[0, ...])
+        if settings.class_weight is None
+        else settings.class_weight
+    )

@@ -47,7 +47,9 @@ def overlap_loss(
         if objective.entropy is not None and settings.reduction == "none":
             settings = replace(settings, reduction="classes")
         value = as_loss(library, _value(objective, sums, settings), call.prediction)
-        gradient = sums.gradient(*_slopes(objective, sums, settings)) if call.wants_gradient else None
+        gradient = (
+            sums.gradient(*_slopes(objective, sums, settings)) if call.wants_gradient else None
+        )
     return answer(library, call, value, gradient)
 
 
@@ -67,11 +69,15 @@ def _value(objective: Objective, sums: Summed, settings: Settings) -> Array:
     if added is None or sums.entropy is None:
         return value
     library = _library(sums)
-    return added.overlap_weight * value + added.weight * mean_entropy(library, sums.entropy, sums.overlap, settings)
+    return added.overlap_weight * value + added.weight * mean_entropy(
+        library, sums.entropy, sums.overlap, settings
+    )
 
 
 def _slopes(objective: Objective, sums: Summed, settings: Settings) -> list[Array]:
-    """Return the derivatives of a scalar loss in the sums of intersection, prediction and, if there is one, entropy."""
+    """Return the derivatives of a scalar loss in the sums of intersection, prediction and, if there
+    is one, entropy.
+    """
     library = _library(sums)
     both = slopes(objective, sums.overlap, settings)
     added = objective.entropy
@@ -87,7 +93,9 @@ def _library(sums: Summed) -> ArrayLibrary:
 
 def _pool(arguments: LossArguments) -> None:
     """Set what makes a loss one of all classes, which nobody else may set otherwise."""
-    check_choice("average", arguments.get("average"), (None, "micro"))  # it pools the classes already
+    check_choice(
+        "average", arguments.get("average"), (None, "micro")
+    )  # it pools the classes already
     arguments["average"] = "micro"
     arguments.setdefault("class_weight", "square")
 
@@ -96,16 +104,17 @@ def _check_compound(call: LossCall) -> None:
     """Refuse what has no cross-entropy."""
     if isinstance(call.prediction, Overlap):
         raise TypeError(
-            "`prediction` must be logits in a compound loss, as an overlap holds no cross-entropy; got an Overlap. "
-            "Pass the arrays, or add a cross-entropy of your own to the loss of the overlap."
+            "`prediction` must be logits in a compound loss, as an overlap holds no cross-entropy; "
+            "got an Overlap. Pass the arrays, or add a cross-entropy of your own to the loss of "
+            "the overlap."
         )
     if call.arguments.get("activation") is None:
         raise ValueError(
-            "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy is that of logits; got "
-            "None. Pass the logits, not their probabilities."
+            "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy "
+            "is that of logits; got None. Pass the logits, not their probabilities."
         )
     if call.arguments.get("exact"):
         raise ValueError(
-            "`exact` must be None or False in a compound loss, whose cross-entropy has no exact sum; got True. "
-            "For exact bits use the loss of the overlap alone."
+            "`exact` must be None or False in a compound loss, whose cross-entropy has no exact "
+            "sum; got True. For exact bits use the loss of the overlap alone."
         )

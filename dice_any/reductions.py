@@ -1,6 +1,8 @@
-"""How the losses of classes and samples become one number, and how its slope goes back to them. Arithmetic only.
+"""How the losses of classes and samples become one number, and how its slope goes back to them.
+Arithmetic only.
 
-    rows of sums ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes, reduction ──► loss
+    rows of sums ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes,
+    reduction ──► loss
 
 Every loss goes this way; what each setting means is said in `losses.dice_loss`.
 """
@@ -77,8 +79,12 @@ def choose(
     return Chosen(rows, by_class, pooling, weights, present, invalid > 0)
 
 
-def reduce_losses(library: ArrayLibrary, losses: Array, chosen: Chosen, settings: Settings) -> Array:
-    """Return the loss: NaN where an input was invalid, 0 for an absent class where that is wanted."""
+def reduce_losses(
+    library: ArrayLibrary, losses: Array, chosen: Chosen, settings: Settings
+) -> Array:
+    """Return the loss: NaN where an input was invalid, 0 for an absent class where that is
+    wanted.
+    """
     xp = library.xp
     losses = xp.where(chosen.present, losses, xp.zeros_like(losses))
     losses = xp.where(chosen.invalid, xp.full_like(losses, float("nan")), losses)
@@ -99,8 +105,12 @@ def loss_slopes(library: ArrayLibrary, chosen: Chosen, settings: Settings) -> Ar
     return library.xp.where(chosen.present, share, library.xp.zeros_like(share))
 
 
-def all_classes(library: ArrayLibrary, slope: Array, chosen: Chosen, settings: Settings, length: int) -> Array:
-    """Take a slope in chosen, maybe pooled rows back to every class; those that took no part have none."""
+def all_classes(
+    library: ArrayLibrary, slope: Array, chosen: Chosen, settings: Settings, length: int
+) -> Array:
+    """Take a slope in chosen, maybe pooled rows back to every class; those that took no part have
+    none.
+    """
     xp = library.xp
     if chosen.pooling is not None:
         slope = xp.expand_dims(slope, axis=-1) * chosen.pooling

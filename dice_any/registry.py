@@ -49,7 +49,8 @@ class Backend:
 def backends() -> list[Backend]:
     """List every array library and kernel known here, and why those that cannot be used cannot.
 
-    Libraries that are installed are imported to find out, so this takes seconds; nothing else in the package does so.
+    Libraries that are installed are imported to find out, so this takes seconds; nothing else in
+    the package does so.
 
     Returns
     -------

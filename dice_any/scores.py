@@ -12,7 +12,14 @@ from typing import Any, Literal, Unpack
 
 from . import formulas
 from .arrays.library import Array, ArrayLibrary
-from .averages import Classes, JointArguments, ScoreArguments, score_of_all, score_of_classes, size_power
+from .averages import (
+    Classes,
+    JointArguments,
+    ScoreArguments,
+    score_of_all,
+    score_of_classes,
+    size_power,
+)
 from .documentation import documented
 from .formulas import Sums
 from .reading import check_not_negative, class_name, read_library, shown
@@ -38,7 +45,7 @@ __all__ = [
 ]
 
 
-# -- scores of each class ----------------------------------------------------------------------------------------------
+# -- scores of each class --------------------------------------------------------------------------
 
 
 @documented
@@ -52,8 +59,8 @@ def dice_score(
 
     .. math:: D = \frac{2 |X \cap Y|}{|X| + |Y|}
 
-    where X is the predicted and Y the target set; 0 is no overlap, 1 equality. With soft memberships the sizes are sums
-    (see `overlap`, `form`).
+    where X is the predicted and Y the target set; 0 is no overlap, 1 equality. With soft
+    memberships the sizes are sums (see `overlap`, `form`).
 
     {score parameters}
 
@@ -134,12 +141,14 @@ def tversky_score(
 
     .. math:: T = \frac{|X \cap Y|}{|X \cap Y| + \alpha\,|X \setminus Y| + \beta\,|Y \setminus X|}
 
-    where X is the predicted and Y the target set, :math:`\alpha` weighs false positives and :math:`\beta` false negatives.
+    where X is the predicted and Y the target set, :math:`\alpha` weighs false positives and
+    :math:`\beta` false negatives.
 
     Parameters
     ----------
     alpha : float
-        Weight of false positives, at least 0. No default: libraries differ in which of the two it weighs.
+        Weight of false positives, at least 0. No default: libraries differ in which of the two it
+        weighs.
     beta : float
         Weight of false negatives, at least 0.
     {more score parameters}
@@ -183,8 +192,8 @@ def f_score(
 
     .. math:: F_\beta = \frac{(1 + \beta^2)\,tp}{(1 + \beta^2)\,tp + \beta^2\,fn + fp}
 
-    where tp, fp and fn are the true positives, false positives and false negatives, and :math:`\beta` says how many times
-    as important recall is as precision.
+    where tp, fp and fn are the true positives, false positives and false negatives, and
+    :math:`\beta` says how many times as important recall is as precision.
 
     Parameters
     ----------
@@ -198,7 +207,8 @@ def f_score(
 
     Notes
     -----
-    :math:`F_\beta` is Tversky's index with :math:`1/(1+\beta^2)` and :math:`\beta^2/(1+\beta^2)`. Denominator 0: `empty`.
+    :math:`F_\beta` is Tversky's index with :math:`1/(1+\beta^2)` and :math:`\beta^2/(1+\beta^2)`.
+    Denominator 0: `empty`.
 
     References
     ----------
@@ -299,8 +309,8 @@ def specificity_score(
 
     .. math:: S = \frac{tn}{tn + fp} = \frac{N - |X \cup Y|}{N - |Y|}
 
-    where X is the predicted and Y the target set, N the number of elements, tn and fp the true negatives and false
-    positives.
+    where X is the predicted and Y the target set, N the number of elements, tn and fp the true
+    negatives and false positives.
 
     {score parameters}
 
@@ -349,7 +359,8 @@ def volume_similarity(
 
     References
     ----------
-    A. A. Taha, A. Hanbury, "Metrics for evaluating 3D medical image segmentation", BMC Medical Imaging 15, 2015.
+    A. A. Taha, A. Hanbury, "Metrics for evaluating 3D medical image segmentation", BMC Medical
+    Imaging 15, 2015.
 
     Examples
     --------
@@ -360,7 +371,9 @@ def volume_similarity(
     >>> float(volume_similarity(prediction, target))
     0.5
     """
-    return score_of_classes(formulas.volume_similarity, prediction, target, arguments, squared_form=False)
+    return score_of_classes(
+        formulas.volume_similarity, prediction, target, arguments, squared_form=False
+    )
 
 
 @documented
@@ -399,7 +412,9 @@ def overlap_coefficient(
     >>> float(overlap_coefficient(prediction, target))
     0.5
     """
-    return score_of_classes(formulas.overlap_coefficient, prediction, target, arguments, squared_form=False)
+    return score_of_classes(
+        formulas.overlap_coefficient, prediction, target, arguments, squared_form=False
+    )
 
 
 @documented
@@ -413,8 +428,8 @@ def cosine_score(
 
     .. math:: C = \frac{\sum_i x_i y_i}{\sqrt{\sum_i x_i^2 \, \sum_i y_i^2}}
 
-    where :math:`x_i` and :math:`y_i` are the memberships of element i in the predicted and the target set. Here the squared
-    form is the default.
+    where :math:`x_i` and :math:`y_i` are the memberships of element i in the predicted and the
+    target set. Here the squared form is the default.
 
     {score parameters}
 
@@ -442,7 +457,7 @@ def cosine_score(
     return score_of_classes(formulas.cosine, prediction, target, arguments)
 
 
-# -- joint scores ------------------------------------------------------------------------------------------------------
+# -- joint scores ----------------------------------------------------------------------------------
 
 
 @documented
@@ -456,8 +471,9 @@ def accuracy_score(
 
     .. math:: A = \frac{1}{N} \sum_c |X_c \cap Y_c|
 
-    where :math:`X_c` and :math:`Y_c` are the predicted and the target set of class c and N the number of elements. Without
-    a class axis the two classes are the set and its complement: (tp + tn) / N.
+    where :math:`X_c` and :math:`Y_c` are the predicted and the target set of class c and N the
+    number of elements. Without a class axis the two classes are the set and its complement: (tp +
+    tn) / N.
 
     {joint parameters}
 
@@ -467,7 +483,8 @@ def accuracy_score(
 
     Notes
     -----
-    Nothing counted: `empty`. One class to each element is presupposed; for masks that overlap use `jaccard_score`.
+    Nothing counted: `empty`. One class to each element is presupposed; for masks that overlap use
+    `jaccard_score`.
 
     Examples
     --------
@@ -491,8 +508,9 @@ def matthews_correlation(
     .. math::
         R = \frac{N \sum_c I_c - \sum_c X_c Y_c}{\sqrt{(N^2 - \sum_c X_c^2)(N^2 - \sum_c Y_c^2)}}
 
-    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those of the predicted and the
-    target set, and N the number of elements. Without a class axis the two classes are the set and its complement.
+    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those
+    of the predicted and the target set, and N the number of elements. Without a class axis the two
+    classes are the set and its complement.
 
     {joint parameters}
 
@@ -506,7 +524,8 @@ def matthews_correlation(
 
     References
     ----------
-    B. W. Matthews, Biochimica et Biophysica Acta 405, 1975; J. Gorodkin, Computational Biology and Chemistry 28, 2004.
+    B. W. Matthews, Biochimica et Biophysica Acta 405, 1975; J. Gorodkin, Computational Biology and
+    Chemistry 28, 2004.
 
     Examples
     --------
@@ -532,8 +551,9 @@ def cohen_kappa(
     .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}, \qquad p_o = \frac{1}{N} \sum_c I_c, \qquad
         p_e = \frac{1}{N^2} \sum_c X_c Y_c
 
-    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those of the predicted and the
-    target set, and N the number of elements. Without a class axis the two classes are the set and its complement.
+    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those
+    of the predicted and the target set, and N the number of elements. Without a class axis the two
+    classes are the set and its complement.
 
     {joint parameters}
 
@@ -547,7 +567,8 @@ def cohen_kappa(
 
     References
     ----------
-    J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20, 1960.
+    J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+    Measurement 20, 1960.
 
     Examples
     --------
@@ -573,14 +594,15 @@ def generalized_dice_score(
 
     .. math:: G = \frac{2 \sum_c w_c\, I_c}{\sum_c w_c\, (X_c + Y_c)}
 
-    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those of the predicted and the
-    target set, and :math:`w_c` the weight: :math:`1/Y_c^2` ("square"), :math:`1/Y_c` ("simple") or 1 ("uniform").
+    where for class c :math:`I_c` is the size of the intersection, :math:`X_c` and :math:`Y_c` those
+    of the predicted and the target set, and :math:`w_c` the weight: :math:`1/Y_c^2` ("square"),
+    :math:`1/Y_c` ("simple") or 1 ("uniform").
 
     Parameters
     ----------
     class_weight : {"square", "simple", "uniform"}
-        Weight of a class from its target's size. Weights are scaled so that the largest is 1; an absent class takes the
-        largest, so that predicting it is never free.
+        Weight of a class from its target's size. Weights are scaled so that the largest is 1; an
+        absent class takes the largest, so that predicting it is never free.
     classes : sequence of int or "foreground", optional
         The classes that take part; ``"foreground"`` is all but 0.
     {more joint parameters}
@@ -595,7 +617,8 @@ def generalized_dice_score(
 
     References
     ----------
-    W. R. Crum, O. Camara, D. L. G. Hill, "Generalized overlap measures", IEEE Transactions on Medical Imaging 25, 2006.
+    W. R. Crum, O. Camara, D. L. G. Hill, "Generalized overlap measures", IEEE Transactions on
+    Medical Imaging 25, 2006.
 
     Examples
     --------
@@ -609,12 +632,14 @@ def generalized_dice_score(
     power = size_power(class_weight)
 
     def formula(library: ArrayLibrary, parts: Sums) -> formulas.Ratio:
-        return formulas.generalized_dice(library, parts, formulas.size_weights(library, parts.target, power))
+        return formulas.generalized_dice(
+            library, parts, formulas.size_weights(library, parts.target, power)
+        )
 
     return score_of_all(formula, prediction, target, arguments, classes, mirrored=False)
 
 
-# -- conversions -------------------------------------------------------------------------------------------------------
+# -- conversions -----------------------------------------------------------------------------------
 
 
 def dice_to_jaccard(dice: Array | float, /) -> Array | float:
@@ -625,7 +650,8 @@ def dice_to_jaccard(dice: Array | float, /) -> Array | float:
     Parameters
     ----------
     dice : array or float
-        Dice coefficients D of single pairs of sets. (A mean of Dice does not determine the mean of Jaccard.)
+        Dice coefficients D of single pairs of sets. (A mean of Dice does not determine the mean of
+        Jaccard.)
 
     Returns
     -------
@@ -703,7 +729,9 @@ def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
         outside = (score < -ROUNDING) | (score > 1 + ROUNDING)
         if library.at_hand(outside) and xp.any(outside):
             number = int(xp.sum(xp.astype(outside, xp.int64)))
-            raise ValueError(f"`{name}` must be in [0, 1]; got {number} other values. {NOT_A_SCORE}")
+            raise ValueError(
+                f"`{name}` must be in [0, 1]; got {number} other values. {NOT_A_SCORE}"
+            )
         score = xp.where(score < 0, xp.zeros_like(score), score)
         score = xp.where(score > 1, xp.ones_like(score), score)
         return formula(xp.where(outside, xp.full_like(score, float("nan")), score))

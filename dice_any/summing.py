@@ -1,4 +1,6 @@
-"""From two arrays to their sums, and from the derivatives in those to a gradient: which kernel, and what it is asked."""
+"""From two arrays to their sums, and from the derivatives in those to a gradient: which kernel, and
+what it is asked.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,17 @@ class Summed(NamedTuple):
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
     vjp: Callable[[Array], Array] | None = None
 
-    def gradient(self, intersection: Array, prediction: Array, entropy: Array | None = None) -> Array:
-        """Return the prediction's gradient from the derivatives in the sums, where it was asked for."""
+    def gradient(
+        self, intersection: Array, prediction: Array, entropy: Array | None = None
+    ) -> Array:
+        """Return the prediction's gradient from the derivatives in the sums, where it was asked
+        for.
+        """
         if self.vjp is None:
-            raise TypeError("an overlap that was given, or summed without its gradient, has no prediction to pull at")
+            raise TypeError(
+                "an overlap that was given, or summed without its gradient, has no prediction to "
+                "pull at"
+            )
         xp = library_of(intersection).xp
         zero = xp.zeros_like(intersection)
         rows = [intersection, prediction, *[zero] * (ROWS - 2)]
@@ -44,10 +53,12 @@ def summed(
     activated: bool = False,
     **arguments: Any,
 ) -> Summed:
-    """Return the overlap of two arrays, the task that it was computed by and the entropy that the task wanted.
+    """Return the overlap of two arrays, the task that it was computed by and the entropy that the
+    task wanted.
 
-    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation follows the sums then.
-    `activated` says that the prediction was made by an activation, of which NaN makes NaN and no error.
+    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation
+    follows the sums then. `activated` says that the prediction was made by an activation, of which
+    NaN makes NaN and no error.
     """
     library, task = read(prediction, target, weight=weight, **arguments)
     traced = library.traced(prediction, target, weight)
@@ -57,7 +68,10 @@ def summed(
     with library.precision():
         if with_gradient:
             trip = _round_trip(select(task, backend, traced), task, backend)
-            sums, vjp = trip.overlap(prediction, target, weight), partial(trip.overlap_vjp, prediction, target, weight)
+            sums, vjp = (
+                trip.overlap(prediction, target, weight),
+                partial(trip.overlap_vjp, prediction, target, weight),
+            )
         elif task.kind == "plain" and not traced and library.differentiable(prediction, target):
             sums = _differentiable_sums(library, task, backend, prediction, target, weight)
         else:
@@ -83,7 +97,9 @@ def raise_bad_values(
     pairs: bool = False,
     activated: bool = False,
 ) -> None:
-    """Raise an error about invalid values, or too much weight, where Python may look at a kernel's sums."""
+    """Raise an error about invalid values, or too much weight, where Python may look at a kernel's
+    sums.
+    """
     if not task.can_be_invalid or not answer.at_hand(sums):
         return
     whole = _whole(task, sums)
@@ -96,16 +112,26 @@ def raise_bad_values(
         raise_heavy(answer, whole[TOTAL, ...])
 
 
-def rows_of_overlap(answer: ArrayLibrary, task: Task, sums: Array, *, activated: bool = False) -> Array:
-    """Return the rows that an overlap holds of those that a kernel answers: one for all that is invalid."""
-    if not task.can_be_invalid or (answer.at_hand(sums) and not activated):  # nothing is, or there was an error
+def rows_of_overlap(
+    answer: ArrayLibrary, task: Task, sums: Array, *, activated: bool = False
+) -> Array:
+    """Return the rows that an overlap holds of those that a kernel answers: one for all that is
+    invalid.
+    """
+    if not task.can_be_invalid or (
+        answer.at_hand(sums) and not activated
+    ):  # nothing is, or there was an error
         return answer.split(sums, (TOTAL + 2, ROWS - TOTAL - 2))[0]
     xp = answer.xp
     four, invalid = answer.split(sums, (TOTAL + 1, ROWS - TOTAL - 1))
     invalid = xp.sum(invalid, axis=0, keepdims=True, dtype=sums.dtype)
     if task.limits_weight:
         heavy = xp.astype(too_heavy(_whole(task, sums)[TOTAL, ...]), xp.int64)
-        heavy = answer.stack([heavy, xp.zeros_like(heavy), xp.zeros_like(heavy)]) if task.kind == "exact" else heavy
+        heavy = (
+            answer.stack([heavy, xp.zeros_like(heavy), xp.zeros_like(heavy)])
+            if task.kind == "exact"
+            else heavy
+        )
         invalid = invalid + heavy[None, ...]
     return xp.concat([four, invalid])
 
@@ -116,9 +142,16 @@ def _whole(task: Task, sums: Array) -> Array:
 
 
 def _differentiable_sums(
-    library: ArrayLibrary, task: Task, backend: str | None, prediction: Array, target: Array, weight: Array | None
+    library: ArrayLibrary,
+    task: Task,
+    backend: str | None,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
 ) -> Array:
-    """Return plain sums whose gradient is the closed form, where an automatic differentiation follows the arrays."""
+    """Return plain sums whose gradient is the closed form, where an automatic differentiation
+    follows the arrays.
+    """
     if library.differentiable(target):  # the closed form is that of the prediction
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
@@ -128,6 +161,8 @@ def _differentiable_sums(
 
 
 def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:
-    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name must have both."""
+    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name
+    must have both.
+    """
     optional_part(kernel, "overlap_vjp", backend, None)
     return RoundTrip(kernel if hasattr(kernel, "overlap_vjp") else reference, task)

@@ -31,16 +31,19 @@ Kind = Literal["hard", "exact", "plain"]
 
 
 class Overlap:
-    r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of elements.
+    r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of
+    elements.
 
-    An immutable value made by `overlap`, `pairwise_overlap` or `set_overlap`. Every score is a function of it, and ``+``
-    merges the overlaps of batches, chunks or processes. Hard and exact overlaps are held in integers, so that merging has
-    no order: any tree of additions gives the same bits.
+    An immutable value made by `overlap`, `pairwise_overlap` or `set_overlap`. Every score is a
+    function of it, and ``+`` merges the overlaps of batches, chunks or processes. Hard and exact
+    overlaps are held in integers, so that merging has no order: any tree of additions gives the
+    same bits.
 
     Attributes
     ----------
     kind : {"hard", "exact", "plain"}
-        Counts in int64; sums of memberships in integer limbs; or plain floating sums, which carry gradients.
+        Counts in int64; sums of memberships in integer limbs; or plain floating sums, which carry
+        gradients.
     form : {"product", "squared", "minimum"}
         How memberships were summed. Hard counts are the same in every form.
     by_class : bool
@@ -49,21 +52,23 @@ class Overlap:
     Raises
     ------
     TypeError
-        On merging with something that is no overlap, of another array library, or of another kind (hard and exact mix).
+        On merging with something that is no overlap, of another array library, or of another kind
+        (hard and exact mix).
     ValueError
         On merging different shapes or forms; nothing is broadcast.
 
     Notes
     -----
-    An overlap also carries the number of invalid elements (NaN, or outside their range) where an error could not be
-    raised at once; scores are NaN there. To transformations of JAX and PyTorch it is one array whose first axes are those of
-    the counts: `vmap` and `scan` may take and return overlaps. One call counts fewer than 2³² elements; merged overlaps
-    hold up to 2⁶².
+    An overlap also carries the number of invalid elements (NaN, or outside their range) where an
+    error could not be raised at once; scores are NaN there. To transformations of JAX and PyTorch
+    it is one array whose first axes are those of the counts: `vmap` and `scan` may take and return
+    overlaps. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
 
-    ``==`` compares kind, form, `by_class`, shape and the bits of the sums, as ``to_dict`` writes them: NaN equals NaN, and
-    0.0 is not −0.0. Overlaps of two array libraries are not equal; those that are lazy or traced are an error, as is an
-    overlap in place of a condition (``if overlap:``). Overlaps are not hashable. A subclass that keeps the constructor is
-    kept by all that makes one overlap of others, by pickle and as a pytree; in a sum the more special class is.
+    ``==`` compares kind, form, `by_class`, shape and the bits of the sums, as ``to_dict`` writes
+    them: NaN equals NaN, and 0.0 is not −0.0. Overlaps of two array libraries are not equal; those
+    that are lazy or traced are an error, as is an overlap in place of a condition (``if
+    overlap:``). Overlaps are not hashable. A subclass that keeps the constructor is kept by all
+    that makes one overlap of others, by pickle and as a pytree; in a sum the more special class is.
 
     Examples
     --------
@@ -84,9 +89,12 @@ class Overlap:
     form: str
     by_class: bool
     _held: Array
-    _turned: bool  # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
+    # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
+    _turned: bool
 
-    def __init__(self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False) -> None:
+    def __init__(
+        self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False
+    ) -> None:
         object.__setattr__(self, "_held", sums)
         object.__setattr__(self, "_turned", turned)
         object.__setattr__(self, "kind", kind)
@@ -115,10 +123,17 @@ class Overlap:
         return self
 
     @classmethod
-    def of_sums(cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool) -> Overlap:
+    def of_sums(
+        cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool
+    ) -> Overlap:
         """Make an overlap of a kernel's raw sums."""
         library.register(cls)
-        return cls(carry(library, sums) if kind == "exact" else sums, kind=kind, form=form, by_class=by_class)
+        return cls(
+            carry(library, sums) if kind == "exact" else sums,
+            kind=kind,
+            form=form,
+            by_class=by_class,
+        )
 
     @classmethod
     def zero(
@@ -137,7 +152,8 @@ class Overlap:
         shape : tuple of int
             Shape of the counts without classes.
         like : array or Overlap, optional
-            Whose library and device to use; NumPy's by default. An overlap also gives shape, kind, form and classes.
+            Whose library and device to use; NumPy's by default. An overlap also gives shape, kind,
+            form and classes.
         num_classes : int, optional
             Length of the class axis, if the counts are by class.
         kind : {"hard", "exact", "plain"}
@@ -163,7 +179,7 @@ class Overlap:
             sums = library.answer(library.zeros(shape, dtype, like))
             return cls.of_sums(library_of(sums), sums, kind, form, num_classes is not None)
 
-    # -- the sums ------------------------------------------------------------------------------------------------------
+    # -- the sums ----------------------------------------------------------------------------------
 
     @property
     def _sums(self) -> Array:
@@ -176,14 +192,18 @@ class Overlap:
         return 2 if self.kind == "exact" else 1
 
     def _turn(self, start: int, end: int) -> Array:
-        """Return what is held with its rows and limbs moved from one end of the axes to the other."""
+        """Return what is held with its rows and limbs moved from one end of the axes to the
+        other.
+        """
         library = library_of(self._held)
         with library.precision():
             if self.kind != "plain" and self._held.dtype != library.xp.int64:
                 name = library.dtype_name(self._held.dtype)
                 cure = library.cure_for_narrowed(name)
                 raise TypeError(f"`overlap` must keep its counts in int64; got {name}. {cure}.")
-            return library.xp.moveaxis(self._held, *(tuple(range(e, e + self._lead)) for e in (start, end)))
+            return library.xp.moveaxis(
+                self._held, *(tuple(range(e, e + self._lead)) for e in (start, end))
+            )
 
     @property
     def _library(self) -> ArrayLibrary:
@@ -205,8 +225,8 @@ class Overlap:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "`overlap` must not stand for true or false; got one as a condition. Ask what is meant, for example "
-            "`overlap.total > 0` or `overlap is not None`."
+            "`overlap` must not stand for true or false; got one as a condition. Ask what is "
+            "meant, for example `overlap.total > 0` or `overlap is not None`."
         )
 
     def __eq__(self, other: object) -> bool:
@@ -214,7 +234,9 @@ class Overlap:
             return NotImplemented
         facts = ((o.kind, o.form, o.by_class, o.shape) for o in (self, other))
         library = self._library
-        return len(set(facts)) == 1 and library is other._library and _same_bits(library, self, other)
+        return (
+            len(set(facts)) == 1 and library is other._library and _same_bits(library, self, other)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -273,7 +295,11 @@ class Overlap:
         with library.precision():
             rows = library.unstack(self._sums)
             total: Any = sum(sign * rows[row] for row, sign in signs.items())
-            total = self._rounded(library, total[None, ...])[0, ...] if self.kind == "exact" else total + 0
+            total = (
+                self._rounded(library, total[None, ...])[0, ...]
+                if self.kind == "exact"
+                else total + 0
+            )
         return library.deliver(total)
 
     def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
@@ -281,7 +307,8 @@ class Overlap:
         return to_float64(library, (limbs[:, 0, ...], limbs[:, 1, ...], limbs[:, 2, ...]))
 
     def as_float64(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Return intersection, prediction, target and total rounded to float64, and the number of invalid elements.
+        """Return intersection, prediction, target and total rounded to float64, and the number of
+        invalid elements.
 
         To be called inside the library's precision context. Plain sums stay what they are.
         """
@@ -297,7 +324,7 @@ class Overlap:
         intersection, prediction, target, total, *_ = library.unstack(floats)
         return intersection, prediction, target, total, invalid
 
-    # -- merging and selecting -----------------------------------------------------------------------------------------
+    # -- merging and selecting ---------------------------------------------------------------------
 
     def _with(self, sums: Array, by_class: bool | None = None) -> Overlap:
         """Return an overlap of the same kind and form with other sums."""
@@ -310,8 +337,11 @@ class Overlap:
         self._check_mergeable(other)
         library = self._library
         with library.precision():
-            # masks are the same in every form, so that only the form of what is not hard has to be kept
-            soft = max(self, other, key=lambda overlap: (overlap.kind != "hard", FORMS.index(overlap.form)))
+            # masks are the same in every form, so that only the form of what is not hard has to be
+            # kept
+            soft = max(
+                self, other, key=lambda overlap: (overlap.kind != "hard", FORMS.index(overlap.form))
+            )
             cls = type(other) if isinstance(other, type(self)) else type(self)
             sums = self._sums_as(soft.kind) + other._sums_as(soft.kind)
             return cls.of_sums(library, sums, soft.kind, soft.form, soft.by_class)
@@ -325,22 +355,26 @@ class Overlap:
         libraries = self._library, other._library
         if libraries[0] is not libraries[1]:
             raise TypeError(
-                f"overlaps to be added must come from one array library; got {libraries[0].name} and "
-                f"{libraries[1].name}. Move one with `Overlap.from_dict(other.to_dict(), like=array)`."
+                f"overlaps to be added must come from one array library; got {libraries[0].name} "
+                f"and {libraries[1].name}. Move one with `Overlap.from_dict(other.to_dict(), "
+                "like=array)`."
             )
         kinds = {self.kind, other.kind}
         if "plain" in kinds and len(kinds) == 2:
             raise TypeError(
-                f"overlaps to be added must both be plain or both be hard or exact; got {self.kind} and {other.kind}. "
-                "Compute both with the same `exact=`."
+                "overlaps to be added must both be plain or both be hard or exact; got "
+                f"{self.kind} and {other.kind}. Compute both with the same `exact=`."
             )
         if self.shape != other.shape or self.by_class != other.by_class:
             raise ValueError(
-                f"overlaps to be added must have equal shapes and classes; got {self.shape} and {other.shape}, "
-                f"by class {self.by_class} and {other.by_class}. Nothing is broadcast."
+                f"overlaps to be added must have equal shapes and classes; got {self.shape} and "
+                f"{other.shape}, by class {self.by_class} and {other.by_class}. Nothing is "
+                "broadcast."
             )
         if self.form != other.form and "hard" not in kinds:
-            raise ValueError(f"overlaps to be added must have one form; got {self.form!r} and {other.form!r}.")
+            raise ValueError(
+                f"overlaps to be added must have one form; got {self.form!r} and {other.form!r}."
+            )
 
     def _sums_as(self, kind: Kind) -> Array:
         """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
@@ -361,16 +395,26 @@ class Overlap:
         with library.precision():
             sums = self._sums
             if axes:
-                sums = library.xp.sum(sums, axis=tuple(a + self._lead for a in axes), dtype=sums.dtype)
+                sums = library.xp.sum(
+                    sums, axis=tuple(a + self._lead for a in axes), dtype=sums.dtype
+                )
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
     def __getitem__(self, index: Any) -> Overlap:
-        """Select counts by integers, slices and ``...``; as for an array, an integer drops its axis."""
+        """Select counts by integers, slices and ``...``; as for an array, an integer drops its
+        axis.
+        """
         index, backwards = read_index(index, self.shape)
         if not any(i is Ellipsis for i in index):
             index = (*index, Ellipsis)
         named = [i for i in index if i is not Ellipsis]
-        on_last = index[-1] if index[-1] is not Ellipsis else named[-1] if len(named) == len(self.shape) > 0 else ...
+        on_last = (
+            index[-1]
+            if index[-1] is not Ellipsis
+            else named[-1]
+            if len(named) == len(self.shape) > 0
+            else ...
+        )
         lead = (slice(None),) * self._lead
         library = self._library
         with library.precision():
@@ -383,7 +427,9 @@ class Overlap:
             return self._with(sums, self.by_class and not isinstance(on_last, Integral))
 
     def select_classes(self, classes: Sequence[int] | str) -> Overlap:
-        """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is all but 0."""
+        """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is
+        all but 0.
+        """
         if not self.by_class:
             raise ValueError(
                 "`classes` must be asked of an overlap by class; got one without a class axis. "
@@ -393,23 +439,28 @@ class Overlap:
         with library.precision():
             return self._with(library.take(self._sums, as_classes(classes, self.shape[-1])))
 
-    # -- travelling ----------------------------------------------------------------------------------------------------
+    # -- travelling --------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the overlap as built-in types that JSON holds without losing a bit (a lazy one is computed).
+        """Return the overlap as built-in types that JSON holds without losing a bit (a lazy one is
+        computed).
 
         Counts and limbs are integers; plain sums are hexadecimal floating numbers.
         """
         with self._library.precision():
             library = self._library
-            sums = library.tolist(carry(library, self._sums) if self.kind == "exact" else self._sums)
+            sums = library.tolist(
+                carry(library, self._sums) if self.kind == "exact" else self._sums
+            )
         if self.kind == "plain":
             sums = _deep(float.hex, sums)
         return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, like: Array | Overlap | None = None) -> Overlap:
-        """Return the overlap that `to_dict` wrote, in the library and on the device of `like` (NumPy's by default)."""
+        """Return the overlap that `to_dict` wrote, in the library and on the device of `like`
+        (NumPy's by default).
+        """
         sums = read_stored(data)
         if isinstance(like, Overlap):
             like = like._sums
@@ -422,7 +473,8 @@ class Overlap:
             return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
 
     def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
-        """Return the one array that transformations of JAX and PyTorch work on, and what they leave alone.
+        """Return the one array that transformations of JAX and PyTorch work on, and what they leave
+        alone.
 
         An axis that a transformation puts first, or takes from there, is an axis of the counts.
         """
@@ -431,7 +483,9 @@ class Overlap:
 
     @classmethod
     def tree_unflatten(cls, context: Any, leaves: Any) -> Overlap:
-        """Rebuild an overlap; the leaf may be anything that a transformation puts there, and is not looked at here."""
+        """Rebuild an overlap; the leaf may be anything that a transformation puts there, and is not
+        looked at here.
+        """
         kind, form, by_class = context
         (leaf,) = leaves
         return cls(leaf, kind=kind, form=form, by_class=by_class, turned=True)
@@ -439,11 +493,20 @@ class Overlap:
     def __repr__(self) -> str:
         classes = ", by class" if self.by_class else ""
         library = getattr(type(self._held), "__module__", "").partition(".")[0]
-        return f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, {library}>"
+        return (
+            f"<Overlap of shape {self.shape}{classes}: {self.kind} sums, {self.form} form, "
+            f"{library}>"
+        )
 
 
 def _restore(
-    sums: Any, kind: Kind, form: str, by_class: bool, turned: bool, packer: str | None, cls: type[Overlap] = Overlap
+    sums: Any,
+    kind: Kind,
+    form: str,
+    by_class: bool,
+    turned: bool,
+    packer: str | None,
+    cls: type[Overlap] = Overlap,
 ) -> Overlap:
     sums = sums if packer is None else load_library(packer).unpack(sums)
     with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
@@ -455,8 +518,9 @@ def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
     """Tell whether two overlaps of one library, kind and shape hold the same sums."""
     if not all(library.has_values(overlap._held) for overlap in (a, b)):
         raise ValueError(
-            f"`overlap` must hold values to be compared; got lazy or traced sums of {library.name}. "
-            "Compute both first, `Overlap.from_dict(overlap.to_dict())`, outside of a trace."
+            "`overlap` must hold values to be compared; got lazy or traced sums of "
+            f"{library.name}. Compute both first, `Overlap.from_dict(overlap.to_dict())`, outside "
+            "of a trace."
         )
     with library.precision():
         xp = library.xp
@@ -472,4 +536,8 @@ def _check(kind: str, form: str) -> None:
 
 
 def _deep(function: Any, values: Any) -> Any:
-    return [_deep(function, value) for value in values] if isinstance(values, list) else function(values)
+    return (
+        [_deep(function, value) for value in values]
+        if isinstance(values, list)
+        else function(values)
+    )

@@ -1,6 +1,7 @@
 """The losses as PyTorch modules, for code that keeps its criterion in a model.
 
-Each takes the arguments of its function in `dice_any` and hands them on; arguments of a call override those of the module.
+Each takes the arguments of its function in `dice_any` and hands them on; arguments of a call
+override those of the module.
 """
 
 from __future__ import annotations
@@ -46,13 +47,18 @@ class _Loss(torch.nn.Module):
         unknown = sorted(set(arguments) - known)
         if unknown:
             raise TypeError(
-                f"`{unknown[0]}` must be an argument of `{self.function.__name__}`; got an unknown one. "
-                f"Known are {', '.join(sorted(known))}."
+                f"`{unknown[0]}` must be an argument of `{self.function.__name__}`; got an unknown "
+                f"one. Known are {', '.join(sorted(known))}."
             )
-        missing = [name for name, p in own.items() if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+        missing = [
+            name for name, p in own.items() if p.kind is p.KEYWORD_ONLY and p.default is p.empty
+        ]
         missing = [name for name in missing if name not in arguments]
         if missing:
-            raise TypeError(f"`{missing[0]}` must be given to {type(self).__name__}; got none. It has no default.")
+            raise TypeError(
+                f"`{missing[0]}` must be given to {type(self).__name__}; got none. It has no "
+                "default."
+            )
         tensors = {name for name, value in arguments.items() if isinstance(value, torch.Tensor)}
         for name in sorted(tensors):
             self.register_buffer(name, arguments[name], persistent=False)
@@ -60,7 +66,9 @@ class _Loss(torch.nn.Module):
         self._tensors = sorted(tensors)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
-        """Move tensors with the module, but let `.half()` of a model round no argument of its loss."""
+        """Move tensors with the module, but let `.half()` of a model round no argument of its
+        loss.
+        """
         kept = {name: getattr(self, name) for name in self._tensors}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in kept.items():
@@ -69,7 +77,9 @@ class _Loss(torch.nn.Module):
                 setattr(self, name, before.to(after.device))
         return self
 
-    def forward(self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any) -> torch.Tensor:
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any
+    ) -> torch.Tensor:
         """Return the loss of a prediction and a target."""
         loss: torch.Tensor = self.as_partial()(prediction, target, **arguments)
         return loss
@@ -81,7 +91,9 @@ class _Loss(torch.nn.Module):
 
     def extra_repr(self) -> str:
         shown = {name: repr(value) for name, value in self.arguments.items()}
-        shown |= {name: f"<tensor of shape {tuple(getattr(self, name).shape)}>" for name in self._tensors}
+        shown |= {
+            name: f"<tensor of shape {tuple(getattr(self, name).shape)}>" for name in self._tensors
+        }
         return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
@@ -210,7 +222,9 @@ class DeepSupervision(torch.nn.Module):
         self.weights = None if weights is None else _read_weights(weights)
 
     def forward(self, predictions: Any, target: Any, **arguments: Any) -> torch.Tensor:
-        """Return the weighted mean of the losses of a list of outputs, or the loss of one output."""
+        """Return the weighted mean of the losses of a list of outputs, or the loss of one
+        output.
+        """
         if isinstance(predictions, torch.Tensor):
             self._refuse_stack(predictions, target, arguments)
             loss: torch.Tensor = self.loss(predictions, target, **arguments)
@@ -219,37 +233,52 @@ class DeepSupervision(torch.nn.Module):
         weights = self.weights or [0.5**k for k in range(len(outputs))]
         if len(weights) != len(outputs):
             raise ValueError(
-                f"`predictions` must be as many as the weights, {len(weights)}; got {len(outputs)}. Pass `weights=`."
+                f"`predictions` must be as many as the weights, {len(weights)}; got "
+                f"{len(outputs)}. Pass `weights=`."
             )
         class_axes = [self._class_axis(output, arguments) for output in outputs]
         targets = _of_each_output("target", target, outputs, class_axes)
-        pixel_weights = _of_each_output("weight", arguments.pop("weight", None), outputs, class_axes)
+        pixel_weights = _of_each_output(
+            "weight", arguments.pop("weight", None), outputs, class_axes
+        )
         total: Any = 0.0
         for k, weight in enumerate(weights):
             if weight:
-                given = arguments if pixel_weights[k] is None else {**arguments, "weight": pixel_weights[k]}
+                given = (
+                    arguments
+                    if pixel_weights[k] is None
+                    else {**arguments, "weight": pixel_weights[k]}
+                )
                 total = total + weight * self.loss(outputs[k], targets[k], **given)
         return total / sum(weights)  # type: ignore[no-any-return]
 
     def _class_axis(self, prediction: torch.Tensor, arguments: dict[str, Any]) -> int | None:
         """Return the prediction's axis of classes, None if it has none."""
-        place = arguments.get("class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1))
+        place = arguments.get(
+            "class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1)
+        )
         return place % prediction.ndim if isinstance(place, int) and prediction.ndim else None
 
-    def _refuse_stack(self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]) -> None:
-        """Refuse outputs that lie in one tensor: it would pass for one output with samples of its own."""
+    def _refuse_stack(
+        self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]
+    ) -> None:
+        """Refuse outputs that lie in one tensor: it would pass for one output with samples of its
+        own.
+        """
         if not isinstance(target, torch.Tensor):
             raise TypeError(
-                f"`target` must be a tensor beside one output; got {_name(target)}. Pass the finest one, `target[0]`."
+                f"`target` must be a tensor beside one output; got {_name(target)}. Pass the "
+                "finest one, `target[0]`."
             )
         labels = not (target.is_floating_point() or target.dtype == torch.bool)
         lacks_classes = labels and self._class_axis(prediction, arguments) is not None
         if prediction.ndim > target.ndim + (lacks_classes or not _is_ours(self.loss)):
             floating = "" if labels else ", and a label map must be of integers"
             raise ValueError(
-                "`predictions` must be one output that fits the target, or a list of outputs; got a tensor of shape "
-                f"{tuple(prediction.shape)} for a target of shape {tuple(target.shape)}. "
-                f"If it holds the outputs along axis 1, pass `predictions.unbind(1)`{floating}."
+                "`predictions` must be one output that fits the target, or a list of outputs; got "
+                f"a tensor of shape {tuple(prediction.shape)} for a target of shape "
+                f"{tuple(target.shape)}. If it holds the outputs along axis 1, pass "
+                f"`predictions.unbind(1)`{floating}."
             )
 
 
@@ -277,17 +306,29 @@ def _name(value: object) -> str:
 def _read_weights(weights: Sequence[float]) -> list[float]:
     numbers = [float(weight) for weight in weights]
     if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
-        raise ValueError("`weights` must be finite, not negative and not all 0; got others. Weigh what is to be learnt.")
+        raise ValueError(
+            "`weights` must be finite, not negative and not all 0; got others. Weigh what is to be "
+            "learnt."
+        )
     return numbers
 
 
 def _read_outputs(predictions: Any) -> list[torch.Tensor]:
     """Return the outputs of a network, the finest first."""
     if not isinstance(predictions, (list, tuple)):
-        cure = "Choose its outputs: `[outputs[name], ...]`" if isinstance(predictions, Mapping) else "Pass a list"
-        raise TypeError(f"`predictions` must be a tensor or a list of tensors; got {_name(predictions)}. {cure}.")
+        cure = (
+            "Choose its outputs: `[outputs[name], ...]`"
+            if isinstance(predictions, Mapping)
+            else "Pass a list"
+        )
+        raise TypeError(
+            f"`predictions` must be a tensor or a list of tensors; got {_name(predictions)}. "
+            f"{cure}."
+        )
     if not predictions:
-        raise ValueError("`predictions` must hold at least one output; got none. Pass what the network returns.")
+        raise ValueError(
+            "`predictions` must hold at least one output; got none. Pass what the network returns."
+        )
     for prediction in predictions:
         if not isinstance(prediction, torch.Tensor):
             raise TypeError(
@@ -297,25 +338,35 @@ def _read_outputs(predictions: Any) -> list[torch.Tensor]:
     return list(predictions)
 
 
-def _of_each_output(name: str, given: Any, outputs: list[torch.Tensor], class_axes: list[int | None]) -> list[Any]:
+def _of_each_output(
+    name: str, given: Any, outputs: list[torch.Tensor], class_axes: list[int | None]
+) -> list[Any]:
     """Return one array for each output: those that were given, or the one that was, resized."""
     if given is None:
         return [None] * len(outputs)
     if isinstance(given, torch.Tensor):
-        return [_nearest(given, output, axis) for output, axis in zip(outputs, class_axes, strict=True)]
+        return [
+            _nearest(given, output, axis) for output, axis in zip(outputs, class_axes, strict=True)
+        ]
     if not isinstance(given, (list, tuple)):
-        raise TypeError(f"`{name}` must be a tensor or a list of tensors; got {_name(given)}. Pass one for each output.")
+        raise TypeError(
+            f"`{name}` must be a tensor or a list of tensors; got {_name(given)}. Pass one for "
+            "each output."
+        )
     if len(given) != len(outputs):
         raise ValueError(
-            f"`{name}` must be one tensor, or one for each of {len(outputs)} outputs; got {len(given)}. Pass as many."
+            f"`{name}` must be one tensor, or one for each of {len(outputs)} outputs; got "
+            f"{len(given)}. Pass as many."
         )
     return list(given)
 
 
 def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | None) -> torch.Tensor:
-    """Resize the spatial axes of a target, or of its weight, to the prediction's, by the nearest element.
+    """Resize the spatial axes of a target, or of its weight, to the prediction's, by the nearest
+    element.
 
-    It has the prediction's axes, or all of them but the class axis. What does not fit is left to the loss to refuse.
+    It has the prediction's axes, or all of them but the class axis. What does not fit is left to
+    the loss to refuse.
     """
     own = [a for a in range(prediction.ndim) if array.ndim == prediction.ndim or a != class_axis]
     if len(own) != array.ndim:
@@ -330,7 +381,11 @@ def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | No
 
 
 def _places(old: int, new: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the places of the nearest elements, as PyTorch itself rounds them: in float64 for arrays of that."""
+    """Return the places of the nearest elements, as PyTorch itself rounds them: in float64 for
+    arrays of that.
+    """
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     numbers = torch.arange(old, dtype=dtype, device=like.device)
-    return torch.nn.functional.interpolate(numbers[None, None], size=new, mode="nearest-exact")[0, 0].to(torch.int64)
+    return torch.nn.functional.interpolate(numbers[None, None], size=new, mode="nearest-exact")[
+        0, 0
+    ].to(torch.int64)

@@ -1,4 +1,6 @@
-"""Check values, where Python may look: what is invalid, and the message that says so. Metadata is checked by `reading`."""
+"""Check values, where Python may look: what is invalid, and the message that says so. Metadata is
+checked by `reading`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,10 @@ from .kernels import Task
 from .kernels.blocks import counted_mask
 from .reading import LIMIT, cure_for_labels, cure_for_memberships
 
-TOO_MUCH_WEIGHT = "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the overlaps of parts."
+TOO_MUCH_WEIGHT = (
+    "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the "
+    "overlaps of parts."
+)
 
 
 def raise_invalid(
@@ -24,21 +29,29 @@ def raise_invalid(
 ) -> None:
     """Raise an error about invalid values where Python may look at how many there were.
 
-    `invalid` holds the numbers of those in prediction, target and weight, (3, *counts), by `answer`; its last axis is
-    classes if `by_class`, which the task tells by default. Counts of `pairs` are of every row X with every row Y.
+    `invalid` holds the numbers of those in prediction, target and weight, (3, *counts), by
+    `answer`; its last axis is classes if `by_class`, which the task tells by default. Counts of
+    `pairs` are of every row X with every row Y.
     """
     if not answer.at_hand(invalid) or not answer.xp.any(invalid > 0):
         return
     by_class = task.by_class if by_class is None else by_class
-    each_class = task.activation != "softmax" and not task.labels[0], not task.labels[1], task.weighs_classes_apart
+    each_class = (
+        task.activation != "softmax" and not task.labels[0],
+        not task.labels[1],
+        task.weighs_classes_apart,
+    )
     shared = [-1 if by_class and not each else None for each in each_class]
     names = ("prediction", "target")
     if pairs:
         shared, names = [-1, -2, None], ("X", "Y")
-    of_prediction, of_target, of_weight = (_number(answer, invalid[i, ...], axis) for i, axis in enumerate(shared))
+    of_prediction, of_target, of_weight = (
+        _number(answer, invalid[i, ...], axis) for i, axis in enumerate(shared)
+    )
     if of_weight:
         raise ValueError(
-            f"`weight` must be non-negative and below 2**31; got other values at {of_weight} elements. Clip or scale it."
+            f"`weight` must be non-negative and below 2**31; got other values at {of_weight} "
+            "elements. Clip or scale it."
         )
     for name, values, number, labels in (
         (names[1], target, of_target, task.labels[1]),
@@ -71,7 +84,9 @@ def too_heavy(total: Array) -> Array:
 
 
 def _number(answer: ArrayLibrary, counts: Array, shared: int | None) -> int:
-    """Return how many values were invalid; those that counts along an axis share are in each of them."""
+    """Return how many values were invalid; those that counts along an axis share are in each of
+    them.
+    """
     xp = answer.xp
     counts = counts if shared is None else xp.max(counts, axis=shared)
     return int(xp.sum(xp.astype(counts, xp.int64)))
@@ -79,7 +94,10 @@ def _number(answer: ArrayLibrary, counts: Array, shared: int | None) -> int:
 
 def _bad_logits(activation: str, fact: str) -> str:
     if activation == "argmax":
-        return f"`prediction` must hold scores that are numbers; {fact}, NaN. Find where the NaN comes from."
+        return (
+            f"`prediction` must hold scores that are numbers; {fact}, NaN. Find where the NaN "
+            "comes from."
+        )
     everywhere = ", and above -inf in some class" if activation == "softmax" else ""
     return (
         f"`prediction` must hold logits that are numbers below +inf{everywhere}; {fact}. "
@@ -88,10 +106,15 @@ def _bad_logits(activation: str, fact: str) -> str:
 
 
 def _bad_labels(task: Task, name: str, number: int) -> str:
-    return f"`{name}` must hold labels from 0 to {task.classes - 1}; got {number} outside. {cure_for_labels(name, task)}."
+    return (
+        f"`{name}` must hold labels from 0 to {task.classes - 1}; got {number} outside. "
+        f"{cure_for_labels(name, task)}."
+    )
 
 
-def _bad_memberships(task: Task, name: str, values: Array, number: int, counted: Array | None) -> str:
+def _bad_memberships(
+    task: Task, name: str, values: Array, number: int, counted: Array | None
+) -> str:
     cure = cure_for_memberships(library_of(values), name, values, task, counted)
     return f"`{name}` must hold memberships in [0, 1]; got {number} values outside or NaN. {cure}."
 

@@ -1,4 +1,6 @@
-"""Generalised Wasserstein Dice: errors between close classes cost less. See `losses.wasserstein_dice_loss`."""
+"""Generalised Wasserstein Dice: errors between close classes cost less. See
+`losses.wasserstein_dice_loss`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from .formulas import divide, halving_sum, wasserstein_dice
 from .gradients import Wanted
 from .kernels.blocks import read_block
 from .kernels.distances import Matrix, class_distances, class_distances_gradient
-from .loss_arguments import LossArguments, answer, as_loss, read_call, read_settings, refuse_argument
+from .loss_arguments import (
+    LossArguments,
+    answer,
+    as_loss,
+    read_call,
+    read_settings,
+    refuse_argument,
+)
 from .reductions import Chosen, Settings, all_classes, choose, loss_slopes, reduce_losses
 from .summing import summed
 from .sums import Overlap
@@ -24,7 +33,11 @@ WHY = "it weighs one class against another"
 
 
 def wasserstein_loss(
-    prediction: Array | Wanted, target: Array, arguments: LossArguments, *, distances: Sequence[Sequence[float]] | Array
+    prediction: Array | Wanted,
+    target: Array,
+    arguments: LossArguments,
+    *,
+    distances: Sequence[Sequence[float]] | Array,
 ) -> Any:
     """Return the loss; a pair with the gradient where that is wanted."""
     call = read_call(prediction, target, arguments)
@@ -32,12 +45,15 @@ def wasserstein_loss(
     refuse_argument(call, "average", "this loss is one ratio over the classes already")
     if call.arguments.get("activation") == "sigmoid":
         raise ValueError(
-            "`activation` must be 'softmax' or None here, as memberships have to add up to 1 over the classes; got "
-            "'sigmoid'. Use softmax."
+            "`activation` must be 'softmax' or None here, as memberships have to add up to 1 over "
+            "the classes; got 'sigmoid'. Use softmax."
         )
     library, task = read_task(call, WHY)
     if task.class_axis is None:
-        raise ValueError("`class_axis` must be given, as this loss compares classes; got None. Name the axis of classes.")
+        raise ValueError(
+            "`class_axis` must be given, as this loss compares classes; got None. Name the axis of "
+            "classes."
+        )
     target, matrix = call.target, _read_distances(distances, task.classes)
     casts_back = library.casts_back(call.prediction)
     with library.precision():
@@ -50,11 +66,17 @@ def wasserstein_loss(
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
         far = differentiable_map(library, task, forward, backward, logits, target, weight)
-        # memberships that add up to more than 1 by a rounding error must not be farther away than the farthest class
+        # memberships that add up to more than 1 by a rounding error must not be farther away than
+        # the farthest class
         far = far + library.detach(library.clip(far) - far)
-        kept = {name: call.arguments.get(name) for name in ("class_axis", "axis", "ignore_label", "weight", "backend")}
+        kept = {
+            name: call.arguments.get(name)
+            for name in ("class_axis", "axis", "ignore_label", "weight", "backend")
+        }
         activated, wanted = task.activation is not None, call.wants_gradient
-        sums = summed(far, target, exact=call.exact, with_gradient=wanted, activated=activated, **kept)
+        sums = summed(
+            far, target, exact=call.exact, with_gradient=wanted, activated=activated, **kept
+        )
         call.choices.setdefault("class_weight", [0.0] + [1.0] * (task.classes - 1))
         settings = read_settings(library, sums.overlap.as_float64()[0], True, **call.choices)
         parts = _parts(library, sums.overlap, settings)
@@ -90,7 +112,12 @@ def _parts(library: ArrayLibrary, sums: Overlap, settings: Settings) -> _Parts:
     cells = choose(library, rows, target, total, invalid, of_cells, False)
     numerator, denominator = wasserstein_dice(library, *cells.rows)
     denominator = denominator + settings.smooth[1]
-    return _Parts(classes, cells, divide(library, numerator + settings.smooth[0], denominator, 1.0), denominator)
+    return _Parts(
+        classes,
+        cells,
+        divide(library, numerator + settings.smooth[0], denominator, 1.0),
+        denominator,
+    )
 
 
 def _slope(library: ArrayLibrary, parts: _Parts, settings: Settings, length: int) -> Array:
@@ -111,18 +138,28 @@ def _read_distances(distances: Any, classes: int) -> Matrix:
         rows = [[float(number) for number in row] for row in distances]
     except (TypeError, ValueError, UnknownLibraryError):
         raise TypeError(
-            f"`distances` must be a matrix of numbers; got {type(distances).__name__}. Pass a list of rows or a 2-D array."
+            f"`distances` must be a matrix of numbers; got {type(distances).__name__}. Pass a list "
+            "of rows or a 2-D array."
         ) from None
     if len(rows) != classes or any(len(row) != classes for row in rows):
         raise ValueError(
             f"`distances` must have a row and a column for each of {classes} classes; got "
-            f"{len(rows)} rows of {sorted({len(row) for row in rows})}. Row c holds the distances from target class c."
+            f"{len(rows)} rows of {sorted({len(row) for row in rows})}. Row c holds the distances "
+            "from target class c."
         )
     if not all(0 <= number < math.inf for row in rows for number in row):
-        raise ValueError("`distances` must be finite and not negative; got another value. Check it.")
+        raise ValueError(
+            "`distances` must be finite and not negative; got another value. Check it."
+        )
     if any(rows[c][c] for c in range(classes)):
-        raise ValueError("`distances` must be 0 on the diagonal; got another number. A class is not far from itself.")
+        raise ValueError(
+            "`distances` must be 0 on the diagonal; got another number. A class is not far from "
+            "itself."
+        )
     largest = max(map(max, rows))
     if largest == 0:
-        raise ValueError("`distances` must tell classes apart; got zeros only. Use 1 for the classes farthest apart.")
+        raise ValueError(
+            "`distances` must tell classes apart; got zeros only. Use 1 for the classes farthest "
+            "apart."
+        )
     return tuple(tuple(number / largest for number in row) for row in rows)

@@ -42,7 +42,8 @@ html_copy_source = False
 pygments_style = "friendly"
 
 
-# what docstrings mean as it stands and reStructuredText takes for markup: |X|, *counts, and F. at the start of a line
+# what docstrings mean as it stands and reStructuredText takes for markup: |X|, *counts, and F. at
+# the start of a line
 PLAIN = re.compile(r"\|(?=\w)|(?<=\w)\||(?<![\w*])\*(?=\w+[,)])|(?<!\S)(?=[A-Z]\. )")
 MARKUP = re.compile(r"(``.+?``|:\w+:`.+?`)")
 

@@ -1,12 +1,14 @@
-"""Segment a brain, score it with every array library installed here, and get the same bits from all of them.
+"""Segment a brain, score it with every array library installed here, and get the same bits from all
+of them.
 
-The brain is the MNI152 template, 8.7 million voxels of 1 mm, which nilearn carries in its wheel: nothing is downloaded.
-Two thresholds split its T1 image into tissues, and the atlas of tissue probabilities says how well that went::
+The brain is the MNI152 template, 8.7 million voxels of 1 mm, which nilearn carries in its wheel:
+nothing is downloaded. Two thresholds split its T1 image into tissues, and the atlas of tissue
+probabilities says how well that went::
 
     python examples/brain_tissue.py
 
-prints the scores of each library, shows which form of Dice suits probabilities, and draws what was compared. The exit
-status is 1 if any library differs from NumPy in a single bit.
+prints the scores of each library, shows which form of Dice suits probabilities, and draws what was
+compared. The exit status is 1 if any library differs from NumPy in a single bit.
 """
 
 from __future__ import annotations
@@ -29,14 +31,25 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import find_objects
 from skimage.filters import threshold_multiotsu
-from tissue import BACKGROUND, CSF, GREY, NUM_CLASSES, TISSUE_COLOURS, TISSUES, WHITE, Atlas, draw_panel, load_atlas
+from tissue import (
+    BACKGROUND,
+    CSF,
+    GREY,
+    NUM_CLASSES,
+    TISSUE_COLOURS,
+    TISSUES,
+    WHITE,
+    Atlas,
+    draw_panel,
+    load_atlas,
+)
 
 from dice_any import backends, dice_loss, dice_score, jaccard_score, overlap
 
 Array = Any  # of whichever library
 
 
-# -- the segmentation --------------------------------------------------------------------------------------------------
+# -- the segmentation ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -50,8 +63,8 @@ class Segmentation:
 def segment(t1: np.ndarray) -> Segmentation:
     """Split a brain into tissues by brightness, with the two thresholds of multi-Otsu.
 
-    For soft memberships, a voxel whose brightness lies between the means of two tissues is taken for a mixture of both,
-    in linear proportion: the partial-volume effect at its simplest.
+    For soft memberships, a voxel whose brightness lies between the means of two tissues is taken
+    for a mixture of both, in linear proportion: the partial-volume effect at its simplest.
     """
     brain = t1 > 0
     thresholds = threshold_multiotsu(t1[brain], classes=len(TISSUES))
@@ -61,12 +74,14 @@ def segment(t1: np.ndarray) -> Segmentation:
     return Segmentation(labels.astype(np.uint8), np.stack([~brain, *mixture]).astype(np.float32))
 
 
-# -- the same bits from every library ----------------------------------------------------------------------------------
+# -- the same bits from every library --------------------------------------------------------------
 
 
 def evaluate(labels: Array, memberships: Array, reference: Array) -> tuple[Array, Array, Array]:
     """Return Dice, Jaccard and Dice loss of each tissue. Nothing here depends on the library."""
-    counts = overlap(labels, reference, num_classes=NUM_CLASSES)  # one pass over the voxels serves both scores
+    counts = overlap(
+        labels, reference, num_classes=NUM_CLASSES
+    )  # one pass over the voxels serves both scores
     sums = overlap(memberships, reference, class_axis=0)  # of floating numbers, yet exact
     return (
         dice_score(counts, classes="foreground"),
@@ -113,19 +128,26 @@ class Measurement:
 
 
 def measure(library: str, *volumes: np.ndarray) -> Measurement:
-    """Evaluate on the arrays of one library; the time is that of the first call, with any compilation."""
+    """Evaluate on the arrays of one library; the time is that of the first call, with any
+    compilation.
+    """
     to_array, to_numpy = CONVERTERS[library]
     arrays = [to_array(volume) for volume in volumes]
     start = time.perf_counter()
-    # JAX rounds its answers to float32 for whoever has not enabled x64; what is compared is what all compute, float64
+    # JAX rounds its answers to float32 for whoever has not enabled x64; what is compared is what
+    # all compute, float64
     with import_module("jax").enable_x64(True) if library == "jax" else nullcontext():
         values = np.stack([to_numpy(scores) for scores in evaluate(*arrays)])
     seconds = time.perf_counter() - start
-    device = str(getattr(arrays[0], "device", "cpu")).lower()  # each library spells it in its own way
+    device = str(
+        getattr(arrays[0], "device", "cpu")
+    ).lower()  # each library spells it in its own way
     return Measurement(library, "cuda" if "cuda" in device else "cpu", values, seconds)
 
 
-def compare_libraries(console: Console, atlas: Atlas, segmentation: Segmentation) -> list[Measurement]:
+def compare_libraries(
+    console: Console, atlas: Atlas, segmentation: Segmentation
+) -> list[Measurement]:
     """Print a line for each library, NumPy first, and why any is left out."""
     table = Table(
         *("library", "device", "Dice", "Jaccard", "Dice loss", "seconds", "bits"),
@@ -138,10 +160,14 @@ def compare_libraries(console: Console, atlas: Atlas, segmentation: Segmentation
         if backend.kind != "arrays":
             continue
         if not backend.usable or backend.name not in CONVERTERS:
-            left_out.append(f"{backend.name}: {backend.problem or 'this example does not convert to it'}")
+            left_out.append(
+                f"{backend.name}: {backend.problem or 'this example does not convert to it'}"
+            )
             continue
         with console.status(backend.name):
-            result = measure(backend.name, segmentation.labels, segmentation.memberships, atlas.labels)
+            result = measure(
+                backend.name, segmentation.labels, segmentation.memberships, atlas.labels
+            )
         measured.append(result)
         differing = result.differing(measured[0])
         table.add_row(
@@ -157,7 +183,7 @@ def compare_libraries(console: Console, atlas: Atlas, segmentation: Segmentation
     return measured
 
 
-# -- which Dice for probabilities --------------------------------------------------------------------------------------
+# -- which Dice for probabilities ------------------------------------------------------------------
 
 
 def compare_forms(console: Console, atlas: Atlas) -> None:
@@ -168,24 +194,33 @@ def compare_forms(console: Console, atlas: Atlas) -> None:
         table.add_row(form, *(f"{score:.3f}" for score in scores))
     console.print(table)
     console.print(
-        "A soft label is equal to itself, and the product form denies it: a voxel that is half grey matter counts as "
-        "0.5 · 0.5 = 0.25. The minimum form is right for soft labels, as it counts 0.5 and keeps Σp, the volume of the "
-        "tissue, as the size of a set, where the squared form has Σp²."
+        "A soft label is equal to itself, and the product form denies it: a voxel that is half "
+        "grey matter counts as 0.5 · 0.5 = 0.25. The minimum form is right for soft labels, as it "
+        "counts 0.5 and keeps Σp, the volume of the tissue, as the size of a set, where the "
+        "squared form has Σp²."
     )
 
 
-# -- the picture -------------------------------------------------------------------------------------------------------
+# -- the picture -----------------------------------------------------------------------------------
 
 AXIAL = 72  # through the anterior commissure, where deep grey matter is nearly as bright as white
 
 # a palette that stays apart for the colour-blind: Okabe and Ito's
-AGREEMENT_COLOURS = {"multi-Otsu only (FP)": "#D55E00", "atlas only (FN)": "#F0E442", "both (TP)": "#009E73"}
+AGREEMENT_COLOURS = {
+    "multi-Otsu only (FP)": "#D55E00",
+    "atlas only (FN)": "#F0E442",
+    "both (TP)": "#009E73",
+}
 
 
 def draw(path: Path, atlas: Atlas, segmentation: Segmentation, grey_dice: float) -> None:
-    """Save one slice: the image, the atlas, the segmentation, and where the two agree on grey matter."""
+    """Save one slice: the image, the atlas, the segmentation, and where the two agree on grey
+    matter.
+    """
     (window,) = find_objects((atlas.t1[..., AXIAL] > 0).astype(int))
-    t1, reference, labels = (volume[..., AXIAL][window].T for volume in (atlas.t1, atlas.labels, segmentation.labels))
+    t1, reference, labels = (
+        volume[..., AXIAL][window].T for volume in (atlas.t1, atlas.labels, segmentation.labels)
+    )
     agreement = (labels == GREY) + 2 * (reference == GREY)  # 1, 2, 3, in the order of the colours
     panels = (
         ("MNI152 T1", np.zeros_like(labels), {}),
@@ -193,23 +228,30 @@ def draw(path: Path, atlas: Atlas, segmentation: Segmentation, grey_dice: float)
         ("multi-Otsu", labels, TISSUE_COLOURS),
         (f"grey matter, volume Dice {grey_dice:.3f}", agreement, AGREEMENT_COLOURS),
     )
-    figure = Figure(figsize=(14, 5.6), facecolor="black")  # made without pyplot, which would look for a display
+    figure = Figure(
+        figsize=(14, 5.6), facecolor="black"
+    )  # made without pyplot, which would look for a display
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.16, top=0.92, wspace=0.03)
-    for axes, (title, numbers, colours) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+    for axes, (title, numbers, colours) in zip(
+        figure.subplots(1, len(panels)), panels, strict=True
+    ):
         draw_panel(axes, title, t1, numbers, colours)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def main() -> int:
     """Run the example; return 1 if any library differs from NumPy."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("demo-output/brain_tissue.png"), help="the picture")
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo-output/brain_tissue.png"), help="the picture"
+    )
     path = parser.parse_args().output
-    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they wait for
+    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they
+    # wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     console = Console()
     if not console.is_terminal:

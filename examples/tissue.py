@@ -1,4 +1,6 @@
-"""The brain that the examples share: the MNI152 template, 1 mm, which nilearn carries in its wheel, and how to paint it."""
+"""The brain that the examples share: the MNI152 template, 1 mm, which nilearn carries in its wheel,
+and how to paint it.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +30,36 @@ class Atlas:
 
 
 def load_atlas() -> Atlas:
-    """Read the MNI152 template; whatever is neither grey nor white matter inside the brain is CSF."""
+    """Read the MNI152 template; whatever is neither grey nor white matter inside the brain is
+    CSF.
+    """
     loaders = load_mni152_template, load_mni152_gm_template, load_mni152_wm_template
     t1, grey, white = (load(resolution=1).get_fdata(dtype=np.float32) for load in loaders)
     brain = t1 > 0
-    csf = np.where(brain, np.clip(1 - grey - white, 0, 1), 0)  # clipped: rounding leaves -1e-8 here and there
+    csf = np.where(
+        brain, np.clip(1 - grey - white, 0, 1), 0
+    )  # clipped: rounding leaves -1e-8 here and there
     probabilities = np.stack([csf, grey, white])
     labels = np.where(brain, CSF + probabilities.argmax(axis=0), BACKGROUND)
     return Atlas(t1, probabilities, labels.astype(np.uint8))
 
 
-def draw_panel(axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray, colours: dict[str, str]) -> None:
-    """Paint the numbers 1, 2, ... over the image in these colours, and say below it what they mean."""
+def draw_panel(
+    axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray, colours: dict[str, str]
+) -> None:
+    """Paint the numbers 1, 2, ... over the image in these colours, and say below it what they
+    mean.
+    """
     axes.set_title(title, color="white", fontsize=15)
     axes.axis("off")
     axes.imshow(t1, cmap="gray", vmin=0, vmax=1.1, origin="lower")
     palette = np.array([to_rgba("none"), *map(to_rgba, colours.values())])
     axes.imshow(palette[numbers], origin="lower")
     patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    axes.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), frameon=False, labelcolor="white")
+    axes.legend(
+        handles=patches,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        frameon=False,
+        labelcolor="white",
+    )

@@ -1,7 +1,8 @@
-"""Train a small U-Net to tell the tissues of a brain apart, in plain JAX, with Dice in the loss and as the score.
+"""Train a small U-Net to tell the tissues of a brain apart, in plain JAX, with Dice in the loss and
+as the score.
 
-It learns from axial slices of the MNI152 template, which nilearn carries in its wheel, and is judged by a slab of slices
-that it never saw::
+It learns from axial slices of the MNI152 template, which nilearn carries in its wheel, and is
+judged by a slab of slices that it never saw::
 
     python examples/train_jax.py            # a minute or two on two cores
     python examples/train_jax.py --quick    # does it learn at all?
@@ -29,8 +30,13 @@ Parameters = dict[str, Any]
 
 
 def kernel(key: jax.Array, channels: int, width: int, size: int = 3) -> jax.Array:
-    """Return the weights of a convolution, scaled so that a ReLU's output varies as much as its input (He)."""
-    return jax.random.normal(key, (size, size, channels, width)) * (2 / (size * size * channels)) ** 0.5
+    """Return the weights of a convolution, scaled so that a ReLU's output varies as much as its
+    input (He).
+    """
+    return (
+        jax.random.normal(key, (size, size, channels, width))
+        * (2 / (size * size * channels)) ** 0.5
+    )
 
 
 def block(key: jax.Array, channels: int, width: int) -> list[Parameters]:
@@ -46,11 +52,18 @@ def initial(key: jax.Array) -> Parameters:
     keys = iter(jax.random.split(key, 10))
     fine, middle, coarse = WIDTHS
     return {
-        "down": [block(next(keys), *sides) for sides in ((1, fine), (fine, middle), (middle, coarse))],
-        "widen": [kernel(next(keys), *sides, size=2) for sides in ((coarse, middle), (middle, fine))],
+        "down": [
+            block(next(keys), *sides) for sides in ((1, fine), (fine, middle), (middle, coarse))
+        ],
+        "widen": [
+            kernel(next(keys), *sides, size=2) for sides in ((coarse, middle), (middle, fine))
+        ],
         "up": [block(next(keys), *sides) for sides in ((2 * middle, middle), (2 * fine, fine))],
         "heads": [
-            {"kernel": kernel(next(keys), width, NUM_CLASSES, size=1), "shift": jnp.zeros(NUM_CLASSES)}
+            {
+                "kernel": kernel(next(keys), width, NUM_CLASSES, size=1),
+                "shift": jnp.zeros(NUM_CLASSES),
+            }
             for width in (coarse, middle, fine)
         ],
     }
@@ -61,7 +74,9 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 def convolve(x: jax.Array, weights: jax.Array, stride: int = 1) -> jax.Array:
     """Convolve (samples, rows, columns, channels) with (rows, columns, channels, width)."""
-    return jax.lax.conv_general_dilated(x, weights, (stride, stride), "SAME", dimension_numbers=LAYOUT)
+    return jax.lax.conv_general_dilated(
+        x, weights, (stride, stride), "SAME", dimension_numbers=LAYOUT
+    )
 
 
 def normalise(x: jax.Array, groups: int = 4) -> jax.Array:
@@ -86,21 +101,35 @@ def network(parameters: Parameters, images: jax.Array) -> list[jax.Array]:
         x = apply(layers, x, stride=2 if skips else 1)
         skips.append(x)
     features = [x]
-    for weights, layers, skip in zip(parameters["widen"], parameters["up"], skips[-2::-1], strict=True):
+    for weights, layers, skip in zip(
+        parameters["widen"], parameters["up"], skips[-2::-1], strict=True
+    ):
         doubled = jax.lax.conv_transpose(x, weights, (2, 2), "SAME", dimension_numbers=LAYOUT)
         x = apply(layers, jnp.concatenate([skip, doubled], axis=-1))
         features.append(x)
-    outputs = [convolve(x, head["kernel"]) + head["shift"] for x, head in zip(features, parameters["heads"], strict=True)]
+    outputs = [
+        convolve(x, head["kernel"]) + head["shift"]
+        for x, head in zip(features, parameters["heads"], strict=True)
+    ]
     return outputs[::-1]
 
 
 def loss_of(parameters: Parameters, images: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return what training makes small: the mean of the losses at each resolution, coarser ones weighted down."""
-    choices = {"class_axis": -1, "activation": "softmax", "classes": "foreground", "class_weight": CLASS_WEIGHT}
+    """Return what training makes small: the mean of the losses at each resolution, coarser ones
+    weighted down.
+    """
+    choices = {
+        "class_axis": -1,
+        "activation": "softmax",
+        "classes": "foreground",
+        "class_weight": CLASS_WEIGHT,
+    }
     total = weights = 0.0
     for k, logits in enumerate(network(parameters, images)):
         step = 2**k
-        coarse = labels[:, step // 2 :: step, step // 2 :: step]  # the nearest label, so that labels stay labels
+        coarse = labels[
+            :, step // 2 :: step, step // 2 :: step
+        ]  # the nearest label, so that labels stay labels
         total += dice_cross_entropy_loss(logits, coarse, **choices) / step
         weights += 1 / step
     return total / weights
@@ -123,7 +152,9 @@ def main() -> int:
     order = np.random.default_rng(0)
 
     parameters = initial(jax.random.key(0))
-    optimiser = optax.adam(optax.cosine_decay_schedule(1e-2, plan.epochs * split.training.steps(BATCH)))
+    optimiser = optax.adam(
+        optax.cosine_decay_schedule(1e-2, plan.epochs * split.training.steps(BATCH))
+    )
     state = optimiser.init(parameters)
 
     @jax.jit

@@ -1,4 +1,6 @@
-"""What the training examples share: slices of the MNI152 brain, held-out ones set apart, and a report on how a run went."""
+"""What the training examples share: slices of the MNI152 brain, held-out ones set apart, and a
+report on how a run went.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,20 @@ from tissue import TISSUE_COLOURS, TISSUES, draw_panel, load_atlas
 
 from dice_any import Overlap, dice_score
 
-# -- the data ----------------------------------------------------------------------------------------------------------
+# -- the data --------------------------------------------------------------------------------------
 
-#: axial slices of 1 mm that training never sees: a slab through the ventricles and the deep grey matter
+#: axial slices of 1 mm that training never sees: a slab through the ventricles and the deep grey
+#: matter
 HELD_OUT = range(64, 88)
 #: and slices beside the slab that nobody sees, since neighbours are nearly copies of one another
 GAP = 8
 #: a U-Net halves twice; sides are cut to a multiple of this
 MULTIPLE = 8
-#: slices of a step; the sums of Dice run over all of them, so that a slice without a tissue does no harm
+#: slices of a step; the sums of Dice run over all of them, so that a slice without a tissue does no
+#: harm
 BATCH = 4
-#: of background and TISSUES: CSF, a thin rim and the ventricles, is 3 % of the pixels, and would be learned last
+#: of background and TISSUES: CSF, a thin rim and the ventricles, is 3 % of the pixels, and would be
+#: learned last
 CLASS_WEIGHT = (0.2, 1.0, 0.3, 0.3)
 
 
@@ -46,7 +51,9 @@ class Slices:
         """Return how many batches there are."""
         return -(-len(self.images) // size)
 
-    def batches(self, size: int, order: np.random.Generator | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(
+        self, size: int, order: np.random.Generator | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield every slice once, shuffled if there is a generator to do it with."""
         places = np.arange(len(self.images))
         if order is not None:
@@ -70,18 +77,26 @@ def load_split(every: int) -> Split:
     atlas = load_atlas()
     (window,) = find_objects((atlas.t1 > 0).astype(int))
     *sides, depth = window
-    sides = [slice(side.start, side.start + -(-(side.stop - side.start) // MULTIPLE) * MULTIPLE) for side in sides]
-    t1, labels = (np.ascontiguousarray(volume[*sides].transpose(2, 1, 0)) for volume in (atlas.t1, atlas.labels))
+    sides = [
+        slice(side.start, side.start + -(-(side.stop - side.start) // MULTIPLE) * MULTIPLE)
+        for side in sides
+    ]
+    t1, labels = (
+        np.ascontiguousarray(volume[*sides].transpose(2, 1, 0))
+        for volume in (atlas.t1, atlas.labels)
+    )
 
     places = np.arange(depth.start, depth.stop)
     seen = places[(places < HELD_OUT.start - GAP) | (places >= HELD_OUT.stop + GAP)][::every]
-    brain = t1[seen][t1[seen] > 0]  # the held-out slices have no say in what is subtracted from them
+    brain = t1[seen][
+        t1[seen] > 0
+    ]  # the held-out slices have no say in what is subtracted from them
     images = (t1 - brain.mean()) / brain.std()
     slab = slice(HELD_OUT.start, HELD_OUT.stop)
     return Split(Slices(images[seen], labels[seen]), Slices(images[slab], labels[slab]), t1[slab])
 
 
-# -- how long, and how good --------------------------------------------------------------------------------------------
+# -- how long, and how good ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,8 +112,12 @@ class Plan:
 def read_plan(description: str) -> Plan:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="a few steps on fewer slices: does it learn at all?")
-    parser.add_argument("--out", type=Path, default=Path("demo-output"), help="the folder for pictures")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few steps on fewer slices: does it learn at all?"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-output"), help="the folder for pictures"
+    )
     options = parser.parse_args()
     if options.quick:
         return Plan(epochs=4, every=3, required=0.5, out=options.out)
@@ -136,7 +155,9 @@ class Report:
         self.live.start()
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.live.stop()
         if not self.console.is_terminal:
             self.console.print()  # where a live table ends without ending its line
@@ -161,7 +182,9 @@ class Report:
         self.live.refresh()
 
     def finish(self, split: Split, prediction: np.ndarray) -> int:
-        """Save the pictures; return 1 if the held-out slices did not reach what the plan requires."""
+        """Save the pictures; return 1 if the held-out slices did not reach what the plan
+        requires.
+        """
         self.plan.out.mkdir(parents=True, exist_ok=True)
         name = self.library.lower()
         curve, picture = (self.plan.out / f"train-{name}-{what}.png" for what in ("curve", "slice"))
@@ -171,27 +194,36 @@ class Report:
         first, last = self.epochs[0].macro, self.epochs[-1].macro
         learned = last >= self.plan.required
         self.console.print(
-            f"Mean Dice of the tissues went from {first:.3f} to {last:.3f}; {self.plan.required} is required.",
+            f"Mean Dice of the tissues went from {first:.3f} to {last:.3f}; {self.plan.required} "
+            "is required.",
             style="bold green" if learned else "bold red",
         )
         return 0 if learned else 1
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------
+# -- pictures --------------------------------------------------------------------------------------
 
 
 def draw_curve(path: Path, library: str, epochs: list[Epoch]) -> None:
     """Save the loss of training and the Dice of held-out slices, by epoch."""
-    figure = Figure(figsize=(9, 3.8), layout="constrained")  # made without pyplot, which would look for a display
+    figure = Figure(
+        figsize=(9, 3.8), layout="constrained"
+    )  # made without pyplot, which would look for a display
     left, right = figure.subplots(1, 2)
     figure.suptitle(f"A small U-Net on MNI152 slices, {library}")
     steps = range(len(epochs))
     left.plot(steps, [epoch.loss for epoch in epochs], color="black", marker="o", markersize=4)
     left.set(title="training", xlabel="epoch", ylabel="loss", ylim=(0, None))
-    for tissue, dice in zip(TISSUES, zip(*(epoch.dice for epoch in epochs), strict=True), strict=True):
-        right.plot(steps, dice, color=TISSUE_COLOURS[tissue], marker="o", markersize=4, label=tissue)
+    for tissue, dice in zip(
+        TISSUES, zip(*(epoch.dice for epoch in epochs), strict=True), strict=True
+    ):
+        right.plot(
+            steps, dice, color=TISSUE_COLOURS[tissue], marker="o", markersize=4, label=tissue
+        )
     macro = [epoch.macro for epoch in epochs]
-    right.plot(steps, macro, color="black", linestyle="--", label=f"mean, {macro[-1]:.3f} at the end")
+    right.plot(
+        steps, macro, color="black", linestyle="--", label=f"mean, {macro[-1]:.3f} at the end"
+    )
     right.set(title="held-out slices", xlabel="epoch", ylabel="Dice", ylim=(0, 1))
     right.legend(loc="lower right", frameon=False)
     for axes in (left, right):
@@ -204,17 +236,29 @@ def draw_curve(path: Path, library: str, epochs: list[Epoch]) -> None:
 
 
 def draw_slice(path: Path, library: str, split: Split, prediction: np.ndarray) -> None:
-    """Save the middle one of the held-out slices: the image, the atlas, the prediction, and where these two differ."""
+    """Save the middle one of the held-out slices: the image, the atlas, the prediction, and where
+    these two differ.
+    """
     middle = len(prediction) // 2
-    t1, reference, predicted = split.brightness[middle], split.held_out.labels[middle], prediction[middle]
+    t1, reference, predicted = (
+        split.brightness[middle],
+        split.held_out.labels[middle],
+        prediction[middle],
+    )
     panels = (
         (f"held-out slice, z = {HELD_OUT[middle]}", np.zeros_like(reference), {}),
         ("reference", reference, TISSUE_COLOURS),
         (f"predicted, {library}", predicted, TISSUE_COLOURS),
-        (f"{np.mean(reference != predicted):.1%} of pixels differ", reference != predicted, {"differ": "#D55E00"}),
+        (
+            f"{np.mean(reference != predicted):.1%} of pixels differ",
+            reference != predicted,
+            {"differ": "#D55E00"},
+        ),
     )
     figure = Figure(figsize=(14, 5.6), facecolor="black")
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.16, top=0.92, wspace=0.03)
-    for axes, (title, numbers, colours) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+    for axes, (title, numbers, colours) in zip(
+        figure.subplots(1, len(panels)), panels, strict=True
+    ):
         draw_panel(axes, title, t1, np.asarray(numbers, dtype=int), colours)
     figure.savefig(path, dpi=100)

@@ -1,6 +1,8 @@
-"""What runs in an environment of its own: `tests/bare` without any array library, and the packages that presets follow.
+"""What runs in an environment of its own: `tests/bare` without any array library, and the packages
+that presets follow.
 
-See the sessions `bare`, `parity`, which installs MONAI and the other packages together, and `tests(cuda-simulator)`.
+See the sessions `bare`, `parity`, which installs MONAI and the other packages together, and
+`tests(cuda-simulator)`.
 """
 
 import os

@@ -1,6 +1,8 @@
-"""The CUDA kernel on NumPy's arrays, run by Numba's simulator of a GPU: a plugin for pytest, and what `test_cuda` uses.
+"""The CUDA kernel on NumPy's arrays, run by Numba's simulator of a GPU: a plugin for pytest, and
+what `test_cuda` uses.
 
-    NUMBA_ENABLE_CUDASIM=1 PYTHONPATH=tests pytest -p cuda_simulator --pyargs dice_any.testing --backend cuda-numpy
+    NUMBA_ENABLE_CUDASIM=1 PYTHONPATH=tests pytest -p cuda_simulator --pyargs dice_any.testing
+    --backend cuda-numpy
 
 The simulator runs each thread of a GPU as one of Python's, so arrays and blocks are small here.
 """
@@ -32,7 +34,9 @@ class Simulated(Kernel):
 
 
 class Allocations(dict):
-    """The shared arrays of a simulated block, of which two threads that ask at once would otherwise get one each."""
+    """The shared arrays of a simulated block, of which two threads that ask at once would otherwise
+    get one each.
+    """
 
     lock = threading.Lock()
 
@@ -64,11 +68,15 @@ if ENABLED:
 
     # several blocks of several threads, several elements a thread, and odd numbers of each
     run.THREADS, run.EACH, run.FEWEST_BLOCKS, run.MOST_BLOCKS, sums.GROUPS = 6, 5, 1, 3, 2
-    # the simulator's main thread does nothing but look whether the others are done: it should not do so for long
+    # the simulator's main thread does nothing but look whether the others are done: it should not
+    # do so for long
     sys.setswitchinterval(1e-5)
-    kernels.BUILTIN.append(Plugin("numpy", "cuda", "the tests", SimpleNamespace(load=lambda: KERNEL)))
+    kernels.BUILTIN.append(
+        Plugin("numpy", "cuda", "the tests", SimpleNamespace(load=lambda: KERNEL))
+    )
 
 
 def pytest_configure(config):
-    # arithmetic modulo 2⁶⁴ is meant; NumPy's numbers, of which simulated threads are made, warn of it
+    # arithmetic modulo 2⁶⁴ is meant; NumPy's numbers, of which simulated threads are made, warn of
+    # it
     config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")

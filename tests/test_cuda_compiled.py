@@ -1,4 +1,5 @@
-"""The CUDA kernel through the compiler, for a GPU that is not there: the simulator runs Python and checks no type.
+"""The CUDA kernel through the compiler, for a GPU that is not there: the simulator runs Python and
+checks no type.
 
 It takes numba-cuda's compiler (the libraries NVVM and NVRTC), but neither a GPU nor a driver.
 """
@@ -36,18 +37,39 @@ from dice_any.kernels.task import ROWS
 CAPABILITY = (8, 0)
 SHAPE = (2, 3, 4, 5)
 X, Y = recipe.memberships(1, SHAPE), recipe.memberships(3, SHAPE)
-MASK, LABELS, WEIGHT = recipe.masks(5, SHAPE), recipe.labels(7, (2, 4, 5), 3), recipe.memberships(9, (2, 4, 5))
-SOFTMAX, SIGMOID = ({"class_axis": 1, "activation": name, "exact": False} for name in ("softmax", "sigmoid"))
+MASK, LABELS, WEIGHT = (
+    recipe.masks(5, SHAPE),
+    recipe.labels(7, (2, 4, 5), 3),
+    recipe.memberships(9, (2, 4, 5)),
+)
+SOFTMAX, SIGMOID = (
+    {"class_axis": 1, "activation": name, "exact": False} for name in ("softmax", "sigmoid")
+)
 
 #: name -> (prediction, target, weight, arguments)
 TASKS = {
     "exact": (X, Y, None, {"exact": True, "axis": (0, 2)}),
     "exact, masked, minimum": (X, MASK, MASK, {"exact": True, "form": "minimum"}),
-    "exact, integer weights": (X, LABELS, LABELS, {"exact": True, "class_axis": 1, "form": "squared"}),
+    "exact, integer weights": (
+        X,
+        LABELS,
+        LABELS,
+        {"exact": True, "class_axis": 1, "form": "squared"},
+    ),
     "plain": (X, Y.astype(np.float64), None, {"exact": False}),
     "softmax": (X, LABELS, None, SOFTMAX),
-    "softmax, float64 labels uint8": (X.astype(np.float64), LABELS.astype(np.uint8), None, {**SOFTMAX, "entropy": 0.0}),
-    "softmax, float16": (X.astype(np.float16), LABELS.astype(np.int32), WEIGHT, {**SOFTMAX, "entropy": 2.0}),
+    "softmax, float64 labels uint8": (
+        X.astype(np.float64),
+        LABELS.astype(np.uint8),
+        None,
+        {**SOFTMAX, "entropy": 0.0},
+    ),
+    "softmax, float16": (
+        X.astype(np.float16),
+        LABELS.astype(np.int32),
+        WEIGHT,
+        {**SOFTMAX, "entropy": 2.0},
+    ),
     "softmax, memberships": (X, Y, WEIGHT[:, None], {**SOFTMAX, "entropy": 2.0, "form": "squared"}),
     "sigmoid": (X, LABELS, None, {**SIGMOID, "ignore_label": 1, "entropy": 2.0, "form": "minimum"}),
     "sigmoid, masks": (X, MASK, None, {**SIGMOID, "entropy": 0.0}),
@@ -76,7 +98,9 @@ class Compiler:
         return self
 
     def __call__(self, *arguments):
-        code, _ = cuda.compile_ptx(self.kernel.py_func, tuple(map(numba.typeof, arguments)), cc=CAPABILITY)
+        code, _ = cuda.compile_ptx(
+            self.kernel.py_func, tuple(map(numba.typeof, arguments)), cc=CAPABILITY
+        )
         self.made[self.kernel.py_func.__name__] = code
 
 
@@ -84,7 +108,9 @@ class Compiler:
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     found: dict[str, str] = {}
     built, spread = run._built, labels.spread
-    monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=CAPABILITY))
+    monkeypatch.setattr(
+        dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=CAPABILITY)
+    )
     monkeypatch.setattr(run, "_built", lambda *case: Compiler(built(*case), found))
     monkeypatch.setattr(labels, "spread", Compiler(spread, found))
     return found
@@ -106,7 +132,9 @@ def test_it_compiles(made: dict[str, str], name: str) -> None:
     if "float" in task.dtypes[0] and not all(task.labels):
         run.gradient(Host(), task, x, y, weight, np.ones((ROWS + 2, 3)))
         assert "fill" in made
-        if task.activation is None:  # the bits of the reference: no product is fused with what is added to it
+        if (
+            task.activation is None
+        ):  # the bits of the reference: no product is fused with what is added to it
             assert "fma" not in made["fill"]
     for code in made.values():
         assert ".visible .entry" in code

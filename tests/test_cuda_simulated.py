@@ -1,4 +1,6 @@
-"""The CUDA kernel in Numba's simulator, beyond the conformance kit: what it computes, against the reference."""
+"""The CUDA kernel in Numba's simulator, beyond the conformance kit: what it computes, against the
+reference.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,12 @@ TASKS = {
     "labels out of range": (X, WRONG, None, {"class_axis": 1}),
     "weights": (X, LABELS, WEIGHT, {"class_axis": 1, "ignore_label": 2}),
     "weights of one sample": (X, Y, WEIGHT[:1, None], {"class_axis": 1}),
-    "weights of each class": (X, Y, recipe.memberships(17, SHAPE), {"class_axis": 1, "axis": "space"}),
+    "weights of each class": (
+        X,
+        Y,
+        recipe.memberships(17, SHAPE),
+        {"class_axis": 1, "axis": "space"},
+    ),
     "integer weights": (X, Y, recipe.integers(19, SHAPE, 2**31), {"axis": (1, 3)}),
     "a mask as weight": (X, LABELS, recipe.masks(21, (2, 4, 5)), {"class_axis": 1}),
     "weights out of range": (X, LABELS, BAD_WEIGHT, {"class_axis": 1}),
@@ -71,7 +78,10 @@ def both(prediction, target, weight, **arguments):
 def gradients(prediction, target, weight, wide=True, **arguments):
     """Return the kernel's gradient and the reference's of the same numbers in float64."""
     task = described(prediction, target, weight, exact=False, **arguments)
-    slopes = recipe.memberships(23, reference.overlap(task, prediction, target, weight).shape, "float64") - 0.5
+    slopes = (
+        recipe.memberships(23, reference.overlap(task, prediction, target, weight).shape, "float64")
+        - 0.5
+    )
     got = KERNEL.overlap_vjp(task, prediction, target, weight, slopes)
     assert (got.shape, got.dtype) == (prediction.shape, prediction.dtype)
     prediction = prediction.astype(np.float64)
@@ -117,7 +127,13 @@ LOGITS = {
 def test_logits(name: str, activation: str, entropy: float | None) -> None:
     y, weight, arguments = LOGITS[name]
     form = {"plain": "product", "ignored": "squared"}.get(name, "minimum")
-    arguments = {**arguments, "class_axis": 1, "activation": activation, "form": form, "entropy": entropy}
+    arguments = {
+        **arguments,
+        "class_axis": 1,
+        "activation": activation,
+        "form": form,
+        "entropy": entropy,
+    }
     got, _ = both(Z, y, weight, exact=False, **arguments)
     _, expected = both(Z.astype(np.float64), y, weight, exact=False, **arguments)
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
@@ -172,10 +188,25 @@ HARD = {
     "integer weights": (MASK, X > 0.5, recipe.integers(25, SHAPE, 9), {}),
     "weights out of range": (MASK, X > 0.5, recipe.integers(25, SHAPE, 9) - 4, {}),
     "labels": (recipe.labels(27, (2, 4, 5), 4), LABELS, None, {"num_classes": 3, "axis": "space"}),
-    "labels ignored": (recipe.labels(27, (2, 4, 5), 4), LABELS, MASK[:, 0], {"num_classes": 4, "ignore_label": 2}),
+    "labels ignored": (
+        recipe.labels(27, (2, 4, 5), 4),
+        LABELS,
+        MASK[:, 0],
+        {"num_classes": 4, "ignore_label": 2},
+    ),
     "labels both wrong": (WRONG, WRONG, None, {"num_classes": 2}),
-    "scores": (np.where(X > 0.9, np.float32(np.nan), Z), LABELS, None, {"class_axis": 1, "activation": "argmax"}),
-    "scores that are equal": (np.round(Z / 4), LABELS, None, {"class_axis": 1, "activation": "argmax"}),
+    "scores": (
+        np.where(X > 0.9, np.float32(np.nan), Z),
+        LABELS,
+        None,
+        {"class_axis": 1, "activation": "argmax"},
+    ),
+    "scores that are equal": (
+        np.round(Z / 4),
+        LABELS,
+        None,
+        {"class_axis": 1, "activation": "argmax"},
+    ),
 }
 
 
@@ -197,7 +228,9 @@ def test_counts(monkeypatch: pytest.MonkeyPatch, name: str, shared: bool) -> Non
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
+)
 def test_labels_of_every_type(dtype: str) -> None:
     y = LABELS.astype(dtype)
     y[0, 0] = np.iinfo(dtype).max
@@ -252,14 +285,18 @@ def test_broadcast_arrays_and_one_element() -> None:
     np.testing.assert_array_equal(got, expected)
 
 
-# -- PyTorch's tensors, by the code that hands a GPU's memory over -----------------------------------------------------
+# -- PyTorch's tensors, by the code that hands a GPU's memory over ---------------------------------
 
 
 def _memory(stretch, sync):
     """Return the numbers that a CUDA array interface points at, here in the memory of the host."""
     assert sync is False
     interface = stretch.__cuda_array_interface__
-    dtype, (length,), (address, _) = np.dtype(interface["typestr"]), interface["shape"], interface["data"]
+    dtype, (length,), (address, _) = (
+        np.dtype(interface["typestr"]),
+        interface["shape"],
+        interface["data"],
+    )
     assert "stream" not in interface
     numbers = (ctypes.c_char * (length * dtype.itemsize)).from_address(address)
     numbers.owner = stretch  # Numba's arrays too keep alive what they were made of
@@ -275,7 +312,9 @@ def torch_memory(monkeypatch: pytest.MonkeyPatch):
     return torch, seam
 
 
-@pytest.mark.parametrize("name", ["a label map", "weights", "classes between kept axes", "a mask as target"])
+@pytest.mark.parametrize(
+    "name", ["a label map", "weights", "classes between kept axes", "a mask as target"]
+)
 def test_memory_of_tensors(torch_memory, name: str) -> None:
     torch, seam = torch_memory
     x, y, weight, arguments = TASKS[name]
@@ -292,7 +331,8 @@ def test_gradients_of_tensors(torch_memory, dtype: str) -> None:
     torch, seam = torch_memory
     z = torch.asarray(Z).to(getattr(torch, dtype)).requires_grad_()
     task = replace(
-        described(Z, LABELS, None, class_axis=1, activation="softmax", exact=False), dtypes=(dtype, "int64", None)
+        described(Z, LABELS, None, class_axis=1, activation="softmax", exact=False),
+        dtypes=(dtype, "int64", None),
     )
     slopes = torch.asarray(recipe.memberships(29, (5, 3), "float64"))
     got = run.gradient(seam, task, z, torch.asarray(LABELS), None, slopes.T.contiguous().T)

@@ -26,7 +26,12 @@ def test_chunks_change_no_bit(chunks: tuple, dtype: str) -> None:
     a, b = X.astype(dtype), Z.astype(dtype)
     x, z = da.from_array(a, chunks=chunks), da.from_array(b, chunks=(2, 3, 10))
     assert oracle.overlap_sums(dice_any.overlap(x, z)) == [oracle.exact_sums(a, b)]
-    for score in (dice_any.dice_score, dice_any.jaccard_score, dice_any.precision_score, dice_any.recall_score):
+    for score in (
+        dice_any.dice_score,
+        dice_any.jaccard_score,
+        dice_any.precision_score,
+        dice_any.recall_score,
+    ):
         assert score(x, z, class_axis=1).compute().tolist() == score(a, b, class_axis=1).tolist()
 
 
@@ -34,9 +39,13 @@ def test_chunks_change_no_bit(chunks: tuple, dtype: str) -> None:
     "call",
     [
         lambda x, y: dice_any.dice_score(x, y, class_axis=1, average="macro", classes="foreground"),
-        lambda x, y: dice_any.dice_loss(x, y, class_axis=1, activation="softmax", class_weight="square"),
+        lambda x, y: dice_any.dice_loss(
+            x, y, class_axis=1, activation="softmax", class_weight="square"
+        ),
         lambda x, y: dice_any.confusion_matrix(y, y, num_classes=3),
-        lambda x, y: (dice_any.overlap(y, y, num_classes=3) + dice_any.overlap(y, y, num_classes=3)).tp,
+        lambda x, y: (
+            (dice_any.overlap(y, y, num_classes=3) + dice_any.overlap(y, y, num_classes=3)).tp
+        ),
         lambda x, y: dice_any.pairwise_overlap(x[0], x[1]).intersection,
         lambda x, y: dice_any.matthews_correlation(y, y, num_classes=3),
     ],
@@ -51,14 +60,18 @@ def test_nothing_is_computed_before_it_is_asked_for(call) -> None:
 
 def test_graph_does_not_grow_with_the_classes() -> None:
     y = da.from_array(Y, chunks=(1, 30))
-    sizes = {classes: len(dice_any.dice_score(y, y, num_classes=classes).dask) for classes in (3, 100)}
+    sizes = {
+        classes: len(dice_any.dice_score(y, y, num_classes=classes).dask) for classes in (3, 100)
+    }
     assert sizes[3] == sizes[100]
 
 
 def test_unknown_lengths_are_refused() -> None:
     x = da.from_array(X.ravel(), chunks=50)
     unknown = x[x > 0.5]
-    with pytest.raises(TypeError, match=r"`compute_chunk_sizes\(\)` first, because a length is unknown"):
+    with pytest.raises(
+        TypeError, match=r"`compute_chunk_sizes\(\)` first, because a length is unknown"
+    ):
         dice_any.dice_score(unknown, unknown)
 
 
@@ -78,7 +91,9 @@ def test_distributed_workers_give_the_same_bits() -> None:
     distributed = pytest.importorskip("distributed")
     x, y = da.from_array(X, chunks=(1, 3, 13)), da.from_array(Z, chunks=(1, 3, 13))
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster),
     ):
         assert float(dice_any.dice_score(x, y)) == float(dice_any.dice_score(X, Z))

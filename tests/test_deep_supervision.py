@@ -14,7 +14,10 @@ interpolate = torch.nn.functional.interpolate
 
 
 def outputs(*sizes: tuple[int, ...], classes: int = 3) -> list[torch.Tensor]:
-    return [torch.randn(2, classes, *size, generator=torch.Generator().manual_seed(i)) for i, size in enumerate(sizes)]
+    return [
+        torch.randn(2, classes, *size, generator=torch.Generator().manual_seed(i))
+        for i, size in enumerate(sizes)
+    ]
 
 
 def labels(*size: int) -> torch.Tensor:
@@ -35,15 +38,20 @@ def expected(loss, heads, target, **arguments) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "sizes", [((8,), (4,), (3,)), ((8, 6), (4, 3), (3, 2)), ((8, 6, 5), (4, 3, 2), (5, 2, 3)), ((4,), (9,))]
+    "sizes",
+    [((8,), (4,), (3,)), ((8, 6), (4, 3), (3, 2)), ((8, 6, 5), (4, 3, 2), (5, 2, 3)), ((4,), (9,))],
 )
 @pytest.mark.parametrize("kind", ["labels", "masks", "memberships"])
 def test_targets_are_resized_as_pytorch_does(sizes, kind: str) -> None:
     heads, y = outputs(*sizes), labels(*sizes[0])
     target = y if kind == "labels" else torch.nn.functional.one_hot(y, 3).movedim(-1, 1)
-    target = target.bool() if kind == "masks" else target.float() if kind == "memberships" else target
+    target = (
+        target.bool() if kind == "masks" else target.float() if kind == "memberships" else target
+    )
     loss = modules.DiceLoss(class_axis=1, activation="softmax")
-    assert torch.allclose(modules.DeepSupervision(loss)(heads, target), expected(loss, heads, target))
+    assert torch.allclose(
+        modules.DeepSupervision(loss)(heads, target), expected(loss, heads, target)
+    )
 
 
 @pytest.mark.parametrize("place", [1, -1, -2, 0])
@@ -79,7 +87,10 @@ def test_without_classes() -> None:
 def test_one_tensor_is_one_output() -> None:
     (head,), y = outputs((8, 6)), labels(8, 6)
     loss = modules.DiceLoss(class_axis=1, activation="softmax")
-    for criterion in (modules.DeepSupervision(loss), modules.DeepSupervision(loss, weights=[1, 0.5, 0.25])):
+    for criterion in (
+        modules.DeepSupervision(loss),
+        modules.DeepSupervision(loss, weights=[1, 0.5, 0.25]),
+    ):
         assert torch.equal(criterion(head, y), loss(head, y))
     assert torch.equal(modules.DeepSupervision(loss)([head], y), loss(head, y))
 
@@ -90,13 +101,18 @@ def test_a_stack_of_outputs_is_told_apart(kind: str, class_axis: int) -> None:
     """(samples, outputs, classes, height, width), as MONAI's DynUNet returns in training."""
     heads, y = outputs((8, 6), (8, 6), (8, 6)), labels(8, 6)
     target = y if kind == "labels" else torch.nn.functional.one_hot(y, 3).movedim(-1, 1).bool()
-    criterion = modules.DeepSupervision(modules.DiceLoss(class_axis=class_axis, activation="softmax"))
+    criterion = modules.DeepSupervision(
+        modules.DiceLoss(class_axis=class_axis, activation="softmax")
+    )
     stack = torch.stack(heads, dim=1)
     with pytest.raises(
-        ValueError, match=r"`predictions` must be one output that fits the target.*`predictions.unbind\(1\)`"
+        ValueError,
+        match=r"`predictions` must be one output that fits the target.*`predictions.unbind\(1\)`",
     ):
         criterion(stack, target)
-    assert torch.allclose(criterion(stack.unbind(1), target), expected(criterion.loss, heads, target))
+    assert torch.allclose(
+        criterion(stack.unbind(1), target), expected(criterion.loss, heads, target)
+    )
 
 
 def test_targets_and_weights_of_each_scale() -> None:
@@ -106,10 +122,20 @@ def test_targets_and_weights_of_each_scale() -> None:
     criterion = modules.DeepSupervision(loss)
     right = (loss(heads[0], targets[0]) + loss(heads[1], targets[1]) / 2) / 1.5
     assert torch.allclose(criterion(heads, targets), right)
-    right = sum(s * loss(h, t, weight=w) for s, h, t, w in zip((1, 0.5), heads, targets, pixels, strict=True)) / 1.5
+    right = (
+        sum(
+            s * loss(h, t, weight=w)
+            for s, h, t, w in zip((1, 0.5), heads, targets, pixels, strict=True)
+        )
+        / 1.5
+    )
     assert torch.allclose(criterion(heads, targets, weight=pixels), right)
-    small = interpolate(pixels[0][:, None].double(), size=(4, 3), mode="nearest-exact")[:, 0].float()
-    right = (loss(heads[0], targets[0], weight=pixels[0]) + loss(heads[1], targets[1], weight=small) / 2) / 1.5
+    small = interpolate(pixels[0][:, None].double(), size=(4, 3), mode="nearest-exact")[
+        :, 0
+    ].float()
+    right = (
+        loss(heads[0], targets[0], weight=pixels[0]) + loss(heads[1], targets[1], weight=small) / 2
+    ) / 1.5
     assert torch.allclose(criterion(heads, targets, weight=pixels[0]), right)
     one = torch.tensor([1.0, 0.0]).reshape(2, 1, 1)  # a weight of each sample is left as it is
     assert torch.isfinite(criterion(heads, targets[0], weight=one))
@@ -117,14 +143,21 @@ def test_targets_and_weights_of_each_scale() -> None:
 
 def test_gradients_reach_every_output() -> None:
     heads = [head.requires_grad_() for head in outputs((8, 6), (4, 3))]
-    modules.DeepSupervision(modules.DiceLoss(class_axis=1, activation="softmax"))(heads, labels(8, 6)).backward()
+    modules.DeepSupervision(modules.DiceLoss(class_axis=1, activation="softmax"))(
+        heads, labels(8, 6)
+    ).backward()
     assert all(head.grad.abs().sum() > 0 for head in heads)
 
 
 @pytest.mark.parametrize(
     ("given", "target", "error", "message"),
     [
-        ({"out": torch.zeros(2, 3, 8, 6)}, labels(8, 6), TypeError, "`predictions` must be a tensor or a list of tensors"),
+        (
+            {"out": torch.zeros(2, 3, 8, 6)},
+            labels(8, 6),
+            TypeError,
+            "`predictions` must be a tensor or a list of tensors",
+        ),
         ([None], labels(8, 6), TypeError, "`predictions` must hold tensors"),
         ([], labels(8, 6), ValueError, "`predictions` must hold at least one output"),
         (

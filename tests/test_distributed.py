@@ -1,4 +1,6 @@
-"""One overlap over processes: what fits is added to the same bits, what does not is the same error everywhere."""
+"""One overlap over processes: what fits is added to the same bits, what does not is the same error
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,18 @@ WORLD = 3
 
 
 def soft(seed: int, **arguments) -> Overlap:
-    x, y = (torch.rand(4, 3, 7, generator=torch.Generator().manual_seed(seed + k)).double() for k in (0, 50))
+    x, y = (
+        torch.rand(4, 3, 7, generator=torch.Generator().manual_seed(seed + k)).double()
+        for k in (0, 50)
+    )
     return dice_any.overlap(x, y, class_axis=1, **arguments)
 
 
 def hard(seed: int, classes: int = 3) -> Overlap:
-    x, y = (torch.randint(0, classes, (4, 7), generator=torch.Generator().manual_seed(seed + k)) for k in (0, 50))
+    x, y = (
+        torch.randint(0, classes, (4, 7), generator=torch.Generator().manual_seed(seed + k))
+        for k in (0, 50)
+    )
     return dice_any.overlap(x, y, num_classes=classes)
 
 
@@ -37,22 +45,34 @@ CASES: dict[str, tuple[Callable[[int], object], str | None]] = {
     "hard beside exact": (lambda rank: soft(rank) if rank else hard(rank), None),
     "hard, another form": (lambda rank: soft(rank, form="squared") if rank else hard(rank), None),
     "zero beside exact": (lambda rank: soft(rank) if rank != 1 else Overlap.zero(), None),
-    "zero beside plain": (lambda rank: soft(rank, exact=False) if rank != 1 else Overlap.zero(), None),
-    "zero of tensors": (lambda rank: hard(rank) if rank != 2 else Overlap.zero(like=torch.zeros(1)), None),
-    "zeros of their shape": (lambda rank: soft(rank) if rank else Overlap.zero(like=torch.zeros(1), num_classes=3), None),
+    "zero beside plain": (
+        lambda rank: soft(rank, exact=False) if rank != 1 else Overlap.zero(),
+        None,
+    ),
+    "zero of tensors": (
+        lambda rank: hard(rank) if rank != 2 else Overlap.zero(like=torch.zeros(1)),
+        None,
+    ),
+    "zeros of their shape": (
+        lambda rank: soft(rank) if rank else Overlap.zero(like=torch.zeros(1), num_classes=3),
+        None,
+    ),
     "zeros only": (lambda rank: Overlap.zero(like=torch.zeros(1), num_classes=3), None),
     "nothing only": (lambda rank: Overlap.zero(), None),
     "forms": (
         lambda rank: soft(rank, form="squared" if rank else "product"),
-        "overlaps to be added must have one form; got 'product' in process 0, 'squared' in process 1",
+        "overlaps to be added must have one form; got 'product' in process 0, 'squared' in "
+        "process 1",
     ),
     "plain forms": (
         lambda rank: soft(rank, exact=False, form="minimum" if rank else "product"),
-        "overlaps to be added must have one form; got 'product' in process 0, 'minimum' in process 1",
+        "overlaps to be added must have one form; got 'product' in process 0, 'minimum' in "
+        "process 1",
     ),
     "kinds": (
         lambda rank: soft(rank, exact=rank == 1),
-        "overlaps to be added must be all plain, or all hard or exact; got 'plain' in process 0, 'exact' in process 1",
+        "overlaps to be added must be all plain, or all hard or exact; got 'plain' in process 0, "
+        "'exact' in process 1",
     ),
     "hard beside plain": (
         lambda rank: soft(rank, exact=False) if rank else hard(rank),
@@ -60,23 +80,31 @@ CASES: dict[str, tuple[Callable[[int], object], str | None]] = {
     ),
     "shapes": (
         lambda rank: hard(rank, 3 + rank),
-        r"overlaps to be added must have one shape; got \(3,\) in process 0, \(4,\) in process 1.*Overlap.zero\(like=",
+        r"overlaps to be added must have one shape; got \(3,\) in process 0, \(4,\) in process 1"
+        r".*Overlap.zero\(like=",
     ),
     "samples": (
         lambda rank: soft(rank, axis="space") if rank else soft(rank),
         r"overlaps to be added must have one shape; got \(3,\) in process 0, \(4, 3\) in process 1",
     ),
     "classes": (
-        lambda rank: hard(rank) if rank else dice_any.overlap(torch.ones(3, 2) > 0, torch.ones(3, 2) > 0, axis=1),
-        "overlaps to be added must be all by class or none; got False in process 0, True in process 1",
+        lambda rank: (
+            hard(rank)
+            if rank
+            else dice_any.overlap(torch.ones(3, 2) > 0, torch.ones(3, 2) > 0, axis=1)
+        ),
+        "overlaps to be added must be all by class or none; got False in process 0, True in "
+        "process 1",
     ),
     "another library": (
         lambda rank: hard(rank) if rank else dice_any.overlap(np.array([True]), np.array([True])),
-        "overlaps to be added must hold PyTorch tensors in every process; got those of numpy in process 0",
+        "overlaps to be added must hold PyTorch tensors in every process; got those of numpy in "
+        "process 0",
     ),
     "no overlap": (
         lambda rank: hard(rank) if rank else None,
-        "overlaps to be added must hold PyTorch tensors in every process; got those of NoneType in process 0",
+        "overlaps to be added must hold PyTorch tensors in every process; got those of NoneType "
+        "in process 0",
     ),
 }
 
@@ -85,7 +113,9 @@ def process(rank: int, folder: str) -> None:
     import torch.distributed as dist
 
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD
+    )
     found = {}
     for name, (bring, _) in CASES.items():
         mine = bring(rank)
@@ -95,7 +125,8 @@ def process(rank: int, folder: str) -> None:
         except ValueError as error:
             found[name] = str(error)
         assert before == (mine.to_dict() if isinstance(mine, Overlap) else None)
-    # one process brings nothing that is differentiated, and one nothing at all: none waits for another on the way back
+    # one process brings nothing that is differentiated, and one nothing at all: none waits for
+    # another on the way back
     x = torch.linspace(0.1, 0.9, 6, dtype=torch.float64).requires_grad_(rank == 0)
     mine = Overlap.zero() if rank == 2 else dice_any.overlap(x, torch.ones(6).double(), exact=False)
     dice_any.dice_loss(dice_any.distributed.all_reduce(mine), smooth=0).backward()
@@ -124,12 +155,16 @@ def test_all_processes_agree(answers: list[dict[str, object]], name: str) -> Non
         return
     parts = [bring(rank) for rank in range(WORLD)]
     real = [part for part in parts if not (part.kind == "hard" and part.shape == ())]
-    expected = sum(real[1:], real[0]).to_dict() if real else Overlap.zero(like=torch.zeros(1)).to_dict()
+    expected = (
+        sum(real[1:], real[0]).to_dict() if real else Overlap.zero(like=torch.zeros(1)).to_dict()
+    )
     if expected["kind"] != "plain":
         assert got[0] == expected
         return
     for ours, theirs in zip(got[0].pop("sums"), expected.pop("sums"), strict=True):
-        assert [float.fromhex(v) for v in ours] == pytest.approx([float.fromhex(v) for v in theirs], rel=1e-15)
+        assert [float.fromhex(v) for v in ours] == pytest.approx(
+            [float.fromhex(v) for v in theirs], rel=1e-15
+        )
     assert got[0] == expected
 
 
@@ -145,5 +180,7 @@ def test_no_process_waits_on_the_way_back(answers: list[dict[str, object]]) -> N
 
 
 def test_without_processes() -> None:
-    with pytest.raises(ValueError, match="`group` must be of processes that talk to each other; got none"):
+    with pytest.raises(
+        ValueError, match="`group` must be of processes that talk to each other; got none"
+    ):
         dice_any.distributed.all_reduce(hard(0))

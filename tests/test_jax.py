@@ -43,7 +43,9 @@ def test_the_users_precision_stays_as_it_was() -> None:
 
 
 def test_overlap_passes_through_jit() -> None:
-    result = jax.jit(lambda x, y: dice_any.overlap(x, y, class_axis=1))(jnp.asarray(X), jnp.asarray(Y))
+    result = jax.jit(lambda x, y: dice_any.overlap(x, y, class_axis=1))(
+        jnp.asarray(X), jnp.asarray(Y)
+    )
     expected = [oracle.exact_sums(X[:, c], c == Y) for c in range(3)]
     assert oracle.overlap_sums(result) == expected
     assert oracle.overlap_sums(jax.jit(lambda a: a + a)(result))[0].target == 2 * expected[0].target
@@ -129,7 +131,9 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
     assert whole.shape == (len(y), 3)
     assert [part.to_dict() for part in whole] == [part.to_dict() for part in expected]
     scores = jax.vmap(dice_any.jaccard_score)(whole)
-    assert np.asarray(scores).tolist() == [np.asarray(dice_any.jaccard_score(part)).tolist() for part in expected]
+    assert np.asarray(scores).tolist() == [
+        np.asarray(dice_any.jaccard_score(part)).tolist() for part in expected
+    ]
 
     def step(total, sample):
         found = count(*sample)
@@ -172,7 +176,9 @@ def test_an_element_is_invalid_once(classes: int, weighted: bool) -> None:
 def test_an_overlap_of_numpy_is_not_narrowed_unseen() -> None:
     there = dice_any.overlap(X, Y, class_axis=1)
     moved = dice_any.Overlap.from_dict(there.to_dict(), like=jnp.zeros(1))
-    with pytest.raises(TypeError, match=r"must keep its counts in int64; got int32.*`Overlap\.from_dict"):
+    with pytest.raises(
+        TypeError, match=r"must keep its counts in int64; got int32.*`Overlap\.from_dict"
+    ):
         jax.jit(dice_any.dice_score)(there)
     assert jax.jit(dice_any.dice_score)(moved).tolist() == dice_any.dice_score(there).tolist()
 
@@ -182,9 +188,15 @@ def test_the_best_of_scores_inside_jit(classes: int) -> None:
     scores, labels = recipe.memberships(7, (2, classes, 30)), recipe.labels(9, (2, 30), classes)
     scores[0, :, 3] = 0.5  # equal ones
     score = partial(dice_any.dice_score, class_axis=1, activation="argmax", axis=2, average="micro")
-    assert jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels)).tolist() == score(scores, labels).tolist()
+    assert (
+        jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels)).tolist()
+        == score(scores, labels).tolist()
+    )
     scores[1, 2, 4] = np.nan
-    assert np.isnan(jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels))).tolist() == [False, True]
+    assert np.isnan(jax.jit(score)(jnp.asarray(scores), jnp.asarray(labels))).tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_gradients_of_chosen_and_weighed_classes() -> None:
@@ -201,10 +213,14 @@ def test_gradients_of_chosen_and_weighed_classes() -> None:
         return (0.5 * losses[0] + losses[1]) / 1.5
 
     def ours(z):
-        return dice_any.dice_loss(z, y, class_axis=1, activation="softmax", classes=(2, 0), class_weight=weight)
+        return dice_any.dice_loss(
+            z, y, class_axis=1, activation="softmax", classes=(2, 0), class_weight=weight
+        )
 
     def of_an_overlap(z):
-        chosen = dice_any.overlap(z, y, class_axis=1, activation="softmax", exact=False).select_classes((2, 0))
+        chosen = dice_any.overlap(
+            z, y, class_axis=1, activation="softmax", exact=False
+        ).select_classes((2, 0))
         return dice_any.dice_loss(chosen, class_weight=[0.5, 1.0])
 
     expected = np.asarray(jax.grad(written_out)(z))
@@ -228,11 +244,18 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("options", [{}, {"classes": "foreground", "class_weight": "simple", "absent": "skip"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"classes": "foreground", "class_weight": "simple", "absent": "skip"}]
+)
 def test_every_loss_is_differentiated_at_the_users_precision(name: str, options: dict) -> None:
-    """Automatic differentiation, eager, jitted and forward, against the closed form of `value_and_grad`."""
+    """Automatic differentiation, eager, jitted and forward, against the closed form of
+    `value_and_grad`.
+    """
     z, y = jnp.asarray(X.reshape(2, 3, 5, 8) * 4 - 2), jnp.asarray(Y.reshape(2, 5, 8))
-    function, bound = getattr(LOSSES[name], "func", LOSSES[name]), getattr(LOSSES[name], "keywords", {})
+    function, bound = (
+        getattr(LOSSES[name], "func", LOSSES[name]),
+        getattr(LOSSES[name], "keywords", {}),
+    )
     arguments = {"class_axis": 1, "activation": "softmax", **bound, **options}
 
     def loss(z):
@@ -246,7 +269,11 @@ def test_every_loss_is_differentiated_at_the_users_precision(name: str, options:
     _, tangent = jax.jvp(loss, (z,), (closed,))
     assert float(tangent) == pytest.approx(float((closed**2).sum()), rel=1e-4)
     each = jax.vmap(lambda z, y: function(z[None], y[None], **arguments))(z, y)
-    assert np.allclose(each, [function(a[None], b[None], **arguments) for a, b in zip(z, y, strict=True)], rtol=1e-5)
+    assert np.allclose(
+        each,
+        [function(a[None], b[None], **arguments) for a, b in zip(z, y, strict=True)],
+        rtol=1e-5,
+    )
 
 
 def test_gradients_are_finite_where_nothing_is() -> None:
@@ -254,7 +281,9 @@ def test_gradients_are_finite_where_nothing_is() -> None:
     assert jax.grad(lambda x: dice_any.dice_loss(x, nothing, smooth=0))(nothing).tolist() == [0] * 5
     z = jnp.asarray(X).at[:, :, 3].set(jnp.nan)
     y = jnp.asarray(Y).at[:, 3].set(255)
-    ignored = jax.grad(lambda z: dice_any.jaccard_loss(z, y, class_axis=1, activation="softmax", ignore_label=255))(z)
+    ignored = jax.grad(
+        lambda z: dice_any.jaccard_loss(z, y, class_axis=1, activation="softmax", ignore_label=255)
+    )(z)
     assert np.isfinite(ignored).all()
 
 
@@ -269,7 +298,9 @@ def test_invalid_values_inside_jit_give_nan() -> None:
 def _on_two_devices(code: str) -> str:
     """Run code in a process of its own that has two devices, and return what it prints."""
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -289,7 +320,8 @@ x, y = recipe.memberships(1, (4, 3, 20)), recipe.labels(3, (4, 20), 3, "int32")
 def score(x, y):
     return dice_any.dice_score(jax.lax.psum(dice_any.overlap(x, y, class_axis=1), "batch"))
 
-print(np.asarray(score(jnp.asarray(x), jnp.asarray(y))).tolist() == dice_any.dice_score(x, y, class_axis=1).tolist())
+print(np.asarray(score(jnp.asarray(x), jnp.asarray(y))).tolist() == dice_any.dice_score(x, y,
+class_axis=1).tolist())
 """
     assert _on_two_devices(code) == "True\n"
 

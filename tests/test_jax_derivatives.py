@@ -36,8 +36,14 @@ def test_slopes_at_the_ends(name: str, activation: str | None) -> None:
     """Finite, and what the closed form is in float64: all cases at once, mapped and compiled."""
     if not takes(name, activation):
         pytest.skip("the loss does not take it")
-    given = loss(name, activation=activation, **({"gamma": 0.5} if name == "dice_focal_loss" else {}))
-    cases = {case: both for case, both in every_loss.ends(name, activation).items() if both[0].shape[0] > 1}
+    given = loss(
+        name, activation=activation, **({"gamma": 0.5} if name == "dice_focal_loss" else {})
+    )
+    cases = {
+        case: both
+        for case, both in every_loss.ends(name, activation).items()
+        if both[0].shape[0] > 1
+    }
     expected = {case: slopes(given, *both) for case, both in cases.items()}
     dtypes = ["float32", OTHER[name]] if activation == "softmax" else ["float32"]
     for dtype in dtypes:
@@ -64,7 +70,12 @@ def test_ways_to_the_same_slopes(name: str) -> None:
         v = recipe.memberships(5, x.shape)
         check(tangent(x, y, v), np.asarray((expected * v).sum()), "float32", case, "forward")
     x, y = cases["one sure element"]
-    check(compiled(jnp.asarray(x, dtype="float32"), jnp.asarray(y)), slopes(given, x, y), "float32", "one element")
+    check(
+        compiled(jnp.asarray(x, dtype="float32"), jnp.asarray(y)),
+        slopes(given, x, y),
+        "float32",
+        "one element",
+    )
 
 
 @pytest.mark.parametrize("gamma", [0, 0.1, 0.5, 1, 2])
@@ -75,10 +86,15 @@ def test_focal_slopes(activation: str, gamma: float) -> None:
     gradient = jax.jit(jax.grad(given))
     for case, (x, y) in every_loss.ends("dice_focal_loss", activation).items():
         if x.shape[0] > 1:
-            check(gradient(jnp.asarray(x, dtype="float32"), jnp.asarray(y)), slopes(given, x, y), "float32", case)
+            check(
+                gradient(jnp.asarray(x, dtype="float32"), jnp.asarray(y)),
+                slopes(given, x, y),
+                "float32",
+                case,
+            )
 
 
-# -- second derivatives ------------------------------------------------------------------------------------------------
+# -- second derivatives ----------------------------------------------------------------------------
 
 
 def bent(name: str, activation: str | None, **options: Any) -> tuple[Any, ...]:
@@ -123,26 +139,40 @@ def test_second_derivatives(name: str, x64: bool) -> None:
             assert np.asarray(got) == pytest.approx(wanted, rel=1e-4, abs=precision), way
 
 
-@pytest.mark.parametrize("name", ["dice_loss", "dice_focal_loss", "matthews_loss", "generalized_dice_loss"])
+@pytest.mark.parametrize(
+    "name", ["dice_loss", "dice_focal_loss", "matthews_loss", "generalized_dice_loss"]
+)
 def test_hessians(name: str) -> None:
     """Eager, mapped over unit vectors, at the user's precision; and of memberships."""
     for activation in ("sigmoid", None) if name == "dice_loss" else ("sigmoid",):
         options = {"class_weight": [1.0, 0.5, 2.0], "average": "micro", "axis": "space"}
         function, x, v, expected = bent(name, activation, **options)
         x, v = (jnp.asarray(a, dtype="float32") for a in (x, v))
-        ways = {"hessian": by_hessian, "eager": SECOND["grad of grad"]} if name == "dice_loss" else {"hessian": by_hessian}
+        ways = (
+            {"hessian": by_hessian, "eager": SECOND["grad of grad"]}
+            if name == "dice_loss"
+            else {"hessian": by_hessian}
+        )
         for way, differentiate in ways.items():
             got = np.asarray(differentiate(function, x, v))
             assert got == pytest.approx(expected, rel=0, abs=1e-4 * abs(expected).max()), way
 
 
-# -- where a derivative would be silently 0 ----------------------------------------------------------------------------
+# -- where a derivative would be silently 0 --------------------------------------------------------
 
-EXACT = ["dice_loss", "jaccard_loss", "matthews_loss", "centerline_dice_loss", "wasserstein_dice_loss"]
+EXACT = [
+    "dice_loss",
+    "jaccard_loss",
+    "matthews_loss",
+    "centerline_dice_loss",
+    "wasserstein_dice_loss",
+]
 
 
 def scanned(f: Callable[..., Any], x: Any) -> Any:
-    return jax.grad(lambda x: jax.lax.scan(lambda total, each: (total + f(each), None), 0.0, x[None])[0])(x)
+    return jax.grad(
+        lambda x: jax.lax.scan(lambda total, each: (total + f(each), None), 0.0, x[None])[0]
+    )(x)
 
 
 FORBIDDEN = {
@@ -163,10 +193,15 @@ FORBIDDEN = {
 @pytest.mark.parametrize("way", FORBIDDEN)
 @pytest.mark.parametrize("name", EXACT)
 def test_an_exact_loss_has_no_silent_gradient(name: str, way: str) -> None:
-    x, y = jnp.asarray(recipe.memberships(1, (2, 3, 4, 5))), jnp.asarray(recipe.labels(3, (2, 4, 5), 3))
+    x, y = (
+        jnp.asarray(recipe.memberships(1, (2, 3, 4, 5))),
+        jnp.asarray(recipe.labels(3, (2, 4, 5), 3)),
+    )
     x = jax.nn.softmax(x, axis=1)
     given = loss(name, exact=True)
-    with pytest.raises(ValueError, match=r"`exact` must be None or False .* got True\. .* `value_and_grad`"):
+    with pytest.raises(
+        ValueError, match=r"`exact` must be None or False .* got True\. .* `value_and_grad`"
+    ):
         FORBIDDEN[way](lambda x: given(x, y), x)
     if way == "grad":
         with pytest.raises(ValueError, match="`exact` must be None or False"):
@@ -205,7 +240,9 @@ def test_metrics_of_what_is_trained_stay_allowed() -> None:
 def test_nobody_differentiates_through_the_closed_form(way: str) -> None:
     x, y = jnp.asarray(recipe.memberships(1, (2, 3, 20))), jnp.asarray(recipe.labels(3, (2, 20), 3))
     closed = dice_any.value_and_grad(dice_any.dice_loss)
-    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`.* detach them"):
+    with pytest.raises(
+        ValueError, match="must not be differentiated through `value_and_grad`.* detach them"
+    ):
         FORBIDDEN[way](lambda x: closed(x, y, class_axis=1)[0], x)
     with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`"):
         jax.jacfwd(lambda x: closed(x, y, class_axis=1)[1])(x)

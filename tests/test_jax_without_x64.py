@@ -1,4 +1,6 @@
-"""JAX with x64 off: answers that the caller's next line can use, rounded once from those of everybody, and no warning."""
+"""JAX with x64 off: answers that the caller's next line can use, rounded once from those of
+everybody, and no warning.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,29 @@ def test_answers_are_rounded_once(name: str) -> None:
 def use(answer: jax.Array) -> None:
     """Do what people do with scores, without a warning: warnings are errors here."""
     answer = jnp.atleast_1d(answer)
-    _ = answer * 2, answer + 1, answer.sum(), answer.mean(), answer.argmin(), answer.argmax(-1), answer[0], answer / 3
-    _ = jnp.stack([answer, answer]), jnp.diag(answer.ravel()), jnp.sort(answer), jnp.nanmean(answer), repr(answer)
+    _ = (
+        answer * 2,
+        answer + 1,
+        answer.sum(),
+        answer.mean(),
+        answer.argmin(),
+        answer.argmax(-1),
+        answer[0],
+        answer / 3,
+    )
+    _ = (
+        jnp.stack([answer, answer]),
+        jnp.diag(answer.ravel()),
+        jnp.sort(answer),
+        jnp.nanmean(answer),
+        repr(answer),
+    )
     jax.jit(lambda a: a.sum() * 2)(answer)
 
 
-@pytest.mark.parametrize("name", [*CALLS, *(f"{name}, plain" for name in CALLS if name.startswith("dice_score"))])
+@pytest.mark.parametrize(
+    "name", [*CALLS, *(f"{name}, plain" for name in CALLS if name.startswith("dice_score"))]
+)
 def test_the_next_line_can_use_them(name: str) -> None:
     call = CALLS[name.removesuffix(", plain")]
     options = {**call.options, "exact": False} if name.endswith(", plain") else call.options
@@ -78,7 +97,10 @@ def test_an_overlap_keeps_its_integers() -> None:
     x = jnp.asarray([0.7, 0.1, 0.3])
     overlap = dice_any.overlap(x, x)
     with jax.enable_x64(True):
-        assert overlap.to_dict() == dice_any.overlap(jnp.asarray(np.asarray(x)), jnp.asarray(np.asarray(x))).to_dict()
+        assert (
+            overlap.to_dict()
+            == dice_any.overlap(jnp.asarray(np.asarray(x)), jnp.asarray(np.asarray(x))).to_dict()
+        )
         assert dice_any.dice_score(overlap).dtype == jnp.float64
     assert dice_any.dice_score(overlap).dtype == jnp.float32
 
@@ -87,7 +109,9 @@ def test_counts_that_int32_does_not_hold() -> None:
     mask = jnp.ones(4, dtype=bool)
     weight = jnp.full(4, 2**30, dtype=jnp.uint32)
     labels = jnp.zeros(3, dtype=jnp.int32)
-    with pytest.raises(ValueError, match=r"counts must be below 2\*\*31 without x64; got more.*jax.enable_x64"):
+    with pytest.raises(
+        ValueError, match=r"counts must be below 2\*\*31 without x64; got more.*jax.enable_x64"
+    ):
         dice_any.confusion_matrix(labels, labels, num_classes=2, weight=weight[:3])
     counts = dice_any.overlap(mask, mask, weight=jnp.full(4, 2**29, dtype=jnp.uint32))
     with pytest.raises(ValueError, match=r"counts must be below 2\*\*31 without x64"):
@@ -98,7 +122,9 @@ def test_counts_that_int32_does_not_hold() -> None:
 
 @pytest.mark.parametrize("jitted", [False, True])
 def test_argmax_of_float64_scores(jitted: bool) -> None:
-    values = np.array([[0.1, 0.9, -np.inf, 2.0], [0.7, 0.9, -np.inf, 1.0], [0.2, 0.3, -np.inf, 2.0]])
+    values = np.array(
+        [[0.1, 0.9, -np.inf, 2.0], [0.7, 0.9, -np.inf, 1.0], [0.2, 0.3, -np.inf, 2.0]]
+    )
     with jax.enable_x64(True):
         scores = jnp.asarray(values)
     labels = jnp.asarray([1, 0, 0, 2])

@@ -1,4 +1,6 @@
-"""Every loss with every argument: what it takes is honoured, what it does not take is refused in the house's words."""
+"""Every loss with every argument: what it takes is honoured, what it does not take is refused in
+the house's words.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,17 @@ def own(name: str) -> set[str]:
 
 #: of other losses, of scores, of the code inside, and of nobody
 STRANGE = {name for each in CALLS for name in own(each)} | {
-    *("empty", "empty_target", "entropy", "with_gradient", "squared_form", "pooled", "objective", "arguments", "hinge"),
+    *(
+        "empty",
+        "empty_target",
+        "entropy",
+        "with_gradient",
+        "squared_form",
+        "pooled",
+        "objective",
+        "arguments",
+        "hinge",
+    ),
     *("smoth", "axes", "loss", "library", "task", "prediction", "target"),
 }
 
@@ -43,7 +55,9 @@ def run(name: str, **arguments: Any) -> Any:
 @pytest.mark.parametrize("name", CALLS)
 def test_arguments_of_nobody(name: str) -> None:
     for keyword in sorted(STRANGE - own(name) - KNOWN):
-        with pytest.raises(TypeError, match=f"`{keyword}` must be an argument of this loss; got an unknown one"):
+        with pytest.raises(
+            TypeError, match=f"`{keyword}` must be an argument of this loss; got an unknown one"
+        ):
             run(name, **{keyword: 1})
         with pytest.raises(TypeError, match=f"`{keyword}` must be an argument of this loss"):
             dice_any.value_and_grad(loss(name, **{keyword: 1}, activation="softmax"))(X, Y)
@@ -90,7 +104,8 @@ def test_every_argument_was_tried() -> None:
     assert set(NONSENSE) == KNOWN
 
 
-#: what a loss fixes, and says so: loss, argument, the values that it does not take, those that are what it is
+#: what a loss fixes, and says so: loss, argument, the values that it does not take, those that are
+#: what it is
 FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("generalized_dice_loss", "average", ("macro", "weighted"), (None, "micro")),
     ("wasserstein_dice_loss", "average", ("micro",), (None,)),
@@ -109,7 +124,9 @@ FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize(("name", "keyword", "refused", "taken"), FIXED)
-def test_what_a_loss_fixes(name: str, keyword: str, refused: tuple[Any, ...], taken: tuple[Any, ...]) -> None:
+def test_what_a_loss_fixes(
+    name: str, keyword: str, refused: tuple[Any, ...], taken: tuple[Any, ...]
+) -> None:
     for value in refused:
         with pytest.raises(ValueError, match=f"`{keyword}` must "):
             run(name, **{keyword: value})
@@ -125,11 +142,13 @@ def test_what_generalized_dice_pools() -> None:
     assert run("generalized_dice_loss", class_weight=None) == unweighted
     with pytest.raises(ValueError, match=r"`average` must be one of None, 'micro'; got 'macro'"):
         run("generalized_dice_loss", average="macro")
-    with pytest.raises(ValueError, match="`class_axis` must be given in this loss, which pools classes; got none"):
+    with pytest.raises(
+        ValueError, match="`class_axis` must be given in this loss, which pools classes; got none"
+    ):
         dice_any.generalized_dice_loss(X[:, 0], Y > 0)
 
 
-# -- what `value_and_grad` takes ---------------------------------------------------------------------------------------
+# -- what `value_and_grad` takes -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -180,18 +199,25 @@ def test_modules_of_pytorch() -> None:
     ],
 )
 def test_what_is_no_loss(other: Any) -> None:
-    with pytest.raises(TypeError, match=r"`loss` must be a loss of this package, or a `functools\.partial` of one; got"):
+    with pytest.raises(
+        TypeError,
+        match=r"`loss` must be a loss of this package, or a `functools\.partial` of one; got",
+    ):
         dice_any.value_and_grad(other)
 
 
 def test_positional_arguments_are_not_bound() -> None:
-    with pytest.raises(TypeError, match="`loss` must have its arguments bound by name; got 1 bound by position"):
+    with pytest.raises(
+        TypeError, match="`loss` must have its arguments bound by name; got 1 bound by position"
+    ):
         dice_any.value_and_grad(partial(dice_any.dice_loss, X))
-    with pytest.raises(ValueError, match="`reduction` must be 'mean' or 'sum' for a gradient; got 'none'"):
+    with pytest.raises(
+        ValueError, match="`reduction` must be 'mean' or 'sum' for a gradient; got 'none'"
+    ):
         dice_any.value_and_grad(partial(dice_any.dice_loss, reduction="none"))(X, Y, class_axis=1)
 
 
-# -- dtypes ------------------------------------------------------------------------------------------------------------
+# -- dtypes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -200,7 +226,12 @@ def test_losses_in_the_dtype_of_the_prediction(name: str) -> None:
     given = loss(name, activation="softmax")
     wide = np.longdouble
     expected, slopes = dice_any.value_and_grad(given)(X, Y)
-    for dtype, of_value in ((wide, wide), (np.float64, np.float64), (np.float32, np.float32), (np.float16, np.float32)):
+    for dtype, of_value in (
+        (wide, wide),
+        (np.float64, np.float64),
+        (np.float32, np.float32),
+        (np.float16, np.float32),
+    ):
         value, gradient = dice_any.value_and_grad(given)(X.astype(dtype), Y)
         assert value.dtype == of_value
         assert given(X.astype(dtype), Y).dtype == of_value
@@ -215,7 +246,9 @@ def test_losses_in_the_dtype_of_the_prediction(name: str) -> None:
 def test_narrow_dtypes_come_back_as_float32() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     for dtype in (ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2):
-        value, gradient = dice_any.value_and_grad(dice_any.dice_loss)(X.astype(dtype), Y, class_axis=1)
+        value, gradient = dice_any.value_and_grad(dice_any.dice_loss)(
+            X.astype(dtype), Y, class_axis=1
+        )
         assert value.dtype == np.float32
         assert gradient.dtype == dtype
         expected = dice_any.dice_loss(X.astype(dtype).astype(np.float64), Y, class_axis=1)

@@ -22,25 +22,45 @@ def says(*parts: str) -> str:
 
 
 ARRAYS = {
-    "list": ([True, False], TypeError, says("`prediction` must be an array", "got list", "numpy.asarray(prediction)")),
+    "list": (
+        [True, False],
+        TypeError,
+        says("`prediction` must be an array", "got list", "numpy.asarray(prediction)"),
+    ),
     "tuple": ((True, False), TypeError, says("got tuple", "Make one first")),
     "number": (0.5, TypeError, says("`prediction` must be an array", "got float")),
     "string": ("mask", TypeError, says("got str")),
-    "NumPy scalar": (np.float64(0.5), TypeError, says("must be a plain array; got numpy.float64", "asarray")),
+    "NumPy scalar": (
+        np.float64(0.5),
+        TypeError,
+        says("must be a plain array; got numpy.float64", "asarray"),
+    ),
     "nothing": (None, TypeError, says("got NoneType", "Pass both arrays, or one `Overlap`")),
     "masked array": (
         np.ma.masked_array([True, False, True], [False, False, True]),
         TypeError,
         says("got numpy.MaskedArray", "numpy.ma.getdata(prediction)", "masked"),
     ),
-    "complex": (SOFT + 0j, TypeError, says("must be boolean, integer or floating; got complex128", "real part")),
+    "complex": (
+        SOFT + 0j,
+        TypeError,
+        says("must be boolean, integer or floating; got complex128", "real part"),
+    ),
     "text": (
         np.array(["a", "b", "c"]),
         TypeError,
         says("must be boolean, integer or floating; got", "Compare it with a name"),
     ),
-    "no element": (np.ones((0, 4), dtype=bool), ValueError, says("at least one element; got shape (0, 4)", "zero")),
-    "zero-size axis": (np.ones((3, 0), dtype=bool), ValueError, says("at least one element; got shape (3, 0)")),
+    "no element": (
+        np.ones((0, 4), dtype=bool),
+        ValueError,
+        says("at least one element; got shape (0, 4)", "zero"),
+    ),
+    "zero-size axis": (
+        np.ones((3, 0), dtype=bool),
+        ValueError,
+        says("at least one element; got shape (3, 0)"),
+    ),
 }
 
 
@@ -55,7 +75,10 @@ def test_arrays(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 def test_matrix() -> None:
-    with pytest.raises(TypeError, match=says("must be a plain array; got numpy.matrix", "numpy.asarray(prediction)")):
+    with pytest.raises(
+        TypeError,
+        match=says("must be a plain array; got numpy.matrix", "numpy.asarray(prediction)"),
+    ):
         dice_any.dice_score(np.matrix([[1.0, 0.0]]), np.matrix([[1.0, 0.0]]))
 
 
@@ -67,28 +90,44 @@ class Wrapped:
 
 def test_array_inside_something() -> None:
     Wrapped.__module__ = "tests.something"
-    with pytest.raises(TypeError, match=says("got tests", "Wrapped. Pass the array inside it", ".data")) as caught:
+    with pytest.raises(
+        TypeError, match=says("got tests", "Wrapped. Pass the array inside it", ".data")
+    ) as caught:
         dice_any.dice_score(Wrapped(), SOFT)
     assert caught.value.__cause__ is None
 
 
 PAIRS = {
-    "shapes": ((SOFT, SOFT[:2]), {}, says("`target` must have the prediction's shape (3,); got (2,)", "broadcast")),
+    "shapes": (
+        (SOFT, SOFT[:2]),
+        {},
+        says("`target` must have the prediction's shape (3,); got (2,)", "broadcast"),
+    ),
     "broadcastable shapes": (
         (np.ones((12, 16, 16)), np.ones((1, 16, 16))),
         {},
-        says("`target` must have the prediction's shape (12, 16, 16); got (1, 16, 16)", "Nothing is broadcast"),
+        says(
+            "`target` must have the prediction's shape (12, 16, 16); got (1, 16, 16)",
+            "Nothing is broadcast",
+        ),
     ),
     "two integer arrays": (
         (LABELS, LABELS),
         {},
         says("`num_classes` must be given", "int64", "`prediction > 0`", "`prediction == 1`"),
     ),
-    "integer target": ((SOFT, LABELS), {}, says("`target` must be boolean or floating", "`target == 1`", "class_axis")),
+    "integer target": (
+        (SOFT, LABELS),
+        {},
+        says("`target` must be boolean or floating", "`target == 1`", "class_axis"),
+    ),
     "label map of another shape": (
         (BY_CLASS, LABELS),
         {"class_axis": 0},
-        says("`target` must have the prediction's shape without its class axis, (4,); got (3,)", "It fits `class_axis=1`"),
+        says(
+            "`target` must have the prediction's shape without its class axis, (4,); got (3,)",
+            "It fits `class_axis=1`",
+        ),
     ),
     "class axis of label maps": (
         (LABELS, LABELS),
@@ -105,10 +144,22 @@ PAIRS = {
         {"class_axis": 0, "num_classes": 5},
         says("`num_classes` must equal the length of the class axis, 3; got 5"),
     ),
-    "no class": ((LABELS, LABELS), {"num_classes": 0}, says("`num_classes` must be at least 1; got 0")),
+    "no class": (
+        (LABELS, LABELS),
+        {"num_classes": 0},
+        says("`num_classes` must be at least 1; got 0"),
+    ),
     "axis": ((SOFT, SOFT), {"axis": 1}, says("`axis` must be in [-1, 1) for 1 axes; got 1")),
-    "axis twice": ((BY_CLASS, BY_CLASS), {"axis": (0, -2)}, says("`axis` must name each axis once; got (0, -2)")),
-    "axis by name": ((SOFT, SOFT), {"axis": "volume"}, says("`axis` must be None", "'space'; got 'volume'")),
+    "axis twice": (
+        (BY_CLASS, BY_CLASS),
+        {"axis": (0, -2)},
+        says("`axis` must name each axis once; got (0, -2)"),
+    ),
+    "axis by name": (
+        (SOFT, SOFT),
+        {"axis": "volume"},
+        says("`axis` must be None", "'space'; got 'volume'"),
+    ),
     "space of classes": (
         (BY_CLASS, BY_CLASS),
         {"axis": "space", "class_axis": 0},
@@ -119,14 +170,26 @@ PAIRS = {
         {"axis": 0, "class_axis": 0},
         says("must not hold the class axis 0", "micro"),
     ),
-    "class axis": ((BY_CLASS, BY_CLASS), {"class_axis": 2}, says("`class_axis` must be in [-2, 2) for 2 axes; got 2")),
+    "class axis": (
+        (BY_CLASS, BY_CLASS),
+        {"class_axis": 2},
+        says("`class_axis` must be in [-2, 2) for 2 axes; got 2"),
+    ),
     "form": (
         (SOFT, SOFT),
         {"form": "cubed"},
         says("`form` must be one of 'product', 'squared', 'minimum'; got 'cubed'"),
     ),
-    "activation": ((SOFT, SOFT), {"activation": "relu"}, says("`activation` must be one of None,", "got 'relu'")),
-    "softmax without classes": ((SOFT, SOFT), {"activation": "softmax"}, says("`class_axis` must be given with")),
+    "activation": (
+        (SOFT, SOFT),
+        {"activation": "relu"},
+        says("`activation` must be one of None,", "got 'relu'"),
+    ),
+    "softmax without classes": (
+        (SOFT, SOFT),
+        {"activation": "softmax"},
+        says("`class_axis` must be given with"),
+    ),
     "softmax of one channel": (
         (BY_CLASS[:1], BY_CLASS[:1]),
         {"activation": "softmax", "class_axis": 0},
@@ -142,8 +205,16 @@ PAIRS = {
         {"weight": np.ones(2)},
         says("`weight` must have as many axes", "got (2,) for (3,)"),
     ),
-    "weight's axes": ((SOFT, SOFT), {"weight": np.ones((1, 3))}, says("`weight` must have as many axes")),
-    "average without classes": ((MASK, MASK), {"average": "macro"}, says("`average` must be None without classes")),
+    "weight's axes": (
+        (SOFT, SOFT),
+        {"weight": np.ones((1, 3))},
+        says("`weight` must have as many axes"),
+    ),
+    "average without classes": (
+        (MASK, MASK),
+        {"average": "macro"},
+        says("`average` must be None without classes"),
+    ),
     "unknown average": (
         (BY_CLASS, BY_CLASS),
         {"average": "mean", "class_axis": 0},
@@ -175,7 +246,11 @@ def test_pairs(name: str) -> None:
 
 
 KINDS = {
-    "integer prediction": ((LABELS, SOFT), {}, says("`prediction` must be boolean or floating", "`prediction == 1`")),
+    "integer prediction": (
+        (LABELS, SOFT),
+        {},
+        says("`prediction` must be boolean or floating", "`prediction == 1`"),
+    ),
     "activated mask": (
         (MASK, MASK),
         {"activation": "sigmoid"},
@@ -191,9 +266,21 @@ KINDS = {
         {"class_axis": True},
         says("`class_axis` must be an integer; got bool"),
     ),
-    "weight as list": ((SOFT, SOFT), {"weight": [1, 2, 3]}, says("`weight` must be an array", "got list")),
-    "classes as number": ((BY_CLASS, BY_CLASS), {"class_axis": 0, "classes": 1}, says("`classes` must be a sequence")),
-    "exact as text": ((SOFT, SOFT), {"exact": "yes"}, says("`exact` must be None, True or False; got str")),
+    "weight as list": (
+        (SOFT, SOFT),
+        {"weight": [1, 2, 3]},
+        says("`weight` must be an array", "got list"),
+    ),
+    "classes as number": (
+        (BY_CLASS, BY_CLASS),
+        {"class_axis": 0, "classes": 1},
+        says("`classes` must be a sequence"),
+    ),
+    "exact as text": (
+        (SOFT, SOFT),
+        {"exact": "yes"},
+        says("`exact` must be None, True or False; got str"),
+    ),
 }
 
 
@@ -206,7 +293,9 @@ def test_kinds(name: str) -> None:
 
 def test_too_many_elements() -> None:
     many = np.broadcast_to(np.array(True), (2**16, 2**16))
-    with pytest.raises(ValueError, match=says("`prediction` must have fewer than 2**32", "parts and add")):
+    with pytest.raises(
+        ValueError, match=says("`prediction` must have fewer than 2**32", "parts and add")
+    ):
         dice_any.overlap(many, many)
 
 
@@ -233,7 +322,10 @@ def test_overlap_beside_arguments() -> None:
     ],
 )
 def test_squared_form_where_it_has_no_meaning(score) -> None:
-    with pytest.raises(ValueError, match=says("`form` must be 'product' or 'minimum'", "squared form belongs to Dice")):
+    with pytest.raises(
+        ValueError,
+        match=says("`form` must be 'product' or 'minimum'", "squared form belongs to Dice"),
+    ):
         score(SOFT, SOFT, form="squared")
     assert float(score(MASK, ~MASK, form="squared")) <= 1  # on masks the forms agree
 
@@ -253,16 +345,52 @@ def test_tversky_has_no_defaults() -> None:
 
 
 LOSSES = {
-    "argmax": ({"activation": "argmax"}, ValueError, says("`activation` must be", "'argmax', which has no gradient")),
+    "argmax": (
+        {"activation": "argmax"},
+        ValueError,
+        says("`activation` must be", "'argmax', which has no gradient"),
+    ),
     "smooth": ({"smooth": -1}, ValueError, says("`smooth` must be finite and at least 0; got -1")),
-    "three smooths": ({"smooth": (1, 2, 3)}, ValueError, says("`smooth` must be a number or a pair", "got 3 numbers")),
-    "reduction": ({"reduction": "average"}, ValueError, says("`reduction` must be one of 'mean', 'sum', 'none'; got")),
-    "absent": ({"absent": "drop"}, ValueError, says("`absent` must be one of 'count', 'zero', 'skip'; got 'drop'")),
-    "average": ({"average": "macro"}, ValueError, says("`average` must be one of None, 'micro'; got 'macro'")),
-    "length": ({"class_weight": [1, 2]}, ValueError, says("one weight for each of 3 classes; got shape (2,)")),
-    "sign": ({"class_weight": [1, -2, 1]}, ValueError, says("`class_weight[1]` must be finite and at least 0; got -2")),
-    "name": ({"class_weight": "cube"}, ValueError, says("`class_weight` must be one of 'square', 'simple', 'uniform'")),
-    "array": ({"class_weight": np.array([1.0, np.nan, 1])}, ValueError, says("`class_weight` must be finite and not")),
+    "three smooths": (
+        {"smooth": (1, 2, 3)},
+        ValueError,
+        says("`smooth` must be a number or a pair", "got 3 numbers"),
+    ),
+    "reduction": (
+        {"reduction": "average"},
+        ValueError,
+        says("`reduction` must be one of 'mean', 'sum', 'none'; got"),
+    ),
+    "absent": (
+        {"absent": "drop"},
+        ValueError,
+        says("`absent` must be one of 'count', 'zero', 'skip'; got 'drop'"),
+    ),
+    "average": (
+        {"average": "macro"},
+        ValueError,
+        says("`average` must be one of None, 'micro'; got 'macro'"),
+    ),
+    "length": (
+        {"class_weight": [1, 2]},
+        ValueError,
+        says("one weight for each of 3 classes; got shape (2,)"),
+    ),
+    "sign": (
+        {"class_weight": [1, -2, 1]},
+        ValueError,
+        says("`class_weight[1]` must be finite and at least 0; got -2"),
+    ),
+    "name": (
+        {"class_weight": "cube"},
+        ValueError,
+        says("`class_weight` must be one of 'square', 'simple', 'uniform'"),
+    ),
+    "array": (
+        {"class_weight": np.array([1.0, np.nan, 1])},
+        ValueError,
+        says("`class_weight` must be finite and not"),
+    ),
 }
 
 
@@ -273,10 +401,14 @@ def test_losses(name: str) -> None:
         dice_any.dice_loss(BY_CLASS, BY_CLASS, class_axis=0, **arguments)
 
 
-@pytest.mark.parametrize("argument", [{"class_weight": [1]}, {"classes": [0]}, {"average": "micro"}])
+@pytest.mark.parametrize(
+    "argument", [{"class_weight": [1]}, {"classes": [0]}, {"average": "micro"}]
+)
 def test_losses_without_classes(argument: dict) -> None:
     (name,) = argument
-    with pytest.raises(ValueError, match=says(f"`{name}` must be None without classes to tell apart")):
+    with pytest.raises(
+        ValueError, match=says(f"`{name}` must be None without classes to tell apart")
+    ):
         dice_any.jaccard_loss(SOFT, SOFT, **argument)
 
 
@@ -288,7 +420,9 @@ def test_gamma() -> None:
 @pytest.mark.parametrize("name", ["dice_weight", "cross_entropy_weight"])
 def test_weights_of_the_two_parts(name: str) -> None:
     with pytest.raises(ValueError, match=says(f"`{name}` must be finite and at least 0; got -1")):
-        dice_any.dice_cross_entropy_loss(BY_CLASS, BY_CLASS, class_axis=0, activation="softmax", **{name: -1})
+        dice_any.dice_cross_entropy_loss(
+            BY_CLASS, BY_CLASS, class_axis=0, activation="softmax", **{name: -1}
+        )
 
 
 COUNTS = dice_any.overlap(BY_CLASS, BY_CLASS, class_axis=0)
@@ -301,7 +435,9 @@ MORE_THAN_SUMS = {
         (BY_CLASS, BY_CLASS),
         {"class_axis": 0},
         ValueError,
-        says("`activation` must be 'sigmoid' or 'softmax' in a compound loss", "got None", "logits"),
+        says(
+            "`activation` must be 'sigmoid' or 'softmax' in a compound loss", "got None", "logits"
+        ),
     ),
     "exact entropy": (
         dice_any.dice_focal_loss,
@@ -475,37 +611,58 @@ def test_losses_that_see_more_than_sums(name: str) -> None:
 
 
 def test_unknown_backend() -> None:
-    with pytest.raises(LookupError, match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference")):
+    with pytest.raises(
+        LookupError,
+        match=says("`backend` must name a kernel for numpy arrays; got 'abacus'", "reference"),
+    ):
         dice_any.dice_score(MASK, MASK, backend="abacus")
 
 
 def test_confusion_matrix() -> None:
     with pytest.raises(ValueError, match=says("`num_classes` must go with label maps")):
         dice_any.confusion_matrix(MASK, MASK, num_classes=2)
-    with pytest.raises(ValueError, match=says("`target` must hold labels from 0 to 1; got 1 outside")):
+    with pytest.raises(
+        ValueError, match=says("`target` must hold labels from 0 to 1; got 1 outside")
+    ):
         dice_any.confusion_matrix(np.array([0, 1]), np.array([0, 2]), num_classes=2)
 
 
 def test_pairwise() -> None:
-    with pytest.raises(ValueError, match=says("`X` and `Y` must be matrices", "got shapes (3,) and (3, 4)", "reshape")):
+    with pytest.raises(
+        ValueError,
+        match=says("`X` and `Y` must be matrices", "got shapes (3,) and (3, 4)", "reshape"),
+    ):
         dice_any.pairwise_overlap(SOFT, BY_CLASS)
-    with pytest.raises(TypeError, match=says("`X` and `Y` must be boolean or floating; got integers")):
+    with pytest.raises(
+        TypeError, match=says("`X` and `Y` must be boolean or floating; got integers")
+    ):
         dice_any.pairwise_overlap(LABELS[None], LABELS[None])
 
 
 def test_sets() -> None:
-    with pytest.raises(TypeError, match=says("`a` and `b` must be collections of ids; got a string")):
+    with pytest.raises(
+        TypeError, match=says("`a` and `b` must be collections of ids; got a string")
+    ):
         dice_any.set_overlap("night", {"nacht"})
-    with pytest.raises(TypeError, match=says("`a` and `b` must both be", "got numpy.ndarray and set", "`set(a.tolist())`")):
+    with pytest.raises(
+        TypeError,
+        match=says("`a` and `b` must both be", "got numpy.ndarray and set", "`set(a.tolist())`"),
+    ):
         dice_any.set_overlap(LABELS, {1, 2})
-    with pytest.raises(ValueError, match=says("`a` must be a 1-D array of integer ids; got 1 axes of float64")):
+    with pytest.raises(
+        ValueError, match=says("`a` must be a 1-D array of integer ids; got 1 axes of float64")
+    ):
         dice_any.set_overlap(SOFT, SOFT)
-    with pytest.raises(ValueError, match=says("`total` must be at least the size of the union, 3; got 2")):
+    with pytest.raises(
+        ValueError, match=says("`total` must be at least the size of the union, 3; got 2")
+    ):
         dice_any.set_overlap({1, 2}, {2, 3}, total=2)
 
 
 def test_zero() -> None:
-    with pytest.raises(ValueError, match=says("`kind` must be one of 'hard', 'exact', 'plain'; got 'soft'")):
+    with pytest.raises(
+        ValueError, match=says("`kind` must be one of 'hard', 'exact', 'plain'; got 'soft'")
+    ):
         Overlap.zero(kind="soft")
 
 
@@ -518,6 +675,8 @@ def test_values_are_never_printed() -> None:
 
 
 def test_scores_of_plain_sums_check_too() -> None:
-    with pytest.raises(ValueError, match=says("`prediction` must hold memberships in [0, 1]; got 1 values")):
+    with pytest.raises(
+        ValueError, match=says("`prediction` must hold memberships in [0, 1]; got 1 values")
+    ):
         dice_any.dice_score(np.array([5.0, 0.5]), np.array([1.0, 0.5]), exact=False)
     assert dice_any.dice_score(SOFT, SOFT > 0.2, exact=False) == pytest.approx(0.8571428571428571)

@@ -1,4 +1,6 @@
-"""What converts everything, `.half()` or torchmetrics' `set_dtype`, makes the counts of an overlap floating numbers."""
+"""What converts everything, `.half()` or torchmetrics' `set_dtype`, makes the counts of an overlap
+floating numbers.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ import pytest
 import dice_any
 from dice_any import Overlap
 
-P, T = np.array([[1, 1, 0, 0], [0, 1, 1, 1]], dtype=bool), np.array([[1, 0, 0, 1], [0, 1, 1, 0]], dtype=bool)
+P, T = (
+    np.array([[1, 1, 0, 0], [0, 1, 1, 1]], dtype=bool),
+    np.array([[1, 0, 0, 1], [0, 1, 1, 0]], dtype=bool),
+)
 
 USES: dict[str, Callable[[Overlap], Any]] = {
     "score": dice_any.dice_score,
@@ -49,7 +54,9 @@ def test_jax_arrays(use: str, dtype: str) -> None:
     jax = pytest.importorskip("jax")
     overlap = dice_any.overlap(jax.numpy.asarray(P), jax.numpy.asarray(T), axis=1)
     converted = jax.tree.map(lambda leaf: leaf.astype(dtype), overlap)
-    with pytest.raises(TypeError, match=f"`overlap` must keep its counts in int64; got {dtype}") as caught:
+    with pytest.raises(
+        TypeError, match=f"`overlap` must keep its counts in int64; got {dtype}"
+    ) as caught:
         USES[use](converted)
     assert ("JAX narrows" in str(caught.value)) == (dtype == "int32")
 
@@ -60,4 +67,6 @@ def test_plain_sums_may_be_converted() -> None:
 
     overlap = dice_any.overlap(torch.tensor(P * 0.5), torch.tensor(T * 0.5), exact=False)
     converted = _pytree.tree_map(lambda leaf: leaf.float(), overlap)
-    assert float(dice_any.dice_score(converted)) == pytest.approx(float(dice_any.dice_score(overlap)))
+    assert float(dice_any.dice_score(converted)) == pytest.approx(
+        float(dice_any.dice_score(overlap))
+    )

@@ -13,7 +13,10 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 def test_a_score_runs_in_onnxruntime() -> None:
     x, y = recipe.memberships(1, (3, 50)), recipe.labels(3, 50, 3)
-    inputs = {"x": ndx.argument(shape=(3, 50), dtype=ndx.float32), "y": ndx.argument(shape=(50,), dtype=ndx.int64)}
+    inputs = {
+        "x": ndx.argument(shape=(3, 50), dtype=ndx.float32),
+        "y": ndx.argument(shape=(50,), dtype=ndx.int64),
+    }
     score = dice_any.dice_score(inputs["x"], inputs["y"], class_axis=0, average="macro")
     model = ndx.build(inputs, {"score": score})
     session = onnxruntime.InferenceSession(model.SerializeToString())

@@ -1,4 +1,6 @@
-"""The Numba kernel beyond the conformance kit: how arrays lie, which threads compute, and when it is chosen."""
+"""The Numba kernel beyond the conformance kit: how arrays lie, which threads compute, and when it
+is chosen.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ pytest.importorskip("numba")
 from dice_any.kernels.numba import run, team
 
 KERNEL = kernels.load_kernel(next(plugin for plugin in kernels.BUILTIN if plugin.module == "numpy"))
-Z, Y = recipe.memberships(1, (2, 3, 70, 40)) * np.float32(12) - np.float32(6), recipe.labels(3, (2, 70, 40), 3)
+Z, Y = (
+    recipe.memberships(1, (2, 3, 70, 40)) * np.float32(12) - np.float32(6),
+    recipe.labels(3, (2, 70, 40), 3),
+)
 Y[:, ::7] = 255
 W = recipe.memberships(5, (2, 70, 40))
 LAYOUTS = {
@@ -69,7 +74,10 @@ def test_sums_and_gradients_of_logits(name: str, class_axis: int, axis: str | No
     weight = options.pop("weight", None)
     options |= {"class_axis": class_axis, "axis": axis, "ignore_label": 255}
     task, wide = (described(a, Y, weight=weight, **options) for a in (z, z.astype(np.float64)))
-    sums, expected = KERNEL.overlap(task, z, Y, weight), reference.overlap(wide, z.astype(np.float64), Y, weight)
+    sums, expected = (
+        KERNEL.overlap(task, z, Y, weight),
+        reference.overlap(wide, z.astype(np.float64), Y, weight),
+    )
     np.testing.assert_allclose(sums, expected, rtol=1e-6)
     slopes = cotangent(task, sums)
     gradient = KERNEL.overlap_vjp(task, z, Y, weight, slopes)
@@ -87,7 +95,9 @@ def test_memberships_as_targets_of_logits(name: str) -> None:
     np.testing.assert_allclose(sums, reference.overlap(task, z, y, None), rtol=1e-12)
     slopes = cotangent(task, sums)
     expected = reference.overlap_vjp(task, z, y, None, slopes)
-    np.testing.assert_allclose(KERNEL.overlap_vjp(task, z, y, None, slopes), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        KERNEL.overlap_vjp(task, z, y, None, slopes), expected, rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -108,7 +118,11 @@ def test_layouts_change_no_bit(layout: str) -> None:
         assert got.to_dict() == expected
     z = lay(Z)
     gradient = run.gradient(
-        described(z, Y, class_axis=1, activation="softmax", ignore_label=255), z, Y, None, np.ones((5, 3))
+        described(z, Y, class_axis=1, activation="softmax", ignore_label=255),
+        z,
+        Y,
+        None,
+        np.ones((5, 3)),
     )
     task = described(Z, Y, class_axis=1, activation="softmax", ignore_label=255)
     np.testing.assert_array_equal(gradient, run.gradient(task, Z, Y, None, np.ones((5, 3))))
@@ -145,19 +159,25 @@ def test_memberships_are_kept_unrounded_or_not_at_all(dtype: str) -> None:
 def test_a_broadcast_array_of_more_terms_than_a_float32_counts() -> None:
     n, value = 2**24 + 3, np.float32(0.7)
     x = np.broadcast_to(value, (n,))
-    expected = [n * oracle.quantum(term) for term in (float(value) ** 2, float(value), float(value), 1.0)]
+    expected = [
+        n * oracle.quantum(term) for term in (float(value) ** 2, float(value), float(value), 1.0)
+    ]
     assert oracle.overlap_sums(dice_any.overlap(x, x, backend="numba")) == [oracle.Exact(*expected)]
     mask = np.broadcast_to(True, (n,))
     assert dice_any.overlap(mask, mask, backend="numba").to_dict()["sums"] == [n, n, n, n, 0]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
+)
 def test_label_maps_of_every_type(dtype: str) -> None:
     x, y = recipe.labels(21, (3, 1001), 5, dtype), recipe.labels(23, (3, 1001), 5, dtype)
     y[:, :400] = 4  # long runs too
     y[:, 7] = np.iinfo(dtype).max
     keep = y != np.iinfo(dtype).max
-    got = dice_any.overlap(x, y, num_classes=5, ignore_label=int(np.iinfo(dtype).max), backend="numba")
+    got = dice_any.overlap(
+        x, y, num_classes=5, ignore_label=int(np.iinfo(dtype).max), backend="numba"
+    )
     sets = [((x == c) & keep, (y == c) & keep) for c in range(5)]
     rows = got.to_dict()["sums"]
     assert rows[:3] == [
@@ -166,8 +186,12 @@ def test_label_maps_of_every_type(dtype: str) -> None:
         [int(b.sum()) for _, b in sets],
     ]
     assert rows[3:] == [[int(keep.sum())] * 5, [0] * 5]
-    matrix = dice_any.confusion_matrix(x, y, num_classes=5, ignore_label=int(np.iinfo(dtype).max), backend="numba")
-    assert matrix.tolist() == [[int(((y == t) & (x == p)).sum()) for p in range(5)] for t in range(5)]
+    matrix = dice_any.confusion_matrix(
+        x, y, num_classes=5, ignore_label=int(np.iinfo(dtype).max), backend="numba"
+    )
+    assert matrix.tolist() == [
+        [int(((y == t) & (x == p)).sum()) for p in range(5)] for t in range(5)
+    ]
 
 
 def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +202,9 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (1, 2, 5):
         monkeypatch.setattr(team, "size", lambda threads=threads: threads)
         monkeypatch.setattr(team, "_team", team._Team())
-        answers.append((run.sums(task, z, y, None), run.gradient(task, z, y, None, np.ones((9, 3)))))
+        answers.append(
+            (run.sums(task, z, y, None), run.gradient(task, z, y, None, np.ones((9, 3))))
+        )
     for sums, gradient in answers[1:]:
         np.testing.assert_array_equal(sums, answers[0][0])
         np.testing.assert_array_equal(gradient, answers[0][1])
@@ -233,8 +259,16 @@ def test_the_choice_depends_on_size() -> None:
 DECLINED = {
     "integer weights": (np.ones(3, bool), np.ones(3, bool), {"weight": np.ones(3, int)}),
     "whose exponential": (np.zeros(3), np.zeros(3), {"activation": "sigmoid"}),
-    "label maps with floating weights": (np.zeros(3, int), np.zeros(3, int), {"num_classes": 2, "weight": np.ones(3)}),
-    "masks of classes against a label map": (np.ones((2, 3), bool), np.zeros(3, int), {"class_axis": 0}),
+    "label maps with floating weights": (
+        np.zeros(3, int),
+        np.zeros(3, int),
+        {"num_classes": 2, "weight": np.ones(3)},
+    ),
+    "masks of classes against a label map": (
+        np.ones((2, 3), bool),
+        np.zeros(3, int),
+        {"class_axis": 0},
+    ),
 }
 
 
@@ -256,7 +290,11 @@ x = np.ones(2**20, dtype=np.float32)
 def switched(value: str, call: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "DICE_ANY_KERNEL": value}
     return subprocess.run(
-        [sys.executable, "-c", SWITCHED.format(call=call)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SWITCHED.format(call=call)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -269,9 +307,18 @@ def test_the_environment_turns_kernels_off() -> None:
     )
     done = switched("reference", call)
     assert done.returncode == 0, done.stderr
-    assert "`backend` must be None or 'reference' where `DICE_ANY_KERNEL=reference` turns kernels off" in done.stdout
-    assert "['is turned off by DICE_ANY_KERNEL=reference', 'is turned off by DICE_ANY_KERNEL=reference']" in done.stdout
-    assert "`DICE_ANY_KERNEL` must be unset or 'reference'" in switched("numba", "dice_any.dice_score(x, x)").stderr
+    assert (
+        "`backend` must be None or 'reference' where `DICE_ANY_KERNEL=reference` turns kernels off"
+        in done.stdout
+    )
+    assert (
+        "['is turned off by DICE_ANY_KERNEL=reference', 'is turned off by "
+        "DICE_ANY_KERNEL=reference']" in done.stdout
+    )
+    assert (
+        "`DICE_ANY_KERNEL` must be unset or 'reference'"
+        in switched("numba", "dice_any.dice_score(x, x)").stderr
+    )
 
 
 def test_without_numba_everything_else_works() -> None:
@@ -297,11 +344,16 @@ def test_half_precision_of_pytorch() -> None:
         z = torch.asarray(Z).to(dtype).requires_grad_()
         dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="numba").backward()
         wide = z.detach().to(torch.float64).requires_grad_()
-        dice_any.dice_loss(wide, y, class_axis=1, activation="softmax", backend="reference").backward()
+        dice_any.dice_loss(
+            wide, y, class_axis=1, activation="softmax", backend="reference"
+        ).backward()
         assert z.grad.dtype == dtype
         # half a unit in the last place of the type, and its smallest numbers
         torch.testing.assert_close(
-            z.grad.to(torch.float64), wide.grad, rtol=2.0 ** -(8 if dtype is torch.bfloat16 else 11), atol=3e-8
+            z.grad.to(torch.float64),
+            wide.grad,
+            rtol=2.0 ** -(8 if dtype is torch.bfloat16 else 11),
+            atol=3e-8,
         )
 
 
@@ -312,7 +364,9 @@ def test_a_view_that_negates_is_read_as_it_is_meant() -> None:
     gradients = []
     for logits in (torch.complex(z, -z).conj().imag, z.clone()):
         logits.requires_grad_()
-        dice_any.dice_loss(logits, y, class_axis=1, activation="softmax", backend="numba").backward()
+        dice_any.dice_loss(
+            logits, y, class_axis=1, activation="softmax", backend="numba"
+        ).backward()
         gradients.append(logits.grad)
     torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
@@ -323,7 +377,9 @@ def test_gradients_of_pytorch_pass_its_own_check() -> None:
     y = torch.asarray(recipe.labels(29, (2, 4, 5), 3))
 
     def loss(z):
-        return dice_any.dice_loss(z, y, class_axis=1, activation="softmax", axis="space", backend="numba")
+        return dice_any.dice_loss(
+            z, y, class_axis=1, activation="softmax", axis="space", backend="numba"
+        )
 
     assert torch.autograd.gradcheck(loss, (z,))
 
@@ -341,5 +397,9 @@ def test_tensors_without_memory_go_to_the_reference() -> None:
 def test_a_softmax_that_some_classes_take_no_part_in_is_declined() -> None:
     """A weight of 0 for one class of an element takes that class out of its softmax."""
     z, t = np.zeros((2, 3, 40), dtype=np.float32), np.full((2, 3, 40), 0.5, dtype=np.float32)
-    with pytest.raises(ValueError, match="declines: a softmax over classes with weights of their own"):
-        dice_any.overlap(z, t, class_axis=1, activation="softmax", weight=t, exact=False, backend="numba")
+    with pytest.raises(
+        ValueError, match="declines: a softmax over classes with weights of their own"
+    ):
+        dice_any.overlap(
+            z, t, class_axis=1, activation="softmax", weight=t, exact=False, backend="numba"
+        )

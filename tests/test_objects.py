@@ -1,4 +1,6 @@
-"""Objects that hold arrays and are none: each message names a cure that fits, and the cure works."""
+"""Objects that hold arrays and are none: each message names a cure that fits, and the cure
+works.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ T = np.array([[1, 0, 0, 1, 0], [0, 0, 1, 0, 1]], dtype=bool)
 DICE = 2 * 2 / (5 + 4)
 LABELS_P, LABELS_T = P + 2 * np.roll(P, 1), T + 2 * np.roll(T, 1)
 OF_LABELS = [
-    2 * int(((c == LABELS_P) & (c == LABELS_T)).sum()) / int((c == LABELS_P).sum() + (c == LABELS_T).sum()) for c in range(4)
+    2
+    * int(((c == LABELS_P) & (c == LABELS_T)).sum())
+    / int((c == LABELS_P).sum() + (c == LABELS_T).sum())
+    for c in range(4)
 ]
 
 
@@ -30,7 +35,7 @@ def says(*parts: str) -> str:
     return ".*".join(re.escape(part) for part in parts)
 
 
-# -- Python's own ------------------------------------------------------------------------------------------------------
+# -- Python's own ----------------------------------------------------------------------------------
 
 
 def flat(make: Callable[[list[float]], Any]) -> tuple[Any, Any]:
@@ -78,7 +83,10 @@ def test_pythons_own(name: str) -> None:
 WITHOUT_CODE = {
     "text": ("mask.nii.gz", says("got str", "Read the file, and pass the array that it holds")),
     "path": (pathlib.Path("mask.nii.gz"), says("Path. Read the file")),
-    "ragged": ([[True], [True, False]], says("got list", "Pad its rows to one length", "`weight` of 0")),
+    "ragged": (
+        [[True], [True, False]],
+        says("got list", "Pad its rows to one length", "`weight` of 0"),
+    ),
     "list of names": (["a", "b"], says("got list", "Pass an array of numbers")),
     "set": ({1, 2}, says("got set", "`dice_any.set_overlap(a, b)`")),
     "function": (len, says("Call it, and pass what it returns")),
@@ -110,14 +118,19 @@ def test_an_overlap_in_place_of_an_array() -> None:
         lambda: dice_any.dice_loss(P, T, weight=counts),
         lambda: dice_any.lovasz_loss(P.astype(float), counts),
     ):
-        with pytest.raises(TypeError, match=says("An overlap is summed already: pass it alone, to a score or a loss")):
+        with pytest.raises(
+            TypeError,
+            match=says("An overlap is summed already: pass it alone, to a score or a loss"),
+        ):
             call()
 
 
-# -- what other packages hold arrays in --------------------------------------------------------------------------------
+# -- what other packages hold arrays in ------------------------------------------------------------
 
 
-def of_scipy(name: str, values: Callable[[np.ndarray], np.ndarray]) -> Callable[[], tuple[Any, Any]]:
+def of_scipy(
+    name: str, values: Callable[[np.ndarray], np.ndarray]
+) -> Callable[[], tuple[Any, Any]]:
     def make() -> tuple[Any, Any]:
         cls = getattr(pytest.importorskip("scipy.sparse"), name)
         return cls(values(P)), cls(values(T))
@@ -130,7 +143,11 @@ def xarrays(lazy: bool = False) -> tuple[Any, Any]:
     xarray = pytest.importorskip("xarray")
     dims, rows = ("y", "x"), {"y": [10.0, 20.0], "x": range(5)}
     prediction = xarray.DataArray(P, dims=dims, coords=rows)
-    target = xarray.DataArray(T, dims=dims, coords=rows).isel(y=slice(None, None, -1)).transpose("x", "y")
+    target = (
+        xarray.DataArray(T, dims=dims, coords=rows)
+        .isel(y=slice(None, None, -1))
+        .transpose("x", "y")
+    )
     if lazy:
         pytest.importorskip("dask.array")
         return prediction.chunk({"y": -1, "x": -1}), target.chunk({"y": -1, "x": -1})
@@ -217,7 +234,11 @@ HOLDERS: dict[str, tuple[Callable[[], tuple[Any, Any]], tuple[str, ...], Any]] =
     "sparse floating numbers": (of_scipy("coo_array", lambda m: m * 1.0), (), DICE),
     "sparse halves": (of_scipy("csc_matrix", lambda m: m * 0.5), (), 4 * 0.25 / (9 * 0.5)),
     "sparse indicators": (of_scipy("csr_matrix", lambda m: m * 1), ("mark members",) * 2, DICE),
-    "sparse labels": (of_scipy("lil_array", lambda m: m + 2 * np.roll(m, 1)), ("labels",) * 2, OF_LABELS),
+    "sparse labels": (
+        of_scipy("lil_array", lambda m: m + 2 * np.roll(m, 1)),
+        ("labels",) * 2,
+        OF_LABELS,
+    ),
     "xarray": (xarrays, (), DICE),
     "lazy xarray": (lambda: xarrays(lazy=True), (), DICE),
     "xarray dataset": (xarray_dataset, (), DICE),
@@ -275,7 +296,10 @@ FAKES = {
     "Paddle": (fake("paddle.base", "Tensor"), "`prediction.numpy()`"),
     "MXNet": (fake("mxnet.ndarray", "NDArray"), "`prediction.asnumpy()`"),
     "MLX": (fake("mlx.core", "array"), "`numpy.asarray(prediction)`"),
-    "SimpleITK": (fake("SimpleITK.SimpleITK", "Image"), "`SimpleITK.GetArrayViewFromImage(prediction)`"),
+    "SimpleITK": (
+        fake("SimpleITK.SimpleITK", "Image"),
+        "`SimpleITK.GetArrayViewFromImage(prediction)`",
+    ),
     "ITK": (fake("itk.itkImagePython", "itkImageUC2"), "`itk.array_view_from_image(prediction)`"),
     "Pillow": (fake("PIL.PngImagePlugin", "PngImageFile"), "`numpy.asarray(prediction)`"),
     "netCDF4": (fake("netCDF4._netCDF4", "Variable", dtype=np.dtype(bool)), "`prediction[...]`"),
@@ -293,7 +317,7 @@ def test_objects_of_packages_that_are_not_here(name: str) -> None:
         dice_any.dice_score(value, value)
 
 
-# -- arrays of a kind that is refused ----------------------------------------------------------------------------------
+# -- arrays of a kind that is refused --------------------------------------------------------------
 
 
 MASKED_P, MASKED_T = np.roll(P, 3), np.roll(T, 4) & ~np.roll(P, 2)
@@ -310,7 +334,9 @@ def masked_arrays(library: str, both: bool) -> tuple[Any, Any]:
         torch = pytest.importorskip("torch")
         masked = torch.masked.masked_tensor
         first = masked(torch.tensor(P * 1.0), torch.tensor(~MASKED_P))
-        return first, masked(torch.tensor(T * 1.0), torch.tensor(~MASKED_T)) if both else torch.tensor(T)
+        return first, masked(
+            torch.tensor(T * 1.0), torch.tensor(~MASKED_T)
+        ) if both else torch.tensor(T)
     first, second = np.ma.masked_array(P, MASKED_P), np.ma.masked_array(T, MASKED_T) if both else T
     if library == "numpy":
         return first, second
@@ -323,7 +349,12 @@ def masked_arrays(library: str, both: bool) -> tuple[Any, Any]:
 @pytest.mark.parametrize("both", [False, True])
 def test_masked_arrays(library: str, both: bool) -> None:
     prediction, target = masked_arrays(library, both)
-    for function in (dice_any.dice_score, dice_any.overlap, dice_any.dice_loss, dice_any.accuracy_score):
+    for function in (
+        dice_any.dice_score,
+        dice_any.overlap,
+        dice_any.dice_loss,
+        dice_any.accuracy_score,
+    ):
         with pytest.raises(TypeError, match="`prediction` must be a plain array"):
             function(prediction, target)
     score = follow(dice_any.dice_score, prediction, target, given={})
@@ -341,7 +372,9 @@ def follow_data(masked: Any) -> Any:
 
 def test_masked_weights_and_rows() -> None:
     masked = np.ma.masked_array(np.ones(P.shape), MASKED_P)
-    with pytest.raises(TypeError, match=says("`weight` must be a plain array", "numpy.ma.getdata(weight)")):
+    with pytest.raises(
+        TypeError, match=says("`weight` must be a plain array", "numpy.ma.getdata(weight)")
+    ):
         dice_any.dice_score(P, T, weight=masked)
     with pytest.raises(TypeError, match=says("`X` must be a plain array", "numpy.ma.getdata(X)")):
         dice_any.pairwise_overlap(masked, P * 1.0)
@@ -366,16 +399,20 @@ def test_structured_and_other_dtypes() -> None:
         "S3": "Convert it",
         "V4": "Convert it",
     }.items():
-        with pytest.raises(TypeError, match=says("`target` must be boolean, integer or floating; got", cure)):
+        with pytest.raises(
+            TypeError, match=says("`target` must be boolean, integer or floating; got", cure)
+        ):
             dice_any.dice_score(P, np.zeros(P.shape, dtype=dtype))
 
 
-# -- PyTorch -----------------------------------------------------------------------------------------------------------
+# -- PyTorch ---------------------------------------------------------------------------------------
 
 
 def torch_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
     def quantized(torch: Any, values: np.ndarray) -> Any:
-        return torch.quantize_per_tensor(torch.tensor(values, dtype=torch.float32), 1.0, 0, torch.quint8)
+        return torch.quantize_per_tensor(
+            torch.tensor(values, dtype=torch.float32), 1.0, 0, torch.quint8
+        )
 
     return {
         "COO": lambda torch, values: torch.tensor(values * 1.0).to_sparse(),
@@ -387,7 +424,9 @@ def torch_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CS. tensor support is in beta state", "ignore:.*quantiz.*")
+@pytest.mark.filterwarnings(
+    "ignore:Sparse CS. tensor support is in beta state", "ignore:.*quantiz.*"
+)
 @pytest.mark.parametrize("name", torch_kinds())
 def test_tensors_of_other_layouts(name: str) -> None:
     torch = pytest.importorskip("torch")
@@ -396,7 +435,12 @@ def test_tensors_of_other_layouts(name: str) -> None:
         prediction, target = make(torch, P), make(torch, T)
     except (RuntimeError, AttributeError) as error:
         pytest.skip(f"PyTorch has none here: {error}")
-    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap, dice_any.pairwise_overlap):
+    for function in (
+        dice_any.dice_score,
+        dice_any.dice_loss,
+        dice_any.overlap,
+        dice_any.pairwise_overlap,
+    ):
         with pytest.raises(TypeError, match="must be a plain array; got torch"):
             function(prediction, target)
     assert float(follow(dice_any.dice_score, prediction, target, given={})) == pytest.approx(DICE)
@@ -410,9 +454,14 @@ def test_nested_tensors(layout: str) -> None:
     torch = pytest.importorskip("torch")
     rows = [torch.tensor(row[: 3 + i] * 1.0) for i, row in enumerate(P)]
     nested = torch.nested.nested_tensor(rows, layout=getattr(torch, layout))
-    with pytest.raises(TypeError, match=says("Pass its tensors one by one, `prediction.unbind()`, and add the overlaps")):
+    with pytest.raises(
+        TypeError,
+        match=says("Pass its tensors one by one, `prediction.unbind()`, and add the overlaps"),
+    ):
         dice_any.dice_score(nested, nested)
-    assert float(dice_any.dice_score(sum(dice_any.overlap(row, row) for row in nested.unbind()))) == 1
+    assert (
+        float(dice_any.dice_score(sum(dice_any.overlap(row, row) for row in nested.unbind()))) == 1
+    )
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
@@ -420,7 +469,10 @@ def test_complex_tensors(dtype: str) -> None:
     torch = pytest.importorskip("torch")
     tensor = torch.tensor(P).to(getattr(torch, dtype))
     for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.pairwise_overlap):
-        with pytest.raises(TypeError, match=f"must be boolean, integer or floating; got {dtype}. Pass its real part"):
+        with pytest.raises(
+            TypeError,
+            match=f"must be boolean, integer or floating; got {dtype}. Pass its real part",
+        ):
             function(tensor, tensor)
 
 
@@ -428,7 +480,9 @@ def test_outputs_of_a_network() -> None:
     torch = pytest.importorskip("torch")
     p, t = torch.tensor(P * 1.0), torch.tensor(T)
     for outputs in ([p, p[:, ::2]], (p, p)):
-        with pytest.raises(TypeError, match=says("`prediction[0]`", "`torch.stack(prediction)`", "DeepSupervision")):
+        with pytest.raises(
+            TypeError, match=says("`prediction[0]`", "`torch.stack(prediction)`", "DeepSupervision")
+        ):
             dice_any.dice_loss(outputs, t)
         assert float(follow(dice_any.dice_score, outputs, t, given={})) == pytest.approx(DICE)
     with pytest.raises(TypeError, match=says("got collections.OrderedDict", "`prediction['out']`")):
@@ -437,21 +491,24 @@ def test_outputs_of_a_network() -> None:
         dice_any.dice_loss(torch.nn.Linear(1, 1), t)
 
 
-# -- JAX ---------------------------------------------------------------------------------------------------------------
+# -- JAX -------------------------------------------------------------------------------------------
 
 
 def test_keys_of_random_numbers() -> None:
     jax = pytest.importorskip("jax")
     key = jax.random.key(0)
     for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap):
-        with pytest.raises(TypeError, match=says("must be boolean, integer or floating; got key<fry>", "Draw an array")):
+        with pytest.raises(
+            TypeError,
+            match=says("must be boolean, integer or floating; got key<fry>", "Draw an array"),
+        ):
             function(key, key)
     shape = jax.ShapeDtypeStruct((2, 5), bool)
     with pytest.raises(TypeError, match=says("got jax.ShapeDtypeStruct", "holds no values")):
         dice_any.dice_score(shape, shape)
 
 
-# -- Dask --------------------------------------------------------------------------------------------------------------
+# -- Dask ------------------------------------------------------------------------------------------
 
 
 def dask_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
@@ -469,11 +526,15 @@ def dask_kinds() -> dict[str, Callable[[Any, np.ndarray], Any]]:
         return da.Array(plain.dask, plain.name, plain.chunks, meta=xarray.DataArray(values[:0]))
 
     return {
-        "matrices": lambda da, values: da.from_array(np.asmatrix(values * 1.0), chunks=(1, 3), asarray=False),
+        "matrices": lambda da, values: da.from_array(
+            np.asmatrix(values * 1.0), chunks=(1, 3), asarray=False
+        ),
         "SciPy's sparse": scipy_chunks,
         "sparse": sparse_chunks,
         "objects": lambda da, values: da.from_array(values.astype(object), chunks=(1, 3)),
-        "structures": lambda da, values: da.from_array(values.astype([("mask", bool)]), chunks=(1, 3)),
+        "structures": lambda da, values: da.from_array(
+            values.astype([("mask", bool)]), chunks=(1, 3)
+        ),
         "names": lambda da, values: da.from_array(np.where(values, "name", "no"), chunks=(1, 3)),
     }
 
@@ -484,8 +545,15 @@ def test_chunks_of_what_is_refused(name: str) -> None:
     da = pytest.importorskip("dask.array")
     make = dask_kinds()[name]
     prediction, target = make(da, P), make(da, T)
-    for function in (dice_any.dice_score, dice_any.dice_loss, dice_any.overlap, dice_any.pairwise_overlap):
-        with pytest.raises(TypeError, match=r"must be (a plain array|boolean, integer or floating); got .+\."):
+    for function in (
+        dice_any.dice_score,
+        dice_any.dice_loss,
+        dice_any.overlap,
+        dice_any.pairwise_overlap,
+    ):
+        with pytest.raises(
+            TypeError, match=r"must be (a plain array|boolean, integer or floating); got .+\."
+        ):
             function(prediction, target)
     plain = da.from_array(T, chunks=(2, 5))
     for second in (target, plain):
@@ -497,7 +565,9 @@ def test_lengths_that_nobody_knows() -> None:
     da = pytest.importorskip("dask.array")
     some = da.from_array(P.ravel(), chunks=4)
     unknown = some[some]
-    with pytest.raises(TypeError, match=says("`prediction` must be a plain array", "compute_chunk_sizes()")):
+    with pytest.raises(
+        TypeError, match=says("`prediction` must be a plain array", "compute_chunk_sizes()")
+    ):
         dice_any.dice_score(unknown, unknown)
     assert float(dice_any.dice_score(unknown.compute_chunk_sizes(), unknown)) == 1
 
@@ -505,7 +575,9 @@ def test_lengths_that_nobody_knows() -> None:
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("what", ["masked", "matrix", "scipy", "torch", "xarray"])
 def test_chunks_that_are_not_what_they_were_said_to_be(what: str) -> None:
-    """A delayed function may return anything, whatever Dask was told: it is found when it is computed."""
+    """A delayed function may return anything, whatever Dask was told: it is found when it is
+    computed.
+    """
     dask = pytest.importorskip("dask")
     da = pytest.importorskip("dask.array")
     make = {
@@ -518,11 +590,20 @@ def test_chunks_that_are_not_what_they_were_said_to_be(what: str) -> None:
     make(P)
     told = [da.from_delayed(dask.delayed(make)(m), shape=m.shape, dtype=bool) for m in (P, T)]
     plain = da.from_array(T, chunks=P.shape)
-    calls = [lambda *arrays: dice_any.dice_score(*arrays), lambda *arrays: dice_any.dice_loss(*arrays)]
+    calls = [
+        lambda *arrays: dice_any.dice_score(*arrays),
+        lambda *arrays: dice_any.dice_loss(*arrays),
+    ]
     if what != "torch":  # whose tensors have no `astype`
         calls.append(lambda *arrays: dice_any.dice_score(arrays[0].astype(float), arrays[1]))
-        calls.append(lambda *arrays: dice_any.confusion_matrix(*(a.astype("int8") for a in arrays), num_classes=2))
+        calls.append(
+            lambda *arrays: dice_any.confusion_matrix(
+                *(a.astype("int8") for a in arrays), num_classes=2
+            )
+        )
     for call in calls:
         for second in (told[1], plain):
-            with pytest.raises(TypeError, match=r"`chunks` must be plain arrays of .*; got .*meta="):
+            with pytest.raises(
+                TypeError, match=r"`chunks` must be plain arrays of .*; got .*meta="
+            ):
                 call(told[0], second).compute()

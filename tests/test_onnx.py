@@ -1,7 +1,7 @@
 """ONNX: what PyTorch's exporter and ndonnx write, onnxruntime computes to the same bits.
 
-An export takes seconds, so that many calls go into one graph. Each case is a function of arrays, their values, and what
-it must return.
+An export takes seconds, so that many calls go into one graph. Each case is a function of arrays,
+their values, and what it must return.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ from dice_any.testing import oracle, recipe
 ort = pytest.importorskip("onnxruntime")
 pytestmark = [
     # of PyTorch's exporter itself
-    pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning"
+    ),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
 Case = tuple[Callable[..., Any], Sequence[np.ndarray], Sequence[Any]]
 
 
-def by_torch(function: Callable[..., Any], arrays: Sequence[np.ndarray], optimize: bool = False) -> list[np.ndarray]:
-    """Export a function of tensors, and run it on these values; optimising takes most of the time."""
+def by_torch(
+    function: Callable[..., Any], arrays: Sequence[np.ndarray], optimize: bool = False
+) -> list[np.ndarray]:
+    """Export a function of tensors, and run it on these values; optimising takes most of the
+    time.
+    """
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
 
@@ -38,7 +44,11 @@ def by_torch(function: Callable[..., Any], arrays: Sequence[np.ndarray], optimiz
             return function(*tensors)
 
     program = torch.onnx.export(
-        Model().eval(), ([torch.asarray(array) for array in arrays],), dynamo=True, verbose=False, optimize=optimize
+        Model().eval(),
+        ([torch.asarray(array) for array in arrays],),
+        dynamo=True,
+        verbose=False,
+        optimize=optimize,
     )
     return run(program.model_proto.SerializeToString(), arrays)
 
@@ -47,7 +57,8 @@ def by_ndonnx(function: Callable[..., Any], arrays: Sequence[np.ndarray]) -> lis
     """Write a function of arrays as a graph, and run it on these values."""
     ndx = pytest.importorskip("ndonnx")
     inputs = {
-        f"in_{i}": ndx.argument(shape=array.shape, dtype=getattr(ndx, array.dtype.name)) for i, array in enumerate(arrays)
+        f"in_{i}": ndx.argument(shape=array.shape, dtype=getattr(ndx, array.dtype.name))
+        for i, array in enumerate(arrays)
     }
     outputs = function(*inputs.values())
     model = ndx.build(inputs, {f"out_{i}": output for i, output in enumerate(outputs)})
@@ -73,7 +84,9 @@ def run_all(export: Any, cases: dict[str, Case]) -> dict[str, list[np.ndarray]]:
         answers = [function(*(next(left) for _ in given)) for function, given, _ in cases.values()]
         return list(chain.from_iterable(a if isinstance(a, tuple) else (a,) for a in answers))
 
-    flat = iter(export(everything, list(chain.from_iterable(given for _, given, _ in cases.values()))))
+    flat = iter(
+        export(everything, list(chain.from_iterable(given for _, given, _ in cases.values())))
+    )
     return {name: [next(flat) for _ in expected] for name, (_, _, expected) in cases.items()}
 
 
@@ -85,7 +98,10 @@ def limbs(*arrays: Any, **options: Any) -> Any:
 
 
 def as_limbs(sums: Sequence[oracle.Exact]) -> list[list[list[int]]]:
-    rows = [[[units >> 62, units >> 31 & 2**31 - 1, units & 2**31 - 1] for units in each] for each in sums]
+    rows = [
+        [[units >> 62, units >> 31 & 2**31 - 1, units & 2**31 - 1] for units in each]
+        for each in sums
+    ]
     return [[*row, [0, 0, 0]] for row in rows]  # nothing is invalid
 
 
@@ -94,7 +110,11 @@ def sum_cases() -> dict[str, Case]:
     for dtype, form in (("float16", "product"), ("float32", "squared"), ("float64", "minimum")):
         x, y = recipe.memberships(1, (2, 90), dtype), recipe.memberships(3, (2, 90), dtype)
         sums = [oracle.exact_sums(a, b, form) for a, b in zip(x, y, strict=True)]
-        cases[f"{form} form of {dtype}"] = partial(limbs, form=form, axis=1), (x, y), [as_limbs(sums)]
+        cases[f"{form} form of {dtype}"] = (
+            partial(limbs, form=form, axis=1),
+            (x, y),
+            [as_limbs(sums)],
+        )
     x, y = recipe.memberships(5, (3, 80)), recipe.labels(7, 80, 3)
     w = recipe.memberships(9, 80) * np.float32(1000)
     by_class = zip(x, oracle.by_class(3, y), strict=True)
@@ -139,7 +159,11 @@ def hard_cases() -> dict[str, Case]:
             return dice_any.jaccard_score(x, y, num_classes=4, weight=w), matrix
 
         arrays = (x, y, w) if weighted else (x, y)
-        cases[f"label maps, weighted {weighted}"] = both, arrays, [(i / (a + b - i)).tolist(), matrix.tolist()]
+        cases[f"label maps, weighted {weighted}"] = (
+            both,
+            arrays,
+            [(i / (a + b - i)).tolist(), matrix.tolist()],
+        )
 
     x, y = recipe.masks(17, (3, 70)), recipe.masks(18, (3, 70))
     score = 2 * int((x & y).sum()) / int(x.sum() + y.sum())
@@ -175,7 +199,11 @@ def test_plain_sums_and_losses(export: Any) -> None:
         scores.append(2 * i / size)
     cases: dict[str, Case] = {
         "plain loss": (partial(dice_any.dice_loss, class_axis=0), (x, y), [math.fsum(losses) / 3]),
-        "exact loss": (partial(dice_any.dice_loss, class_axis=0, exact=True), (x, y), [math.fsum(losses) / 3]),
+        "exact loss": (
+            partial(dice_any.dice_loss, class_axis=0, exact=True),
+            (x, y),
+            [math.fsum(losses) / 3],
+        ),
         "plain score": (partial(dice_any.dice_score, class_axis=0, exact=False), (x, y), [scores]),
     }
     for name, (got,) in run_all(export, cases).items():

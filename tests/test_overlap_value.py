@@ -20,7 +20,13 @@ from dice_any.testing import oracle, recipe
 
 def soft(seed: int, **arguments) -> Overlap:
     shape = (2, 3, 4)
-    return overlap(recipe.memberships(seed, shape), recipe.memberships(seed + 50, shape), class_axis=1, axis=2, **arguments)
+    return overlap(
+        recipe.memberships(seed, shape),
+        recipe.memberships(seed + 50, shape),
+        class_axis=1,
+        axis=2,
+        **arguments,
+    )
 
 
 def test_golden_asymmetric_case() -> None:
@@ -47,7 +53,9 @@ def test_copies_pickles_and_dictionaries_keep_every_bit(exact) -> None:
 
 
 def test_dictionary_with_something_missing() -> None:
-    with pytest.raises(ValueError, match="`data` must hold what `to_dict` wrote; got no form, sums"):
+    with pytest.raises(
+        ValueError, match="`data` must hold what `to_dict` wrote; got no form, sums"
+    ):
         Overlap.from_dict({"kind": "hard", "by_class": False})
 
 
@@ -91,7 +99,10 @@ def test_a_stream_starts_at_zero() -> None:
     for seed in range(4):
         stream += soft(seed).sum()
     assert stream.to_dict() == sum(soft(seed) for seed in range(4)).sum().to_dict()
-    assert Overlap.zero(like=stream).to_dict()["sums"] == (np.asarray(stream.to_dict()["sums"]) * 0).tolist()
+    assert (
+        Overlap.zero(like=stream).to_dict()["sums"]
+        == (np.asarray(stream.to_dict()["sums"]) * 0).tolist()
+    )
 
 
 def test_empty_zero_has_no_score() -> None:
@@ -104,8 +115,16 @@ MISFITS = [
         TypeError,
         "must both be plain or both be hard or exact; got exact and plain",
     ),
-    (lambda: soft(1) + soft(1, form="minimum"), ValueError, "must have one form; got 'product' and 'minimum'"),
-    (lambda: soft(1) + soft(1)[0], ValueError, r"equal shapes and classes; got \(2, 3\) and \(3,\)"),
+    (
+        lambda: soft(1) + soft(1, form="minimum"),
+        ValueError,
+        "must have one form; got 'product' and 'minimum'",
+    ),
+    (
+        lambda: soft(1) + soft(1)[0],
+        ValueError,
+        r"equal shapes and classes; got \(2, 3\) and \(3,\)",
+    ),
     (lambda: soft(1) + 1, TypeError, "unsupported operand"),
     (lambda: 1 + soft(1), TypeError, "unsupported operand"),
 ]
@@ -142,7 +161,10 @@ LIMBS = [
 ]
 
 
-@pytest.mark.parametrize("limbs", [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)])
+@pytest.mark.parametrize(
+    "limbs",
+    [*LIMBS, *zip(*(recipe.integers(s, 300, 2**31).tolist() for s in (1, 2, 3)), strict=True)],
+)
 def test_limbs_are_rounded_to_the_nearest_float(limbs: tuple[int, int, int]) -> None:
     library = load_library("numpy")
     array = np.asarray(limbs, dtype=np.int64)[None, :, None]
@@ -167,10 +189,15 @@ def test_adding_leaf_by_leaf_loses_no_carry() -> None:
 def test_generalized_dice_is_the_same_as_score_and_as_loss() -> None:
     x, y = np.array([0, 1, 1, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 1, 1, 1, 1])
     counts = overlap(x, y, num_classes=3)
-    loss = dice_any.dice_loss(counts, classes="foreground", average="micro", class_weight="square", smooth=0)
-    # class 1: I = 4, X = 4, Y = 7; class 2 is absent, with X = 3, and weighs as much: 2·4 / (11 + 3)
+    loss = dice_any.dice_loss(
+        counts, classes="foreground", average="micro", class_weight="square", smooth=0
+    )
+    # class 1: I = 4, X = 4, Y = 7; class 2 is absent, with X = 3, and weighs as much: 2·4 / (11 +
+    # 3)
     assert float(loss) == pytest.approx(1 - 4 / 7)
-    assert float(dice_any.generalized_dice_score(counts, classes="foreground")) == pytest.approx(4 / 7)
+    assert float(dice_any.generalized_dice_score(counts, classes="foreground")) == pytest.approx(
+        4 / 7
+    )
 
 
 def test_only_integers_and_slices_index() -> None:
@@ -181,11 +208,15 @@ def test_only_integers_and_slices_index() -> None:
 
 
 def test_selected_classes() -> None:
-    value = dice_any.overlap(np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 2, 0]), num_classes=3)
+    value = dice_any.overlap(
+        np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 2, 0]), num_classes=3
+    )
     assert value.select_classes((2, 0)).tp.tolist() == [2, 1]
     assert value.select_classes("foreground").tp.tolist() == [2, 2]
     for classes in ((), (3,), (-1,)):
-        with pytest.raises(ValueError, match="`classes` must name one or more of the classes 0 to 2"):
+        with pytest.raises(
+            ValueError, match="`classes` must name one or more of the classes 0 to 2"
+        ):
             value.select_classes(classes)
 
 
@@ -202,7 +233,12 @@ def test_a_few_elements_of_a_million_million_correlate_as_they_do() -> None:
     spread = Fraction((tp + fp) * (tn + fn) * (tp + fn) * (tn + fp))
     correlation = (tp * tn - fp * fn) / math.sqrt(spread)
     kappa = Fraction(2 * (tp * tn - fp * fn), (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn))
-    masks = {"kind": "hard", "form": "product", "by_class": False, "sums": [tp, tp + fp, tp + fn, n, 0]}
+    masks = {
+        "kind": "hard",
+        "form": "product",
+        "by_class": False,
+        "sums": [tp, tp + fp, tp + fn, n, 0],
+    }
     labels = {
         **masks,
         "by_class": True,
@@ -232,7 +268,11 @@ def test_value_and_grad_wants_a_loss() -> None:
 
 
 def test_unknown_kinds_and_forms_are_refused() -> None:
-    with pytest.raises(ValueError, match="`form` must be one of 'product', 'squared', 'minimum'; got 'banana'"):
+    with pytest.raises(
+        ValueError, match="`form` must be one of 'product', 'squared', 'minimum'; got 'banana'"
+    ):
         Overlap.zero(kind="exact", form="banana")
-    with pytest.raises(ValueError, match="`kind` must be one of 'hard', 'exact', 'plain'; got 'banana'"):
+    with pytest.raises(
+        ValueError, match="`kind` must be one of 'hard', 'exact', 'plain'; got 'banana'"
+    ):
         Overlap.from_dict(soft(1).to_dict() | {"kind": "banana"})

@@ -20,8 +20,19 @@ DOCUMENTED = ["counts", "losses", "registry", "scores", "sums", "arrays.tiles"]
 
 def test_import_loads_no_array_library() -> None:
     code = "import sys, dice_any; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"numpy", "torch", "jax", "dask", "cupy", "sparse", "array_api_strict", "numba"} & set(loaded)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {
+        "numpy",
+        "torch",
+        "jax",
+        "dask",
+        "cupy",
+        "sparse",
+        "array_api_strict",
+        "numba",
+    } & set(loaded)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
@@ -51,7 +62,12 @@ def test_a_vendored_copy_works_under_another_name(tmp_path: Path) -> None:
         "import sys; assert 'dice_any' not in sys.modules"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": "."}
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "."},
     )
     assert float(run.stdout) == pytest.approx(2 / 3)
 
@@ -92,7 +108,9 @@ def test_the_short_report_passes_and_fails(capsys: pytest.CaptureFixture[str]) -
     from dice_any.testing.__main__ import main
 
     assert main(["numpy"]) == 0
-    assert "numpy              pass 30 sums to the bit, 0 not, 0 left out" in capsys.readouterr().out
+    assert (
+        "numpy              pass 30 sums to the bit, 0 not, 0 left out" in capsys.readouterr().out
+    )
     assert main(["abacus"]) == 1
     assert "abacus             FAIL LookupError" in capsys.readouterr().out
 
@@ -103,6 +121,9 @@ def test_the_tests_of_all_go_over_all() -> None:
     conversions = {"dice_to_jaccard", "jaccard_to_dice"}
     assert set(kinds.SCORES) == set(dice_any.scores.__all__) - conversions
     assert set(kinds.LOSSES) == set(dice_any.losses.__all__)
-    named = {call.name.removeprefix("value_and_grad(").removesuffix(")") for call in kinds.of_everything()}
+    named = {
+        call.name.removeprefix("value_and_grad(").removesuffix(")")
+        for call in kinds.of_everything()
+    }
     counts = {"overlap", "confusion_matrix", "pairwise_overlap"}
     assert named == set(kinds.SCORES) | set(kinds.LOSSES) | counts

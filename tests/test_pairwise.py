@@ -1,6 +1,10 @@
-"""Every row of one matrix with every row of another: none at all, and rows longer than an overlap counts."""
+"""Every row of one matrix with every row of another: none at all, and rows longer than an overlap
+counts.
+"""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +23,9 @@ def test_no_pairs_keep_the_link_to_what_is_trained(form: str, rows: tuple[int, i
     loss.backward()
     assert X.grad is not None
     assert not X.grad.any()
-    shape = dice_any.dice_score(torch.compile(dice_any.pairwise_overlap, backend="eager")(X, Y, form=form)).shape
+    shape = dice_any.dice_score(
+        torch.compile(dice_any.pairwise_overlap, backend="eager")(X, Y, form=form)
+    ).shape
     assert shape == rows
 
 
@@ -28,7 +34,8 @@ def test_no_pairs_in_a_trace(exact: bool | None) -> None:
     jax = pytest.importorskip("jax")
     X, Y = jax.numpy.zeros((0, 4)), jax.numpy.ones((3, 4))  # noqa: N806
     for arrays in ((X, Y), (Y, X), (X, X)):
-        score = jax.jit(lambda X, Y: dice_any.dice_score(dice_any.pairwise_overlap(X, Y, exact=exact)))(*arrays)  # noqa: N803
+        overlap = partial(dice_any.pairwise_overlap, exact=exact)
+        score = jax.jit(lambda *rows: dice_any.dice_score(overlap(*rows)))(*arrays)  # noqa: B023
         assert score.shape == (len(arrays[0]), len(arrays[1]))
 
 
@@ -37,7 +44,9 @@ def test_rows_beyond_the_limit() -> None:
     rows = np.broadcast_to(np.array(True), (2, 2**32))
     for X, Y in ((rows, rows), (rows[:1], rows[:0]), (np.broadcast_to(0.5, rows.shape), rows)):  # noqa: N806
         for arguments in ({}, {"exact": False}, {"form": "minimum"}, {"backend": "reference"}):
-            with pytest.raises(ValueError, match=r"`X` must have fewer than 2\*\*32 elements .+; got 4294967296"):
+            with pytest.raises(
+                ValueError, match=r"`X` must have fewer than 2\*\*32 elements .+; got 4294967296"
+            ):
                 dice_any.pairwise_overlap(X, Y, **arguments)
 
 

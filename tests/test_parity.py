@@ -20,9 +20,14 @@ def test_scikit_learn_scores_of_classes(average: str | None) -> None:
         (dice_any.jaccard_score, metrics.jaccard_score),
         (dice_any.precision_score, metrics.precision_score),
         (dice_any.recall_score, metrics.recall_score),
-        (lambda *a, **k: dice_any.f_score(*a, beta=2, **k), lambda *a, **k: metrics.fbeta_score(*a, beta=2, **k)),
+        (
+            lambda *a, **k: dice_any.f_score(*a, beta=2, **k),
+            lambda *a, **k: metrics.fbeta_score(*a, beta=2, **k),
+        ),
     ):
-        assert ours(X, Y, num_classes=4, average=average) == pytest.approx(theirs(Y, X, average=average), rel=1e-12)
+        assert ours(X, Y, num_classes=4, average=average) == pytest.approx(
+            theirs(Y, X, average=average), rel=1e-12
+        )
 
 
 def test_scikit_learn_joint_scores() -> None:
@@ -41,10 +46,16 @@ def test_scikit_learn_joint_scores() -> None:
 def test_scipy_distances() -> None:
     distance = pytest.importorskip("scipy.spatial.distance")
     assert 1 - float(dice_any.dice_score(A, B)) == pytest.approx(distance.dice(A, B), rel=1e-12)
-    assert 1 - float(dice_any.jaccard_score(A, B)) == pytest.approx(distance.jaccard(A, B), rel=1e-12)
+    assert 1 - float(dice_any.jaccard_score(A, B)) == pytest.approx(
+        distance.jaccard(A, B), rel=1e-12
+    )
     soft = recipe.memberships(7, (2, 90), "float64")
-    assert 1 - float(dice_any.dice_score(*soft, form="minimum")) == pytest.approx(distance.braycurtis(*soft), rel=1e-12)
-    assert 1 - float(dice_any.cosine_score(*soft)) == pytest.approx(distance.cosine(*soft), abs=1e-12)
+    assert 1 - float(dice_any.dice_score(*soft, form="minimum")) == pytest.approx(
+        distance.braycurtis(*soft), rel=1e-12
+    )
+    assert 1 - float(dice_any.cosine_score(*soft)) == pytest.approx(
+        distance.cosine(*soft), abs=1e-12
+    )
     rows = recipe.masks(8, (6, 40)), recipe.masks(9, (5, 40))
     for name, score in (("dice", dice_any.dice_score), ("jaccard", dice_any.jaccard_score)):
         got = 1 - score(dice_any.pairwise_overlap(*rows))
@@ -56,4 +67,6 @@ def test_empty_sets_where_peers_differ() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     nothing = np.zeros(4, dtype=bool)
     assert np.isnan(dice_any.dice_score(nothing, nothing))
-    assert dice_any.dice_score(nothing, nothing, empty=0.0) == metrics.f1_score(nothing, nothing, zero_division=0)
+    assert dice_any.dice_score(nothing, nothing, empty=0.0) == metrics.f1_score(
+        nothing, nothing, zero_division=0
+    )

@@ -51,7 +51,9 @@ class KeepingKernel(Kernel):
     name = "keeping"
 
     def overlap_keeping(self, task, prediction, target, weight):
-        return self.overlap(task, prediction, target, weight), prediction.copy() if prediction.size > 1 else None
+        return self.overlap(
+            task, prediction, target, weight
+        ), prediction.copy() if prediction.size > 1 else None
 
     def overlap_vjp_over(self, task, kept, target, weight, cotangent):
         kept[...] = reference.overlap_vjp(task, kept, target, weight, cotangent)
@@ -76,7 +78,13 @@ class Shelf(ArrayLibrary):
         super().__init__("shelf", np)
 
 
-counting, wrong, keeping, hoarding, nameless = Kernel(), WrongKernel(), KeepingKernel(), HoardingKernel(), object()
+counting, wrong, keeping, hoarding, nameless = (
+    Kernel(),
+    WrongKernel(),
+    KeepingKernel(),
+    HoardingKernel(),
+    object(),
+)
 
 
 @pytest.fixture
@@ -84,7 +92,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     """Pretend that entry points are installed."""
 
     def put(*points: tuple[str, str, str]) -> None:
-        found = EntryPoints(EntryPoint(name, f"{__name__}:{value}", group) for group, name, value in points)
+        found = EntryPoints(
+            EntryPoint(name, f"{__name__}:{value}", group) for group, name, value in points
+        )
         monkeypatch.setattr(plugin_module, "entry_points", lambda: found)
         plugin_module.forget()
         monkeypatch.setattr(kernels, "_loaded", {})
@@ -130,7 +140,10 @@ def test_a_broken_kernel_breaks_only_who_asks_for_it(install, name: str) -> None
 
 
 def test_two_kernels_of_one_name(install, monkeypatch) -> None:
-    install(("dice_any.kernels.numpy", "counting", "counting"), ("dice_any.kernels.numpy", "counting", "wrong"))
+    install(
+        ("dice_any.kernels.numpy", "counting", "counting"),
+        ("dice_any.kernels.numpy", "counting", "wrong"),
+    )
     # two distributions may each bring an entry point of one name
     assert dice_any.overlap(X, Y).to_dict() == dice_any.overlap(X, Y, backend="reference").to_dict()
     with pytest.raises(LookupError, match="has a name that another installed kernel has too"):
@@ -138,8 +151,13 @@ def test_two_kernels_of_one_name(install, monkeypatch) -> None:
 
 
 def test_an_unknown_kernel_lists_the_known_ones(install) -> None:
-    install(("dice_any.kernels.numpy", "counting", "counting"), ("dice_any.kernels.torch", "other", "counting"))
-    with pytest.raises(LookupError, match=r"got 'abacus'. Known here: 'reference', 'counting', 'numba'\."):
+    install(
+        ("dice_any.kernels.numpy", "counting", "counting"),
+        ("dice_any.kernels.torch", "other", "counting"),
+    )
+    with pytest.raises(
+        LookupError, match=r"got 'abacus'. Known here: 'reference', 'counting', 'numba'\."
+    ):
         dice_any.overlap(X, Y, backend="abacus")
 
 
@@ -151,7 +169,9 @@ def test_the_kit_catches_a_wrong_kernel(install) -> None:
     backend = adapters.adapter("wrong")
     with pytest.raises(AssertionError):
         test_exact.test_every_form_and_type(backend, "float32", "product")
-    assert dice_any.dice_score(X, Y, backend="wrong") == dice_any.dice_score(X, Y, backend="reference")
+    assert dice_any.dice_score(X, Y, backend="wrong") == dice_any.dice_score(
+        X, Y, backend="reference"
+    )
 
 
 def test_an_array_library_is_taught_by_a_plugin(install) -> None:
@@ -163,10 +183,14 @@ def test_an_array_library_is_taught_by_a_plugin(install) -> None:
 
 def test_array_plugins_that_are_broken_or_double(install) -> None:
     install(("dice_any.arrays.shelf", "shelf", "missing_value"))
-    with pytest.raises(LookupError, match="The array plugin 'shelf' of .* does not load: AttributeError"):
+    with pytest.raises(
+        LookupError, match="The array plugin 'shelf' of .* does not load: AttributeError"
+    ):
         arrays.load_library("shelf")
     install(("dice_any.arrays.shelf", "one", "Shelf"), ("dice_any.arrays.shelf", "two", "Shelf"))
-    with pytest.raises(LookupError, match="Several plugins teach the array library 'shelf': 'one' of .*, 'two' of"):
+    with pytest.raises(
+        LookupError, match="Several plugins teach the array library 'shelf': 'one' of .*, 'two' of"
+    ):
         arrays.load_library("shelf")
 
 
@@ -200,7 +224,9 @@ def test_a_namespace_without_the_standards_functions_is_none() -> None:
         def __array_namespace__(self, api_version=None):
             return SimpleNamespace(sum=np.sum)
 
-    with pytest.raises(TypeError, match="`prediction` must be an array of a library that follows the Array API"):
+    with pytest.raises(
+        TypeError, match="`prediction` must be an array of a library that follows the Array API"
+    ):
         dice_any.dice_score(Almost(), Almost())
 
 

@@ -17,10 +17,16 @@ settings.load_profile("steady")
 FORMS = ["product", "squared", "minimum"]
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 6))
 memberships = SHAPES.flatmap(
-    lambda shape: st.tuples(*(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)) for _ in range(2)))
+    lambda shape: st.tuples(
+        *(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)) for _ in range(2))
+    )
 )
 masks = SHAPES.flatmap(lambda shape: st.tuples(*(arrays(np.bool_, shape) for _ in range(2))))
-maps = SHAPES.flatmap(lambda shape: st.tuples(*(arrays(np.uint8, shape, elements=st.integers(0, 3)) for _ in range(2))))
+maps = SHAPES.flatmap(
+    lambda shape: st.tuples(
+        *(arrays(np.uint8, shape, elements=st.integers(0, 3)) for _ in range(2))
+    )
+)
 
 
 def sums(*arguments, **keywords) -> list:
@@ -40,8 +46,12 @@ def test_scores_are_symmetric_and_between_0_and_1(pair, form) -> None:
 def test_dice_follows_from_jaccard(pair, form) -> None:
     j = jaccard_score(*pair, form=form)
     assume(not np.isnan(j))
-    assert dice_score(*pair, form=form) == pytest.approx(float(dice_any.jaccard_to_dice(j)), abs=1e-14)
-    assert dice_any.dice_to_jaccard(dice_any.jaccard_to_dice(j)) == pytest.approx(float(j), abs=1e-14)
+    assert dice_score(*pair, form=form) == pytest.approx(
+        float(dice_any.jaccard_to_dice(j)), abs=1e-14
+    )
+    assert dice_any.dice_to_jaccard(dice_any.jaccard_to_dice(j)) == pytest.approx(
+        float(j), abs=1e-14
+    )
 
 
 @given(masks)
@@ -62,14 +72,18 @@ def test_tversky_family(pair) -> None:
     for beta in (0.5, 2):
         square = beta**2
         expected = tversky(1 / (1 + square), square / (1 + square))
-        assert float(dice_any.f_score(counts, beta=beta)) == pytest.approx(expected, abs=1e-14, nan_ok=True)
+        assert float(dice_any.f_score(counts, beta=beta)) == pytest.approx(
+            expected, abs=1e-14, nan_ok=True
+        )
 
 
 @given(memberships)
 def test_minimum_form_is_ruzicka_and_bray_curtis(pair) -> None:
     x, y = (a.astype(np.float64) for a in pair)
     assume(x.sum() + y.sum() > 2.0**-40)  # sums below 2**-62 are 0
-    assert jaccard_score(x, y, form="minimum") == pytest.approx(np.minimum(x, y).sum() / np.maximum(x, y).sum(), abs=1e-12)
+    assert jaccard_score(x, y, form="minimum") == pytest.approx(
+        np.minimum(x, y).sum() / np.maximum(x, y).sum(), abs=1e-12
+    )
     bray_curtis = np.abs(x - y).sum() / (x + y).sum()
     assert dice_score(x, y, form="minimum") == pytest.approx(1 - bray_curtis, abs=1e-12)
 
@@ -87,7 +101,13 @@ def test_equality_is_not_best_in_the_product_form() -> None:
     assert dice_score(x, x) < dice_score(np.array([1.0, 1.0, 0.0]), x)
 
 
-@given(SHAPES.flatmap(lambda s: st.tuples(*(arrays(np.float32, s, elements=st.floats(0, 1, width=32)) for _ in "xyz"))))
+@given(
+    SHAPES.flatmap(
+        lambda s: st.tuples(
+            *(arrays(np.float32, s, elements=st.floats(0, 1, width=32)) for _ in "xyz")
+        )
+    )
+)
 def test_triangle_inequality_of_the_jaccard_distance(triple) -> None:
     x, y, z = triple
 
@@ -126,7 +146,9 @@ def test_weight_two_is_the_element_twice(pair, form) -> None:
     x, y = pair
     twice = sums(np.concatenate([x, x]), np.concatenate([y, y]), form=form)
     weighted = sums(x, y, form=form, weight=np.full((1, 1), 2.0))
-    units = [[limb[0] * 2**62 + limb[1] * 2**31 + limb[2] for limb in side] for side in (twice, weighted)]
+    units = [
+        [limb[0] * 2**62 + limb[1] * 2**31 + limb[2] for limb in side] for side in (twice, weighted)
+    ]
     # a term is rounded down once instead of twice
     assert all(0 <= b - a <= x.size for a, b in zip(*units, strict=True))
 
@@ -151,7 +173,10 @@ def test_label_maps_are_their_masks(pair) -> None:
 def test_relabelling_permutes_the_counts(pair) -> None:
     x, y = pair
     new = np.array([2, 0, 3, 1], dtype=np.uint8)
-    assert overlap(new[x], new[y], num_classes=4).tp[new].tolist() == overlap(x, y, num_classes=4).tp.tolist()
+    assert (
+        overlap(new[x], new[y], num_classes=4).tp[new].tolist()
+        == overlap(x, y, num_classes=4).tp.tolist()
+    )
 
 
 @given(masks)
@@ -166,7 +191,9 @@ def test_hard_is_soft_on_zeros_and_ones(pair) -> None:
 @given(maps)
 def test_micro_dice_over_all_classes_is_accuracy(pair) -> None:
     counts = overlap(*pair, num_classes=4)
-    assert dice_score(counts, average="micro") == pytest.approx(float(dice_any.accuracy_score(counts)), abs=1e-15)
+    assert dice_score(counts, average="micro") == pytest.approx(
+        float(dice_any.accuracy_score(counts)), abs=1e-15
+    )
 
 
 @given(memberships, st.sampled_from([0.25, 0.5]))
@@ -182,4 +209,6 @@ def test_duplication_changes_a_smoothed_loss() -> None:
     x, y = np.array([0.5, 1.0]), np.array([True, False])
     twice = dice_any.dice_loss(np.tile(x, 2), np.tile(y, 2))
     assert dice_any.dice_loss(x, y) != twice
-    assert dice_any.dice_loss(x, y, smooth=0) == dice_any.dice_loss(np.tile(x, 2), np.tile(y, 2), smooth=0)
+    assert dice_any.dice_loss(x, y, smooth=0) == dice_any.dice_loss(
+        np.tile(x, 2), np.tile(y, 2), smooth=0
+    )

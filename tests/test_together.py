@@ -31,7 +31,10 @@ def backends() -> list[Adapter]:
 
 
 def agree(backends: list[Adapter], function, *arrays, **arguments) -> None:
-    bits = {backend.name: backend.bits(backend.call(function, *arrays, **arguments)) for backend in backends}
+    bits = {
+        backend.name: backend.bits(backend.call(function, *arrays, **arguments))
+        for backend in backends
+    }
     assert all(answer == bits["numpy"] for answer in bits.values()), bits
 
 
@@ -52,7 +55,12 @@ def test_hard_scores(backends: list[Adapter], score) -> None:
 
 @pytest.mark.parametrize(
     "score",
-    [dice_any.accuracy_score, dice_any.cohen_kappa, dice_any.matthews_correlation, dice_any.generalized_dice_score],
+    [
+        dice_any.accuracy_score,
+        dice_any.cohen_kappa,
+        dice_any.matthews_correlation,
+        dice_any.generalized_dice_score,
+    ],
 )
 def test_joint_scores(backends: list[Adapter], score) -> None:
     x, y = recipe.labels(9, 500, 5, "uint8"), recipe.labels(11, 500, 5, "uint8")
@@ -69,13 +77,18 @@ def test_exact_losses(backends: list[Adapter], loss) -> None:
 def test_mixed_libraries_are_refused(backends: list[Adapter], first: str, second: str) -> None:
     makers = {backend.name: backend for backend in backends}
     names = {name: makers[name].library.name for name in (first, second)}
-    message = f"`target` must come from the same array library as `prediction`; got {names[second]} and {names[first]}"
+    message = (
+        f"`target` must come from the same array library as `prediction`; got {names[second]} and "
+        f"{names[first]}"
+    )
     with pytest.raises(TypeError, match=message):
         dice_any.dice_score(makers[first](recipe.masks(1, 5)), makers[second](recipe.masks(1, 5)))
 
 
 def test_overlaps_of_different_libraries_do_not_merge(backends: list[Adapter]) -> None:
-    numpy, torch = (backend.call(dice_any.overlap, *[recipe.masks(1, 5)] * 2) for backend in backends[:2])
+    numpy, torch = (
+        backend.call(dice_any.overlap, *[recipe.masks(1, 5)] * 2) for backend in backends[:2]
+    )
     with pytest.raises(TypeError, match="must come from one array library; got numpy and torch"):
         numpy + torch
     moved = dice_any.Overlap.from_dict(torch.to_dict())

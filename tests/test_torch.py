@@ -25,10 +25,14 @@ OTHERS = {
     "cross-entropy": partial(dice_any.dice_cross_entropy_loss, activation="softmax"),
     "focal": partial(dice_any.dice_focal_loss, activation="sigmoid", gamma=1.5),
     "lovasz": partial(dice_any.lovasz_loss, activation="softmax"),
-    "lovasz, pooled": partial(dice_any.lovasz_loss, activation="softmax", average="micro", class_weight="simple"),
+    "lovasz, pooled": partial(
+        dice_any.lovasz_loss, activation="softmax", average="micro", class_weight="simple"
+    ),
     "hinge": partial(dice_any.lovasz_loss, activation="hinge"),
     "centerline": partial(dice_any.centerline_dice_loss, activation="softmax", iterations=1),
-    "wasserstein": partial(dice_any.wasserstein_dice_loss, activation="softmax", distances=DISTANCES),
+    "wasserstein": partial(
+        dice_any.wasserstein_dice_loss, activation="softmax", distances=DISTANCES
+    ),
 }
 
 
@@ -62,7 +66,9 @@ def test_gradients(name: str, form: str, options: dict) -> None:
         z = torch.sigmoid(z)
     z.requires_grad_()
     y = labels(2, 5)
-    assert torch.autograd.gradcheck(lambda z: LOSSES[name](z, y, class_axis=1, form=form, **options), z)
+    assert torch.autograd.gradcheck(
+        lambda z: LOSSES[name](z, y, class_axis=1, form=form, **options), z
+    )
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -79,10 +85,14 @@ def test_gradients_of_the_others(name: str, options: dict) -> None:
     loss, options = OTHERS[name], dict(options)
     z, y = logits(2, 3, 4, 5, dtype=torch.float64).requires_grad_(), labels(2, 4, 5)
     if options.pop("weight", False):
-        options["weight"] = torch.rand(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+        options["weight"] = torch.rand(
+            2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(6)
+        )
     assert torch.autograd.gradcheck(lambda z: loss(z, y, class_axis=1, **options), z)
     (expected,) = torch.autograd.grad(loss(z, y, class_axis=1, **options), z)
-    closed = dice_any.value_and_grad(loss.func)(z, y, class_axis=1, **{**loss.keywords, **options})[1]
+    closed = dice_any.value_and_grad(loss.func)(z, y, class_axis=1, **{**loss.keywords, **options})[
+        1
+    ]
     assert torch.allclose(closed, expected, rtol=1e-9, atol=1e-15)
 
 
@@ -132,17 +142,23 @@ def test_transformations_of_the_others(name: str) -> None:
 @pytest.mark.parametrize("scale", [1, 1e4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-def test_gradients_are_finite_where_nothing_is(activation: str, dtype: torch.dtype, scale: float) -> None:
+def test_gradients_are_finite_where_nothing_is(
+    activation: str, dtype: torch.dtype, scale: float
+) -> None:
     z = (logits(2, 3, 6) * scale).to(dtype).requires_grad_()
     y = torch.full((2, 6), 9)
     for target, options in ((y, {"ignore_label": 9}), (torch.zeros_like(y), {})):
-        loss = dice_any.dice_loss(z, target, class_axis=1, activation=activation, smooth=0, **options)
+        loss = dice_any.dice_loss(
+            z, target, class_axis=1, activation=activation, smooth=0, **options
+        )
         (gradient,) = torch.autograd.grad(loss, z)
         assert torch.isfinite(loss)
         assert torch.isfinite(gradient).all()
         assert loss.dtype == torch.float32
     nothing = torch.zeros(4, requires_grad=True)
-    (gradient,) = torch.autograd.grad(dice_any.dice_loss(nothing, nothing.detach(), smooth=0), nothing)
+    (gradient,) = torch.autograd.grad(
+        dice_any.dice_loss(nothing, nothing.detach(), smooth=0), nothing
+    )
     assert gradient.tolist() == [0, 0, 0, 0]
 
 
@@ -159,15 +175,21 @@ def test_nan_at_ignored_elements_harms_no_gradient() -> None:
 
 def test_minimum_form_at_a_tie_pulls_by_half() -> None:
     x = torch.tensor([0.5, 0.2], dtype=torch.float64, requires_grad=True)
-    overlap = dice_any.overlap(x, torch.tensor([0.5, 0.9], dtype=torch.float64), form="minimum", exact=False)
+    overlap = dice_any.overlap(
+        x, torch.tensor([0.5, 0.9], dtype=torch.float64), form="minimum", exact=False
+    )
     (gradient,) = torch.autograd.grad(overlap.intersection, x)
     assert gradient.tolist() == [0.5, 1.0]
 
 
 COMPILED = {
     "loss": lambda z, y: dice_any.dice_loss(z, y, class_axis=1, activation="softmax", axis="space"),
-    "hard score": lambda z, y: dice_any.dice_score(z, y, class_axis=1, activation="argmax", average="macro"),
-    "soft score": lambda z, y: dice_any.jaccard_score(torch.sigmoid(z), torch.sigmoid(2 * z), class_axis=1),
+    "hard score": lambda z, y: dice_any.dice_score(
+        z, y, class_axis=1, activation="argmax", average="macro"
+    ),
+    "soft score": lambda z, y: dice_any.jaccard_score(
+        torch.sigmoid(z), torch.sigmoid(2 * z), class_axis=1
+    ),
     "label maps": lambda z, y: dice_any.recall_score(y, y.flip(0), num_classes=3),
 }
 
@@ -195,7 +217,12 @@ def test_compile_backward_in_a_fresh_process() -> None:
         "c = z.grad.clone(); z.grad = None; f(z, y).backward()\n"
         "print(torch.allclose(c, z.grad, atol=1e-7))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "True\n"
+    )
 
 
 def test_export() -> None:
@@ -214,7 +241,9 @@ def test_vmap_and_functional_gradients() -> None:
         return dice_any.dice_loss(z, y, class_axis=0, activation="softmax")
 
     each = torch.vmap(torch.func.grad(loss))(z, y)
-    assert torch.allclose(each, torch.stack([torch.func.grad(loss)(a, b) for a, b in zip(z, y, strict=True)]))
+    assert torch.allclose(
+        each, torch.stack([torch.func.grad(loss)(a, b) for a, b in zip(z, y, strict=True)])
+    )
     _, tangent = torch.func.jvp(lambda z: loss(z, y[0]), (z[0],), (torch.ones(3, 5),))
     assert abs(tangent) < 1e-6  # softmax does not see a constant
     scores = torch.vmap(lambda z, y: dice_any.dice_score(z > 0, y > 0))(z[:, 0], y)
@@ -228,7 +257,9 @@ def test_meta_tensors_have_shapes_only() -> None:
 
 
 def test_devices_must_agree() -> None:
-    with pytest.raises(ValueError, match="`target` must be on the same device as `prediction`; got meta and cpu"):
+    with pytest.raises(
+        ValueError, match="`target` must be on the same device as `prediction`; got meta and cpu"
+    ):
         dice_any.dice_score(torch.zeros(3), torch.zeros(3, device="meta"))
 
 
@@ -281,15 +312,23 @@ def test_square_roots_are_rounded_correctly() -> None:
 
     from dice_any.arrays import load_library
 
-    values = torch.rand(20_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1e12
-    values = torch.cat([values, torch.tensor([0.0, 1.0, 4.0, 2.0**100, 2.0**-100], dtype=torch.float64)])
-    assert load_library("torch").sqrt(values).tolist() == [math.sqrt(value) for value in values.tolist()]
+    values = (
+        torch.rand(20_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1e12
+    )
+    values = torch.cat(
+        [values, torch.tensor([0.0, 1.0, 4.0, 2.0**100, 2.0**-100], dtype=torch.float64)]
+    )
+    assert load_library("torch").sqrt(values).tolist() == [
+        math.sqrt(value) for value in values.tolist()
+    ]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("axis", [None, "space"])
 def test_plain_sums_and_gradients_of_many_tiles(threads: int, axis: str | None) -> None:
-    """Large enough for several tiles; expected values come from PyTorch's own operations, in float64."""
+    """Large enough for several tiles; expected values come from PyTorch's own operations, in
+    float64.
+    """
     z, y = logits(2, 3, 40, 50, 100).requires_grad_(), labels(2, 40, 50, 100)
     expected_z = z.detach().double().requires_grad_()
     p, t = expected_z.softmax(1), torch.nn.functional.one_hot(y, 3).movedim(-1, 1)
@@ -299,7 +338,9 @@ def test_plain_sums_and_gradients_of_many_tiles(threads: int, axis: str | None) 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        loss = dice_any.dice_loss(z, y, class_axis=1, axis=axis, activation="softmax", backend="reference")
+        loss = dice_any.dice_loss(
+            z, y, class_axis=1, axis=axis, activation="softmax", backend="reference"
+        )
         loss.backward()
         assert torch.get_num_threads() == threads
     finally:
@@ -307,7 +348,14 @@ def test_plain_sums_and_gradients_of_many_tiles(threads: int, axis: str | None) 
     assert torch.allclose(loss.double(), expected.mean(), rtol=1e-6, atol=0)
     assert torch.allclose(z.grad.double(), expected_z.grad, rtol=1e-4, atol=1e-12)
     with torch.inference_mode():
-        value = dice_any.dice_loss(z.detach().clone(), y, class_axis=1, axis=axis, activation="softmax", backend="reference")
+        value = dice_any.dice_loss(
+            z.detach().clone(),
+            y,
+            class_axis=1,
+            axis=axis,
+            activation="softmax",
+            backend="reference",
+        )
     assert torch.allclose(value, loss, rtol=1e-6)
 
 
@@ -344,20 +392,25 @@ def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
 @pytest.mark.parametrize("loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_classes_with_weights_of_their_own(activation: str, loss: Any) -> None:
-    """What weighs nothing may be NaN: a class by itself, with softmax an element that no class weighs in; as NumPy says."""
+    """What weighs nothing may be NaN: a class by itself, with softmax an element that no class
+    weighs in; as NumPy says.
+    """
     torch.manual_seed(0)
     z, y = torch.randn(2, 3, 50), torch.softmax(torch.randn(2, 3, 50), 1)
     weight = (torch.rand(2, 3, 50) > 0.3).float()
     weight[:, :, :5] = 0.0
     nothing = weight == 0
-    z[nothing if activation == "sigmoid" else nothing.all(1, keepdim=True).expand_as(z)] = float("nan")
+    z[nothing if activation == "sigmoid" else nothing.all(1, keepdim=True).expand_as(z)] = float(
+        "nan"
+    )
     z.requires_grad_()
     options = {"class_axis": 1, "activation": activation, "backend": "reference"}
     value = loss(z, y, weight=weight, **options)
     gradient = torch.autograd.grad(value, z)[0]
     arrays = (a.detach().numpy() for a in (z, y))
     expected, slope = dice_any.value_and_grad(loss)(*arrays, weight=weight.numpy(), **options)
-    assert np.isfinite(expected) and np.isfinite(slope).all()
+    assert np.isfinite(expected)
+    assert np.isfinite(slope).all()
     assert value.item() == pytest.approx(float(expected), rel=1e-6)
     torch.testing.assert_close(gradient, torch.from_numpy(slope), rtol=1e-5, atol=1e-8)
 
@@ -370,7 +423,9 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss, dice_any.matthews_loss])
+@pytest.mark.parametrize(
+    "loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss, dice_any.matthews_loss]
+)
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_memory_layouts_have_one_gradient(layout: str, activation: str, loss: Any) -> None:
@@ -379,18 +434,23 @@ def test_memory_layouts_have_one_gradient(layout: str, activation: str, loss: An
     plain = strange.detach().contiguous().requires_grad_()
     y = torch.randint(-1, 4, (3, 40, 50))
     values = [
-        loss(z, y, class_axis=1, activation=activation, ignore_label=-1, backend="reference") for z in (strange, plain)
+        loss(z, y, class_axis=1, activation=activation, ignore_label=-1, backend="reference")
+        for z in (strange, plain)
     ]
     gradients = torch.autograd.grad(values[0], strange)[0], torch.autograd.grad(values[1], plain)[0]
     torch.testing.assert_close(values[0], values[1], rtol=1e-6, atol=0)
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
-    assert gradients[0].is_contiguous(memory_format=torch.channels_last) == (layout == "channels last")
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last) == (
+        layout == "channels last"
+    )
 
 
 @pytest.mark.parametrize("loss", ["dice_loss", "dice_cross_entropy_loss"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_a_training_step_takes_the_memory_of_the_gradient(activation: str, loss: str) -> None:
-    """Beyond the logits, forward and backward need the gradient and a few tiles: at most 1.3 times the logits."""
+    """Beyond the logits, forward and backward need the gradient and a few tiles: at most 1.3 times
+    the logits.
+    """
     import subprocess
     import sys
 
@@ -407,23 +467,34 @@ step(z, y)
 extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 print(extra / (z.numel() * 4))
 """
-    ratio = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    ratio = float(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
     assert ratio <= 1.3
 
 
 def test_a_logit_of_zero_is_pulled() -> None:
-    """A head that starts at zero must learn, also where automatic differentiation goes through the sigmoid."""
+    """A head that starts at zero must learn, also where automatic differentiation goes through the
+    sigmoid.
+    """
     y = torch.tensor([True, False, True])
 
     def loss(z: torch.Tensor) -> torch.Tensor:
         return dice_any.dice_loss(z, y, activation="sigmoid")
 
-    expected = dice_any.value_and_grad(dice_any.dice_loss)(torch.zeros(3), y, activation="sigmoid")[1]
+    expected = dice_any.value_and_grad(dice_any.dice_loss)(torch.zeros(3), y, activation="sigmoid")[
+        1
+    ]
     assert (expected != 0).all()
     assert torch.allclose(torch.func.grad(loss)(torch.zeros(3)), expected)
 
 
 def test_vmap_over_the_target_alone() -> None:
-    x, y = torch.rand(4, 40_000, generator=torch.Generator().manual_seed(5)), torch.rand(3, 4, 40_000)
+    x, y = (
+        torch.rand(4, 40_000, generator=torch.Generator().manual_seed(5)),
+        torch.rand(3, 4, 40_000),
+    )
     mapped = torch.func.vmap(lambda y: dice_any.dice_score(x, y, axis=1))(y)
     assert torch.equal(mapped, torch.stack([dice_any.dice_score(x, each, axis=1) for each in y]))

@@ -26,7 +26,8 @@ def answers(call: kinds.Call) -> list[Any]:
 
 def same(got: list[Any], expected: list[Any]) -> bool:
     return all(
-        a.dtype == b.dtype and torch.equal(a.nan_to_num(9), b.nan_to_num(9)) for a, b in zip(got, expected, strict=True)
+        a.dtype == b.dtype and torch.equal(a.nan_to_num(9), b.nan_to_num(9))
+        for a, b in zip(got, expected, strict=True)
     )
 
 
@@ -108,7 +109,9 @@ def test_compiled(cast: str, name: str) -> None:
 def test_compiled_scores() -> None:
     torch._dynamo.reset()
     compiled = torch.compile(
-        lambda x, y: dice_any.dice_score(dice_any.pairwise_overlap(x, y)), fullgraph=True, backend="aot_eager"
+        lambda x, y: dice_any.dice_score(dice_any.pairwise_overlap(x, y)),
+        fullgraph=True,
+        backend="aot_eager",
     )
     x, y = torch.rand(3, 900) > 0.5, torch.rand(4, 900) > 0.5
     expected = dice_any.dice_score(dice_any.pairwise_overlap(x, y))
@@ -122,7 +125,9 @@ def test_counts_beyond_half_precision() -> None:
     for cast in ("bfloat16", "float16"):
         with autocast(cast):
             assert dice_any.pairwise_overlap(x, x).intersection.tolist() == [[70_001, 70_001]] * 2
-            assert dice_any.jaccard_score(dice_any.pairwise_overlap(x, x)).tolist() == [[1.0, 1.0]] * 2
+            assert (
+                dice_any.jaccard_score(dice_any.pairwise_overlap(x, x)).tolist() == [[1.0, 1.0]] * 2
+            )
 
 
 def test_inside_of_an_export() -> None:

@@ -1,4 +1,6 @@
-"""Every loss, differentiated in every way that PyTorch has: once, twice, and where it must not be."""
+"""Every loss, differentiated in every way that PyTorch has: once, twice, and where it must not
+be.
+"""
 
 from __future__ import annotations
 
@@ -62,12 +64,21 @@ def test_slopes_at_the_ends(name: str, activation: str | None) -> None:
                         continue  # the unit vectors make temporaries that take long to round
                     got = differentiate(function, prediction).detach().double().numpy()
                     scale = max(abs(expected).max(), 1e-2)
-                    assert got == pytest.approx(expected, rel=0, abs=precision * scale), (case, dtype, way, gamma)
+                    assert got == pytest.approx(expected, rel=0, abs=precision * scale), (
+                        case,
+                        dtype,
+                        way,
+                        gamma,
+                    )
 
 
-@pytest.mark.parametrize("name", ["dice_focal_loss", "dice_cross_entropy_loss", "matthews_loss", "lovasz_loss"])
+@pytest.mark.parametrize(
+    "name", ["dice_focal_loss", "dice_cross_entropy_loss", "matthews_loss", "lovasz_loss"]
+)
 def test_compiled_slopes_at_the_ends(name: str) -> None:
-    given = loss(name, activation="softmax", **({"gamma": 0.5} if name == "dice_focal_loss" else {}))
+    given = loss(
+        name, activation="softmax", **({"gamma": 0.5} if name == "dice_focal_loss" else {})
+    )
     torch._dynamo.reset()
     compiled = torch.compile(given, fullgraph=True, backend="aot_eager")
     for case, (x, y) in every_loss.ends(name, "softmax").items():
@@ -80,7 +91,7 @@ def test_compiled_slopes_at_the_ends(name: str) -> None:
         assert prediction.grad.numpy() == pytest.approx(expected, rel=0, abs=2e-5 * scale), case
 
 
-# -- second derivatives ------------------------------------------------------------------------------------------------
+# -- second derivatives ----------------------------------------------------------------------------
 
 
 def product(hessian: Any, v: Any) -> Any:
@@ -170,17 +181,25 @@ def test_second_derivatives(name: str, activation: str | None) -> None:
             if straight and way in ("meta-learning", "dual numbers"):
                 continue  # PyTorch says that a constant does not require grad
             got = SECOND[way](function, x, v).detach().numpy()
-            assert got == pytest.approx(expected, rel=0, abs=1e-6 * abs(expected).max()), (way, options)
+            assert got == pytest.approx(expected, rel=0, abs=1e-6 * abs(expected).max()), (
+                way,
+                options,
+            )
 
 
 def test_second_derivatives_of_a_soft_target_too() -> None:
     shape = (2, 3, 4)
-    x, t, _, _ = (torch.asarray(recipe.memberships(seed, shape, "float64") * 0.8 + 0.1) for seed in (1, 2, 3, 4))
+    x, t, _, _ = (
+        torch.asarray(recipe.memberships(seed, shape, "float64") * 0.8 + 0.1)
+        for seed in (1, 2, 3, 4)
+    )
     for name in every_loss.OF_SUMS:
         if name in every_loss.COMPOUND:
             continue
         given = loss(name)
-        assert autograd.gradgradcheck(given, (x.clone().requires_grad_(), t.clone().requires_grad_()))
+        assert autograd.gradgradcheck(
+            given, (x.clone().requires_grad_(), t.clone().requires_grad_())
+        )
         assert autograd.gradgradcheck(lambda x: given(x, t), x.clone().requires_grad_())  # noqa: B023
 
 
@@ -215,14 +234,20 @@ def test_second_derivatives_of_many_tiles(backend: str) -> None:
     def function(x: Any) -> Any:
         return dice_any.dice_loss(x, y, class_axis=1, activation="softmax", backend=backend)
 
-    expected = func.jvp(func.grad(lambda x: dice_any.dice_loss(x, y, class_axis=1, activation="softmax")), (x,), (v,))[1]
+    expected = func.jvp(
+        func.grad(lambda x: dice_any.dice_loss(x, y, class_axis=1, activation="softmax")),
+        (x,),
+        (v,),
+    )[1]
     assert torch.allclose(by_meta_learning(function, x, v), expected, rtol=1e-9, atol=1e-18)
 
 
 def test_a_step_without_a_graph_is_the_closed_form() -> None:
     """Nothing is recomputed where nobody differentiates again."""
     z, y = torch.randn(1, 3, 9, dtype=torch.float64), torch.randint(0, 3, (1, 9))
-    expected = dice_any.value_and_grad(dice_any.dice_loss)(z, y, class_axis=1, activation="softmax")[1]
+    expected = dice_any.value_and_grad(dice_any.dice_loss)(
+        z, y, class_axis=1, activation="softmax"
+    )[1]
     seen = []
     library = dice_any.arrays.library_of(z)
     softmax = library.softmax
@@ -237,9 +262,15 @@ def test_a_step_without_a_graph_is_the_closed_form() -> None:
     assert not seen
 
 
-# -- where a derivative would be silently 0 ----------------------------------------------------------------------------
+# -- where a derivative would be silently 0 --------------------------------------------------------
 
-EXACT = ["dice_loss", "jaccard_loss", "matthews_loss", "centerline_dice_loss", "wasserstein_dice_loss"]
+EXACT = [
+    "dice_loss",
+    "jaccard_loss",
+    "matthews_loss",
+    "centerline_dice_loss",
+    "wasserstein_dice_loss",
+]
 
 
 def dual_loss(function: Callable[..., Any], x: Any) -> Any:
@@ -255,7 +286,9 @@ FORBIDDEN = {
     "grad of vmap": lambda f, x: func.grad(lambda x: torch.vmap(f)(x[None]).sum())(x),
     "vmap of a leaf": lambda f, x: torch.vmap(f)(x.clone()[None].requires_grad_()),
     "compiled grad": lambda f, x: torch.compile(func.grad(f), backend="aot_eager")(x),
-    "compiled jvp": lambda f, x: torch.compile(lambda x: func.jvp(f, (x,), (x,)), backend="aot_eager")(x),
+    "compiled jvp": lambda f, x: torch.compile(
+        lambda x: func.jvp(f, (x,), (x,)), backend="aot_eager"
+    )(x),
     "compiled leaf": lambda f, x: torch.compile(f, backend="aot_eager")(x.clone().requires_grad_()),
 }
 
@@ -268,7 +301,9 @@ def test_an_exact_loss_has_no_silent_gradient(name: str, way: str) -> None:
     x, y = torch.rand(2, 3, 4, 5, dtype=torch.float64), torch.randint(0, 3, (2, 4, 5))
     given = loss(name, exact=True)
     torch._dynamo.reset()
-    with pytest.raises(ValueError, match=r"`exact` must be None or False .* got True\. .* `value_and_grad`"):
+    with pytest.raises(
+        ValueError, match=r"`exact` must be None or False .* got True\. .* `value_and_grad`"
+    ):
         FORBIDDEN[way](lambda x: given(x, y), x)
     soft = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     with pytest.raises(ValueError, match="`exact` must be None or False"):
@@ -284,7 +319,9 @@ def test_an_exact_loss_that_nobody_differentiates(name: str) -> None:
         assert torch.equal(given(x.clone().requires_grad_(), y), value)
     assert torch.equal(given(x.clone().requires_grad_().detach(), y), value)
     each = torch.vmap(lambda x, y: given(x[None], y[None]))(x, y)
-    assert torch.allclose(each, torch.stack([given(a[None], b[None]) for a, b in zip(x, y, strict=True)]))
+    assert torch.allclose(
+        each, torch.stack([given(a[None], b[None]) for a, b in zip(x, y, strict=True)])
+    )
     closed = dice_any.value_and_grad(given)
     assert torch.equal(closed(x.clone().requires_grad_(), y)[0], value)
     plain = dice_any.value_and_grad(loss(name))(x, y)[1]
@@ -311,7 +348,8 @@ def test_metrics_of_what_is_trained_stay_allowed() -> None:
 def test_nobody_differentiates_through_the_closed_form(way: str) -> None:
     x, y = torch.rand(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
     closed = dice_any.value_and_grad(dice_any.dice_loss)
-    with pytest.raises(ValueError, match="must not be differentiated through `value_and_grad`.* detach them"):  # noqa: PT012
+    message = "must not be differentiated through `value_and_grad`.* detach them"
+    with pytest.raises(ValueError, match=message):  # noqa: PT012
         if way == "hessian":
             func.jacrev(lambda x: closed(x, y, class_axis=1)[1])(x)
         else:

@@ -1,4 +1,6 @@
-"""Every dtype of PyTorch in every place: the answer of a dtype that computes, whatever its own lacks."""
+"""Every dtype of PyTorch in every place: the answer of a dtype that computes, whatever its own
+lacks.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import dice_any
 
 torch = pytest.importorskip("torch")
 
-INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64]
+INTEGERS = [
+    torch.uint8,
+    torch.int8,
+    torch.int16,
+    torch.int32,
+    torch.int64,
+    torch.uint16,
+    torch.uint32,
+    torch.uint64,
+]
 NARROW = [getattr(torch, name) for name in dir(torch) if name.startswith("float8")]
 FLOATING = [torch.float16, torch.bfloat16, torch.float32, torch.float64, *NARROW]
 X = torch.rand(3, 8, generator=torch.Generator().manual_seed(0))

@@ -18,7 +18,9 @@ modules = pytest.importorskip("dice_any.torch")
 
 def example() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(4, 3, 8, 8, generator=generator), torch.randint(0, 3, (4, 8, 8), generator=generator)
+    return torch.randn(4, 3, 8, 8, generator=generator), torch.randint(
+        0, 3, (4, 8, 8), generator=generator
+    )
 
 
 MODULES = {
@@ -33,7 +35,10 @@ MODULES = {
     "DiceCrossEntropyLoss": (dice_any.dice_cross_entropy_loss, {"cross_entropy_weight": 0.5}),
     "LovaszLoss": (dice_any.lovasz_loss, {"absent": "skip"}),
     "CenterlineDiceLoss": (dice_any.centerline_dice_loss, {"iterations": 1}),
-    "WassersteinDiceLoss": (dice_any.wasserstein_dice_loss, {"distances": [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]}),
+    "WassersteinDiceLoss": (
+        dice_any.wasserstein_dice_loss,
+        {"distances": [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]},
+    ),
     "DiceFocalLoss": (dice_any.dice_focal_loss, {"gamma": 1.0}),
 }
 
@@ -56,15 +61,23 @@ def test_every_loss_has_a_module() -> None:
 
 def test_class_weights_move_with_the_module() -> None:
     z, y = example()
-    module = modules.DiceLoss(class_axis=1, activation="softmax", class_weight=torch.tensor([1.0, 2.0, 0.5]))
+    module = modules.DiceLoss(
+        class_axis=1, activation="softmax", class_weight=torch.tensor([1.0, 2.0, 0.5])
+    )
     assert module.to("meta").class_weight.device.type == "meta"
-    module = modules.DiceLoss(class_axis=1, activation="softmax", class_weight=torch.tensor([1.0, 2.0, 0.5]))
-    expected = dice_any.dice_loss(z, y, class_axis=1, activation="softmax", class_weight=[1.0, 2.0, 0.5])
+    module = modules.DiceLoss(
+        class_axis=1, activation="softmax", class_weight=torch.tensor([1.0, 2.0, 0.5])
+    )
+    expected = dice_any.dice_loss(
+        z, y, class_axis=1, activation="softmax", class_weight=[1.0, 2.0, 0.5]
+    )
     assert torch.equal(module(z, y), expected)
 
 
 def test_mistakes_are_told_when_the_module_is_made() -> None:
-    with pytest.raises(TypeError, match="`smoothing` must be an argument of `dice_loss`; .* Known are .* smooth"):
+    with pytest.raises(
+        TypeError, match="`smoothing` must be an argument of `dice_loss`; .* Known are .* smooth"
+    ):
         modules.DiceLoss(smoothing=1)
     with pytest.raises(TypeError, match="`alpha` must be given to TverskyLoss"):
         modules.TverskyLoss(beta=0.5)
@@ -73,9 +86,16 @@ def test_mistakes_are_told_when_the_module_is_made() -> None:
 def test_a_module_that_becomes_half_keeps_its_arguments() -> None:
     z, y = example()
     weights = torch.tensor([1.0, 0.3, 0.7])
-    module = modules.DiceLoss(class_axis=1, activation="softmax", class_weight=weights, weight=torch.rand(4, 8, 8))
+    module = modules.DiceLoss(
+        class_axis=1, activation="softmax", class_weight=weights, weight=torch.rand(4, 8, 8)
+    )
     expected = module(z, y)
-    for change in (torch.nn.Module.half, torch.nn.Module.bfloat16, lambda m: m.to(torch.float16), torch.nn.Module.double):
+    for change in (
+        torch.nn.Module.half,
+        torch.nn.Module.bfloat16,
+        lambda m: m.to(torch.float16),
+        torch.nn.Module.double,
+    ):
         changed = change(copy.deepcopy(module))
         assert changed.class_weight.dtype == torch.float32
         assert torch.equal(changed(z, y), expected)
@@ -101,7 +121,7 @@ def test_modules_travel(name: str) -> None:
         module(z, y, None)
 
 
-# -- deep supervision --------------------------------------------------------------------------------------------------
+# -- deep supervision ------------------------------------------------------------------------------
 
 SOFTMAX = {"class_axis": 1, "activation": "softmax"}
 
@@ -110,7 +130,9 @@ def outputs(*lengths: int) -> list[torch.Tensor]:
     return [torch.randn(4, 3, n, n, generator=torch.Generator().manual_seed(n)) for n in lengths]
 
 
-def weighted_mean(losses: list[torch.Tensor], weights: tuple[float, ...] = (1, 0.5, 0.25)) -> torch.Tensor:
+def weighted_mean(
+    losses: list[torch.Tensor], weights: tuple[float, ...] = (1, 0.5, 0.25)
+) -> torch.Tensor:
     return sum(loss * w for loss, w in zip(losses, weights, strict=True)) / sum(weights)
 
 
@@ -119,7 +141,11 @@ def resized(target: torch.Tensor, *shape: int) -> torch.Tensor:
     front = target.shape[: target.ndim - len(shape)]
     rows = target.reshape(1, -1, *target.shape[target.ndim - len(shape) :])
     rows = rows if target.is_floating_point() else rows.float()
-    return torch.nn.functional.interpolate(rows, size=shape, mode="nearest-exact").reshape(*front, *shape).to(target.dtype)
+    return (
+        torch.nn.functional.interpolate(rows, size=shape, mode="nearest-exact")
+        .reshape(*front, *shape)
+        .to(target.dtype)
+    )
 
 
 def test_deep_supervision() -> None:
@@ -127,14 +153,18 @@ def test_deep_supervision() -> None:
     loss = modules.DiceLoss(**SOFTMAX)
     predictions = outputs(8, 4, 2)
     halves = y[:, 1::2, 1::2], y[:, 2::4, 2::4]  # the nearest to the middle of each larger pixel
-    expected = weighted_mean([loss(p, target) for p, target in zip(predictions, (y, *halves), strict=True)])
+    expected = weighted_mean(
+        [loss(p, target) for p, target in zip(predictions, (y, *halves), strict=True)]
+    )
     criterion = modules.DeepSupervision(loss)
     assert torch.equal(criterion(predictions, y), expected)
     assert torch.equal(criterion(tuple(predictions), y), expected)
     assert torch.equal(criterion(predictions, [y, *halves]), expected)
     one_hot = torch.nn.functional.one_hot(y, 3).movedim(-1, 1).bool()
     assert torch.allclose(criterion(predictions, one_hot), expected)
-    assert torch.equal(modules.DeepSupervision(loss, weights=[1, 0.5, 0.25])(predictions, y), expected)
+    assert torch.equal(
+        modules.DeepSupervision(loss, weights=[1, 0.5, 0.25])(predictions, y), expected
+    )
     assert torch.equal(pickle.loads(pickle.dumps(criterion))(predictions, y), expected)
 
 
@@ -144,7 +174,9 @@ def test_one_tensor_is_one_output() -> None:
     assert torch.equal(modules.DeepSupervision(loss)(z, y), loss(z, y))
     assert torch.equal(modules.DeepSupervision(loss, weights=[1, 1, 1])(z, y), loss(z, y))
     weight = torch.rand(4, 8, 8)
-    assert torch.equal(modules.DeepSupervision(loss)(z, y, weight=weight), loss(z, y, weight=weight))
+    assert torch.equal(
+        modules.DeepSupervision(loss)(z, y, weight=weight), loss(z, y, weight=weight)
+    )
 
 
 LOSSES = {
@@ -161,7 +193,10 @@ def test_a_stack_of_outputs_is_refused(name: str) -> None:
     stack = torch.stack(outputs(8, 8), dim=1)
     options = SOFTMAX if name == "argument of the call" else {}
     criterion = modules.DeepSupervision(LOSSES[name])
-    message = r"got a tensor of shape \(4, 2, 3, 8, 8\) for a target of shape \(4, 8, 8\)\. .*`predictions\.unbind\(1\)`"
+    message = (
+        r"got a tensor of shape \(4, 2, 3, 8, 8\) for a target of shape \(4, 8, 8\)\. "
+        r".*`predictions\.unbind\(1\)`"
+    )
     with pytest.raises(ValueError, match=message):
         criterion(stack, y, **options)
     heads = stack.unbind(1)
@@ -171,7 +206,9 @@ def test_a_stack_of_outputs_is_refused(name: str) -> None:
 
 def test_a_stack_is_refused_beside_a_target_of_memberships() -> None:
     stack = torch.rand(4, 2, 3, 8, 8)
-    with pytest.raises(ValueError, match=r"`predictions\.unbind\(1\)`, and a label map must be of integers"):
+    with pytest.raises(
+        ValueError, match=r"`predictions\.unbind\(1\)`, and a label map must be of integers"
+    ):
         modules.DeepSupervision(modules.DiceLoss(class_axis=1))(stack, stack[:, 0] > 0.5)
     with pytest.raises(ValueError, match="unbind"):  # without classes
         modules.DeepSupervision(modules.DiceLoss())(torch.rand(4, 2, 8, 8), torch.rand(4, 8, 8))
@@ -180,7 +217,9 @@ def test_a_stack_is_refused_beside_a_target_of_memberships() -> None:
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["labels", "memberships"])
 @pytest.mark.parametrize("class_axis", [0, 1, -1, None])
-def test_the_class_axis_may_be_anywhere_or_nowhere(class_axis: int | None, kind: str, ndim: int) -> None:
+def test_the_class_axis_may_be_anywhere_or_nowhere(
+    class_axis: int | None, kind: str, ndim: int
+) -> None:
     if class_axis is None and kind == "labels":
         pytest.skip("label maps have classes")
     generator = torch.Generator().manual_seed(ndim)
@@ -194,12 +233,17 @@ def test_the_class_axis_may_be_anywhere_or_nowhere(class_axis: int | None, kind:
     small = resized(target, *coarse)
 
     def placed(array: torch.Tensor) -> torch.Tensor:
-        return array.movedim(1, class_axis) if class_axis is not None and array.ndim == fine.ndim else array
+        return (
+            array.movedim(1, class_axis)
+            if class_axis is not None and array.ndim == fine.ndim
+            else array
+        )
 
     fine, rough, target, small = map(placed, (fine, rough, target, small))
     options = {"class_axis": class_axis, "activation": "sigmoid"}
     expected = weighted_mean(
-        [dice_any.dice_loss(fine, target, **options), dice_any.dice_loss(rough, small, **options)], (1, 0.5)
+        [dice_any.dice_loss(fine, target, **options), dice_any.dice_loss(rough, small, **options)],
+        (1, 0.5),
     )
     for criterion, given in (
         (modules.DeepSupervision(modules.DiceLoss(**options)), {}),
@@ -224,11 +268,14 @@ def test_nearest_is_that_of_interpolate(old: int) -> None:
     for new in range(1, 60):
         for dtype in (torch.int64, torch.uint8, torch.float16, torch.float32, torch.float64):
             given = target.to(dtype)
-            assert torch.equal(modules._nearest(given, torch.zeros(1, 3, new), 1), resized(given, new))
+            assert torch.equal(
+                modules._nearest(given, torch.zeros(1, 3, new), 1), resized(given, new)
+            )
 
 
 @pytest.mark.parametrize(
-    "dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int32, torch.bool]
+    "dtype",
+    [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int32, torch.bool],
 )
 def test_targets_of_every_type_are_resized(dtype: torch.dtype) -> None:
     target = torch.arange(12).reshape(1, 12).remainder(2).to(dtype)
@@ -243,14 +290,19 @@ def test_pixel_weights_follow_the_target() -> None:
     predictions, weight = outputs(8, 4), torch.rand(4, 8, 8)
     small = weight[:, 1::2, 1::2]
     expected = weighted_mean(
-        [loss(predictions[0], y, weight=weight), loss(predictions[1], y[:, 1::2, 1::2], weight=small)], (1, 0.5)
+        [
+            loss(predictions[0], y, weight=weight),
+            loss(predictions[1], y[:, 1::2, 1::2], weight=small),
+        ],
+        (1, 0.5),
     )
     criterion = modules.DeepSupervision(loss)
     assert torch.equal(criterion(predictions, y, weight=weight), expected)
     assert torch.equal(criterion(predictions, y, weight=[weight, small]), expected)
     rows = torch.rand(4, 1, 1)  # one for each sample, whatever the resolution
     expected = weighted_mean(
-        [loss(predictions[0], y, weight=rows), loss(predictions[1], y[:, 1::2, 1::2], weight=rows)], (1, 0.5)
+        [loss(predictions[0], y, weight=rows), loss(predictions[1], y[:, 1::2, 1::2], weight=rows)],
+        (1, 0.5),
     )
     assert torch.equal(criterion(predictions, y, weight=rows), expected)
 
@@ -260,13 +312,17 @@ def test_an_output_of_weight_zero_is_left_out() -> None:
     predictions = outputs(8, 4)
     predictions[1] = predictions[1] * torch.nan
     loss = modules.DiceLoss(**SOFTMAX)
-    assert torch.equal(modules.DeepSupervision(loss, weights=[2, 0])(predictions, y), loss(predictions[0], y))
+    assert torch.equal(
+        modules.DeepSupervision(loss, weights=[2, 0])(predictions, y), loss(predictions[0], y)
+    )
 
 
 def test_samples_are_never_resized() -> None:
     _, y = example()
     with pytest.raises(ValueError, match="`target` must have the prediction's shape"):
-        modules.DeepSupervision(modules.DiceLoss(**SOFTMAX))([*outputs(8), torch.rand(2, 3, 4, 4)], y)
+        modules.DeepSupervision(modules.DiceLoss(**SOFTMAX))(
+            [*outputs(8), torch.rand(2, 3, 4, 4)], y
+        )
 
 
 class Other:
@@ -276,7 +332,10 @@ class Other:
 @pytest.mark.parametrize(
     ("predictions", "message"),
     [
-        ({"out": torch.rand(4, 3, 8, 8)}, r"got a dict\. Choose its outputs: `\[outputs\[name\], \.\.\.\]`"),
+        (
+            {"out": torch.rand(4, 3, 8, 8)},
+            r"got a dict\. Choose its outputs: `\[outputs\[name\], \.\.\.\]`",
+        ),
         (Other(), r"must be a tensor or a list of tensors; got a Other\. Pass a list"),
         ((z for z in outputs(8)), r"got a generator\. Pass a list"),
         ([torch.rand(4, 3, 8, 8), None], r"must hold tensors; got a NoneType among them"),
@@ -286,7 +345,9 @@ class Other:
 )
 def test_what_is_no_list_of_outputs(predictions: object, message: str) -> None:
     _, y = example()
-    with pytest.raises(TypeError, match=f"`predictions` {message}" if message.startswith("must") else message):
+    with pytest.raises(
+        TypeError, match=f"`predictions` {message}" if message.startswith("must") else message
+    ):
         modules.DeepSupervision(modules.DiceLoss(**SOFTMAX))(predictions, y)
 
 
@@ -298,20 +359,33 @@ def test_mistakes_of_deep_supervision() -> None:
         modules.DeepSupervision(loss, weights=[1, 1])(outputs(8, 4, 2), y)
     with pytest.raises(ValueError, match="`predictions` must hold at least one output; got none"):
         criterion([], y)
-    with pytest.raises(TypeError, match=r"`target` must be a tensor beside one output; got a list\. .*`target\[0\]`"):
+    with pytest.raises(
+        TypeError,
+        match=r"`target` must be a tensor beside one output; got a list\. .*`target\[0\]`",
+    ):
         criterion(z, [y, y])
-    with pytest.raises(ValueError, match="`target` must be one tensor, or one for each of 2 outputs; got 3"):
+    with pytest.raises(
+        ValueError, match="`target` must be one tensor, or one for each of 2 outputs; got 3"
+    ):
         criterion(outputs(8, 4), [y, y, y])
-    with pytest.raises(TypeError, match="`target` must be a tensor or a list of tensors; got a ndarray"):
+    with pytest.raises(
+        TypeError, match="`target` must be a tensor or a list of tensors; got a ndarray"
+    ):
         criterion(outputs(8, 4), y.numpy())
-    with pytest.raises(ValueError, match="`weight` must be one tensor, or one for each of 2 outputs; got 1"):
+    with pytest.raises(
+        ValueError, match="`weight` must be one tensor, or one for each of 2 outputs; got 1"
+    ):
         criterion(outputs(8, 4), y, weight=[y])
-    with pytest.raises(TypeError, match="`loss` must be a function or a module; got the class DiceLoss"):
+    with pytest.raises(
+        TypeError, match="`loss` must be a function or a module; got the class DiceLoss"
+    ):
         modules.DeepSupervision(modules.DiceLoss)
     with pytest.raises(TypeError, match="`loss` must be a function or a module; got a str"):
         modules.DeepSupervision("dice")
     for weights in ([1, -1], [0, 0], [1, float("nan")], [float("inf"), 1], []):
-        with pytest.raises(ValueError, match="`weights` must be finite, not negative and not all 0"):
+        with pytest.raises(
+            ValueError, match="`weights` must be finite, not negative and not all 0"
+        ):
             modules.DeepSupervision(loss, weights=weights)
 
 
@@ -337,12 +411,16 @@ def test_examples_in_docstrings_run() -> None:
 
 def network() -> torch.nn.Module:
     torch.manual_seed(3)
-    return torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv2d(4, 3, 1)).double()
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv2d(4, 3, 1)
+    ).double()
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(4)
-    return torch.randn(4, 1, 6, 6, generator=generator).double(), torch.randint(0, 3, (4, 6, 6), generator=generator)
+    return torch.randn(4, 1, 6, 6, generator=generator).double(), torch.randint(
+        0, 3, (4, 6, 6), generator=generator
+    )
 
 
 def one_process(rank: int, folder: str) -> None:
@@ -354,7 +432,9 @@ def one_process(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     images, labels = (part.chunk(2)[rank] for part in batch())
     model = torch.nn.parallel.DistributedDataParallel(network())
-    counts = dice_any.overlap(model(images), labels, class_axis=1, activation="softmax", exact=False)
+    counts = dice_any.overlap(
+        model(images), labels, class_axis=1, activation="softmax", exact=False
+    )
     loss = dice_any.dice_loss(all_reduce(counts), class_weight="square")
     loss.backward()
     hard = dice_any.overlap(labels, labels.flip(0), num_classes=3)
@@ -377,7 +457,9 @@ def test_two_processes_are_one_on_the_joined_batch(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(one_process, args=(str(tmp_path),), nprocs=2)
     images, labels = batch()
     model = network()
-    counts = dice_any.overlap(model(images), labels, class_axis=1, activation="softmax", exact=False)
+    counts = dice_any.overlap(
+        model(images), labels, class_axis=1, activation="softmax", exact=False
+    )
     loss = dice_any.dice_loss(counts, class_weight="square")
     loss.backward()
     halves = labels.chunk(2)
@@ -397,6 +479,7 @@ def test_other_libraries_are_told_what_to_do() -> None:
     from dice_any.distributed import all_reduce
 
     with pytest.raises(
-        TypeError, match=r"`overlap` must hold PyTorch tensors; got those of numpy. In JAX use `jax.lax.psum"
+        TypeError,
+        match=r"`overlap` must hold PyTorch tensors; got those of numpy. In JAX use `jax.lax.psum",
     ):
         all_reduce(dice_any.overlap(numpy.array([True]), numpy.array([True])))

@@ -1,7 +1,7 @@
 """Which library is this array from? The only place in the package that asks.
 
-`library_of` answers from the array's class alone and imports nothing the caller has not imported: an array of a library
-can only exist where that library is already loaded.
+`library_of` answers from the array's class alone and imports nothing the caller has not imported:
+an array of a library can only exist where that library is already loaded.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ from collections.abc import Callable
 from ..plugins import ARRAYS, Plugin, plugins
 from .library import Array, ArrayLibrary
 
-__all__ = ["BUILTIN", "Array", "ArrayLibrary", "UnknownLibraryError", "candidates", "library_of", "load_library"]
+__all__ = [
+    "BUILTIN",
+    "Array",
+    "ArrayLibrary",
+    "UnknownLibraryError",
+    "candidates",
+    "library_of",
+    "load_library",
+]
 
-# Import statements, and modules that make their library as they load: torch.compile can run the one and need not trace
-# the other, so that even the first call of a process may be a compiled one.
+# Import statements, and modules that make their library as they load: torch.compile can run the one
+# and need not trace the other, so that even the first call of a process may be a compiled one.
 
 
 def _numpy() -> ArrayLibrary:
@@ -121,7 +129,9 @@ def _find_library(array: Array) -> ArrayLibrary:
         namespace = array.__array_namespace__()  # nobody taught us this library
         if all(hasattr(namespace, name) for name in STANDARD):
             return ArrayLibrary(modules[0], namespace)
-    raise UnknownLibraryError(f"no array library is known for {modules[0]}.{type(array).__qualname__}")
+    raise UnknownLibraryError(
+        f"no array library is known for {modules[0]}.{type(array).__qualname__}"
+    )
 
 
 def load_library(module: str) -> ArrayLibrary:
@@ -137,11 +147,15 @@ def _from_plugin(module: str) -> ArrayLibrary:
     found = candidates(module)
     if len(found) > 1:
         labels = ", ".join(plugin.label for plugin in found)
-        raise LookupError(f"Several plugins teach the array library {module!r}: {labels}. Uninstall all but one.")
+        raise LookupError(
+            f"Several plugins teach the array library {module!r}: {labels}. Uninstall all but one."
+        )
     try:
         return found[0].entry_point.load()()  # type: ignore[no-any-return]
     except Exception as error:
-        raise LookupError(f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it.") from error
+        raise LookupError(
+            f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it."
+        ) from error
 
 
 def candidates(module: str) -> list[Plugin]:

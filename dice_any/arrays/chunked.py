@@ -1,4 +1,6 @@
-"""Map a block function over the chunks of a lazy library, so that only small integer sums travel between them."""
+"""Map a block function over the chunks of a lazy library, so that only small integer sums travel
+between them.
+"""
 
 from __future__ import annotations
 
@@ -58,15 +60,23 @@ class ChunkedLibrary(ArrayLibrary):
             tail=tail,
             whole=whole,
         )
-        return self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype) if gone else parts
+        return (
+            self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype)
+            if gone
+            else parts
+        )
 
-    def run_whole(self, function: BlockFunction, task: Any, *arrays: Array | None, **layout: Any) -> Array:
+    def run_whole(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, **layout: Any
+    ) -> Array:
         return self.run(function, task, *arrays, whole=True, **layout)
 
     def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         return self.map(function, task, *arrays, whole=True)
 
-    def map(self, function: BlockFunction, task: Any, *arrays: Array | None, whole: bool = False) -> Array:
+    def map(
+        self, function: BlockFunction, task: Any, *arrays: Array | None, whole: bool = False
+    ) -> Array:
         first: Array = arrays[0]
         every = tuple(range(first.ndim))
         elements = tuple(a for a in every if a != task.class_axis)
@@ -85,7 +95,9 @@ class ChunkedLibrary(ArrayLibrary):
 
 
 def _pieces(array: Array, task: Any, ndim: int, whole: bool) -> Array:
-    """Return the array with the class axis in one chunk, as a block needs all classes; if `whole`, the summed axes too."""
+    """Return the array with the class axis in one chunk, as a block needs all classes; if `whole`,
+    the summed axes too.
+    """
     if array.ndim == ndim:
         axes: tuple[int, ...] = () if task.class_axis is None else (task.class_axis,)
         axes += task.axis if whole else ()
@@ -115,7 +127,9 @@ def _library_of_chunks(*chunks: Array | None) -> ArrayLibrary:
     return libraries[0]
 
 
-def _chunk_map(*arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...], whole: bool) -> Array:
+def _chunk_map(
+    *arrays: Array, function: BlockFunction, task: Any, missing: tuple[int, ...], whole: bool
+) -> Array:
     library = _library_of_chunks(*arrays)
     full: list[Array | None] = list(arrays)
     for i in missing:
@@ -136,7 +150,9 @@ def _chunk_sums(
     tail: tuple[int, ...],
     whole: bool,
 ) -> Array:
-    """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be laid side by side."""
+    """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be
+    laid side by side.
+    """
     library = _library_of_chunks(prediction, target, weight)
     with library.precision():
         run = library.run_whole if whole else library.run

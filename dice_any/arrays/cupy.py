@@ -24,11 +24,14 @@ class CuPy(NumPyLike):
             return self._cupy.arange(stop, dtype=self._cupy.int64)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
-        # cupy.bincount waits for the device to learn the largest code; adding at known places does not. CUDA adds
-        # 64-bit integers atomically when they are unsigned; modulo 2**64 that is the same sum.
+        # cupy.bincount waits for the device to learn the largest code; adding at known places does
+        # not. CUDA adds 64-bit integers atomically when they are unsigned; modulo 2**64 that is the
+        # same sum.
         cupy = self._cupy
         counts = cupy.zeros(length, dtype=cupy.uint64)
-        cupy.add.at(counts, codes, cupy.uint64(1) if weights is None else weights.astype(cupy.uint64))
+        cupy.add.at(
+            counts, codes, cupy.uint64(1) if weights is None else weights.astype(cupy.uint64)
+        )
         return counts.astype(cupy.int64)
 
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:

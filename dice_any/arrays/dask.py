@@ -18,7 +18,8 @@ class Dask(NumPyLike, ChunkedLibrary):
         import numpy as np
 
         self._array, self._numpy_array = dask.array.Array, np.ndarray
-        # an explicit meta keeps Dask from calling the block function on empty arrays to learn about its result
+        # an explicit meta keeps Dask from calling the block function on empty arrays to learn about
+        # its result
         self.blockwise = partial(dask.array.blockwise, concatenate=True, meta=np.empty(0))
 
     def is_array(self, value: Any) -> bool:

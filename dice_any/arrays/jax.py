@@ -1,4 +1,6 @@
-"""JAX: eager or traced; float64 and int64 through its local x64 context, so the user's settings stay as they are."""
+"""JAX: eager or traced; float64 and int64 through its local x64 context, so the user's settings
+stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from typing import Any
 
 from .library import Array, Axes, BlockFunction, NumPyLike
 
-#: On the CPU, XLA adds integers along what lies in memory twice as fast as it adds all of an array: rows come first.
+#: On the CPU, XLA adds integers along what lies in memory twice as fast as it adds all of an array:
+#: rows come first.
 SHORTEST_ROW, LONGEST_ROW = 64, 1024
 
 
@@ -27,7 +30,9 @@ class Jax(NumPyLike):
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
         self._forbidding = _forbidding(jax)
-        self._compiled = jax.jit(lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1))
+        self._compiled = jax.jit(
+            lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1)
+        )
 
     def is_array(self, value: Any) -> bool:
         return isinstance(value, self._jax.Array)
@@ -77,8 +82,8 @@ class Jax(NumPyLike):
                 return xp.astype(array, xp.float32)
             if self.at_hand(array) and bool(xp.any((array >= 2**31) | (array < -(2**31)))):
                 raise ValueError(
-                    "counts must be below 2**31 without x64; got more. Call inside `jax.enable_x64(True)`, or set "
-                    "`jax_enable_x64`."
+                    "counts must be below 2**31 without x64; got more. Call inside "
+                    "`jax.enable_x64(True)`, or set `jax_enable_x64`."
                 )
             return xp.astype(array, xp.int32)
 
@@ -88,8 +93,9 @@ class Jax(NumPyLike):
     def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
         return self._forbidding(array, message) if self.traced(array) else array
 
-    # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of the
-    # context of `precision`, where the zeros that their ways back start from would not be float64.
+    # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of
+    # the context of `precision`, where the zeros that their ways back start from would not be
+    # float64.
 
     def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:
         return list(self._jax.lax.split(array, lengths))
@@ -114,7 +120,8 @@ class Jax(NumPyLike):
         return self.xp.clip(values, 0.0, 1.0)
 
     def argmax(self, scores: Array, axis: Any) -> Array:
-        # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at another precision
+        # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at
+        # another precision
         lax, xp = self._jax.lax, self.xp
         if scores.dtype != xp.float64 or not self.traced(scores):
             return lax.argmax(scores, axis, xp.int32)
@@ -136,17 +143,28 @@ class Jax(NumPyLike):
         return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
-        # one reduction of them all: XLA then reads what they are made of once, and writes none of it to memory
-        reduce = partial(self._jax.lax.reduce, init_values=(self.xp.int64(0),) * len(arrays), computation=_add_each)
-        # where an array is spread over devices, rows may be too, and their sums would travel instead of those of devices
+        # one reduction of them all: XLA then reads what they are made of once, and writes none of
+        # it to memory
+        reduce = partial(
+            self._jax.lax.reduce,
+            init_values=(self.xp.int64(0),) * len(arrays),
+            computation=_add_each,
+        )
+        # where an array is spread over devices, rows may be too, and their sums would travel
+        # instead of those of devices
         if self._jax.default_backend() == "cpu" and self._jax.device_count() == 1:
             arrays, row = self._rows(arrays, axis)
             if row:
-                arrays, axis = reduce(tuple(arrays), dimensions=row), tuple(a for a in axis if a not in row)
+                arrays, axis = (
+                    reduce(tuple(arrays), dimensions=row),
+                    tuple(a for a in axis if a not in row),
+                )
         return list(reduce(tuple(arrays), dimensions=axis))
 
     def _rows(self, arrays: Sequence[Array], axis: Axes) -> tuple[Sequence[Array], Axes]:
-        """Return arrays of the same sums over `axis`, and the last axes that are rows to be summed first; () for none."""
+        """Return arrays of the same sums over `axis`, and the last axes that are rows to be summed
+        first; () for none.
+        """
         shape = arrays[0].shape
         row = _row(shape, axis)
         if row != axis or not axis:
@@ -154,13 +172,19 @@ class Jax(NumPyLike):
         last, length = len(shape) - 1, math.gcd(shape[-1], LONGEST_ROW)
         if len(axis) > 1 or length < SHORTEST_ROW:
             return arrays, ()
-        return [self.xp.reshape(array, (*shape[:last], -1, length)) for array in arrays], (last + 1,)
+        return [self.xp.reshape(array, (*shape[:last], -1, length)) for array in arrays], (
+            last + 1,
+        )
 
     def count(self, mask: Array, axis: Axes) -> Array:
         return self.xp.sum(mask, axis=axis, dtype=self.xp.int64)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
-        return self.xp.zeros(length, dtype=self.xp.int64).at[codes].add(1 if weights is None else weights, mode="drop")
+        return (
+            self.xp.zeros(length, dtype=self.xp.int64)
+            .at[codes]
+            .add(1 if weights is None else weights, mode="drop")
+        )
 
     def arange(self, stop: int, like: Array) -> Array:
         return self.xp.arange(stop, dtype=self.xp.int64)
@@ -172,19 +196,32 @@ class Jax(NumPyLike):
         return array.tolist()
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
         if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
-            # The caller's compiler decides, and knows how arrays are sharded. A gradient's way back keeps the arguments only
-            # and computes all again; where both ways are compiled as one, XLA may do otherwise: to hold it to this took the
-            # step half as long again.
+            # The caller's compiler decides, and knows how arrays are sharded. A gradient's way back
+            # keeps the arguments only and computes all again; where both ways are compiled as one,
+            # XLA may do otherwise: to hold it to this took the step half as long again.
             whole = partial(function, task, self)
-            return self._jax.checkpoint(whole, prevent_cse=False)(*arrays) if task.kind == "plain" else whole(*arrays)
+            return (
+                self._jax.checkpoint(whole, prevent_cse=False)(*arrays)
+                if task.kind == "plain"
+                else whole(*arrays)
+            )
         return self._compiled(function, task, *arrays)
 
     def pack(self, array: Array) -> Any:
         # JAX pickles as NumPy does, but reads 64 bits as 32 outside of its context
-        return self._numpy.asarray(array) if isinstance(array, self._jax.Array) and not self.traced(array) else array
+        return (
+            self._numpy.asarray(array)
+            if isinstance(array, self._jax.Array) and not self.traced(array)
+            else array
+        )
 
     def unpack(self, packed: Any) -> Array:
         if not isinstance(packed, self._numpy.ndarray):
@@ -220,7 +257,9 @@ def _forbidding(jax: Any) -> Any:
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:
-    """Return as few of the last axes as make a row that is worth being summed first, () if they are not all summed."""
+    """Return as few of the last axes as make a row that is worth being summed first, () if they are
+    not all summed.
+    """
     length, row = 1, len(shape)
     while length < SHORTEST_ROW and row - 1 in axis:
         row -= 1

@@ -1,7 +1,8 @@
 """What dice_any needs to know about an array library beyond the Array API standard.
 
-`ArrayLibrary` is both the protocol and the default answer for a library that keeps to the standard. A built-in library
-or a plugin overrides what its library does differently; nothing else in the package asks which library it is.
+`ArrayLibrary` is both the protocol and the default answer for a library that keeps to the standard.
+A built-in library or a plugin overrides what its library does differently; nothing else in the
+package asks which library it is.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class ArrayLibrary:
         self._kinds: dict[Any, str] = {}
         self._names: dict[Any, str] = {}
 
-    # -- what an array is ----------------------------------------------------------------------------------------------
+    # -- what an array is --------------------------------------------------------------------------
 
     def is_array(self, value: Any) -> bool:
         """Tell whether an object of a class of this library is an array; asked once for a class."""
@@ -91,11 +92,17 @@ class ArrayLibrary:
         """Return ``"bool"``, ``"integer"``, ``"floating"``, ``"complex"`` or ``"other"``."""
         kind = self._kinds.get(dtype)
         if kind is None:
-            if getattr(dtype, "kind", "f") not in "biufc" or self.dtype_name(dtype).startswith(("float8", "float4")):
-                # not a NumPy dtype that NumPy has a word for: ml_dtypes' bfloat16 and float8 are floating all the same
+            if getattr(dtype, "kind", "f") not in "biufc" or self.dtype_name(dtype).startswith(
+                ("float8", "float4")
+            ):
+                # not a NumPy dtype that NumPy has a word for: ml_dtypes' bfloat16 and float8 are
+                # floating all the same
                 kind = "floating" if "float" in self.dtype_name(dtype) else "other"
             else:
-                kind = next((ours for theirs, ours in KINDS.items() if self.xp.isdtype(dtype, theirs)), "other")
+                kind = next(
+                    (ours for theirs, ours in KINDS.items() if self.xp.isdtype(dtype, theirs)),
+                    "other",
+                )
             self._kinds[dtype] = kind
         return kind
 
@@ -103,7 +110,9 @@ class ArrayLibrary:
         """Return the standard's name of a dtype, e.g. ``"float32"``."""
         name = self._names.get(dtype)
         if name is None:
-            name = self._names[dtype] = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+            name = self._names[dtype] = (
+                getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
+            )
         return name
 
     def shape(self, array: Array) -> tuple[int, ...]:
@@ -115,7 +124,9 @@ class ArrayLibrary:
         return getattr(array, "device", None)
 
     def at_hand(self, array: Array) -> bool:
-        """Tell whether Python may look at values without a synchronisation and without breaking a trace."""
+        """Tell whether Python may look at values without a synchronisation and without breaking a
+        trace.
+        """
         return False
 
     def has_values(self, array: Array) -> bool:
@@ -130,10 +141,15 @@ class ArrayLibrary:
 
     def cure_for_narrowed(self, dtype: str) -> str:
         """Say what to do about the counts of an overlap that a conversion has made `dtype`."""
-        return "Leave integers out of a conversion of everything, such as `.half()`, `.float()` or `set_dtype`"
+        return (
+            "Leave integers out of a conversion of everything, such as `.half()`, `.float()` or "
+            "`set_dtype`"
+        )
 
     def traced(self, *arrays: Array | None) -> bool:
-        """Tell whether a compiler or transformation is recording the call, so that foreign code must stay out."""
+        """Tell whether a compiler or transformation is recording the call, so that foreign code
+        must stay out.
+        """
         return False
 
     def has_float64(self, array: Array) -> bool:
@@ -141,7 +157,9 @@ class ArrayLibrary:
         return True
 
     def are_memberships(self, values: Array) -> bool:
-        """Tell whether Python may look and all values are in [0, 1]; False sends the caller the slower way."""
+        """Tell whether Python may look and all values are in [0, 1]; False sends the caller the
+        slower way.
+        """
         return False
 
     def are_finite(self, values: Array) -> bool:
@@ -151,21 +169,27 @@ class ArrayLibrary:
         return False
 
     def are_labels(self, values: Array, number: int) -> bool:
-        """Tell whether Python may look and all integers are in [0, number); False sends the caller the slower way."""
+        """Tell whether Python may look and all integers are in [0, number); False sends the caller
+        the slower way.
+        """
         return False
 
     def widest(self, array: Array) -> Any:
         """Return the widest real floating dtype on the array's device."""
         return self.xp.float64 if self.has_float64(array) else self.xp.float32
 
-    # -- how it computes -----------------------------------------------------------------------------------------------
+    # -- how it computes ---------------------------------------------------------------------------
 
     def wraps(self, array: Array) -> bool:
-        """Tell whether an int64 sum beyond 2⁶³ is one modulo 2⁶⁴, and arrays are small enough for several passes."""
+        """Tell whether an int64 sum beyond 2⁶³ is one modulo 2⁶⁴, and arrays are small enough for
+        several passes.
+        """
         return False
 
     def sums_53_bits(self, array: Array) -> bool:
-        """Tell whether int64 sums are exact below 2⁵³ only, as in ONNX runtimes, which add integers as float64."""
+        """Tell whether int64 sums are exact below 2⁵³ only, as in ONNX runtimes, which add integers
+        as float64.
+        """
         return False
 
     def precision(self) -> AbstractContextManager[Any]:
@@ -173,14 +197,17 @@ class ArrayLibrary:
         return nullcontext()
 
     def casts_back(self, array: Array) -> bool:
-        """Tell whether a trace's way back may multiply in half precision, where that is not of float64.
+        """Tell whether a trace's way back may multiply in half precision, where that is not of
+        float64.
 
         To be asked outside of `precision`, which that way does not know of.
         """
         return False
 
     def differentiable(self, *arrays: Array | None) -> bool:
-        """Tell whether an automatic differentiation follows any of these arrays outside of a trace."""
+        """Tell whether an automatic differentiation follows any of these arrays outside of a
+        trace.
+        """
         return False
 
     def with_gradient(
@@ -236,12 +263,16 @@ class ArrayLibrary:
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         """Return the entries of the last axis that have these numbers, in their order."""
         # not axis=-1, by which cubed takes from the first axis
-        return self.xp.take(array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1)
+        return self.xp.take(
+            array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1
+        )
 
     def clip(self, values: Array) -> Array:
         """Return values drawn into [0, 1]."""
         xp = self.xp
-        values = xp.where(values >= 0, values, xp.zeros_like(values))  # 0 and 1 themselves keep their slope
+        values = xp.where(
+            values >= 0, values, xp.zeros_like(values)
+        )  # 0 and 1 themselves keep their slope
         return xp.where(values <= 1, values, xp.ones_like(values))
 
     def argmax(self, scores: Array, axis: Any) -> Array:
@@ -260,8 +291,8 @@ class ArrayLibrary:
         """Sum floating terms to float64, at most a millionth off."""
         return self.xp.sum(terms, axis=axis, dtype=self.xp.float64)
 
-    #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype, where the library is faster at
-    #: multiplying than at selecting by a mask; else None.
+    #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype, where the
+    #: library is faster at multiplying than at selecting by a mask; else None.
     floating_equal: Callable[[Array, Array], Array] | None = None
 
     #: ``sigmoid(z)``, which is NaN of +∞, ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one
@@ -270,12 +301,13 @@ class ArrayLibrary:
     softmax: Callable[[Array, Any], Array] | None = None
     log_softmax: Callable[[Array, Any], Array] | None = None
 
-    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0, length) of a 1-D
-    #: array; None where the library cannot.
+    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0,
+    #: length) of a 1-D array; None where the library cannot.
     bincount: Callable[[Array, int, Array | None], Array] | None = None
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
-        """Return target·stride + prediction as integers if Python may look and all labels are in [0, stride - 1).
+        """Return target·stride + prediction as integers if Python may look and all labels are in
+        [0, stride - 1).
 
         None sends the caller the slower way, which needs not look.
         """
@@ -312,37 +344,53 @@ class ArrayLibrary:
         return [self.tolist(array[i, ...]) for i in range(self.shape(array)[0])]
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
         """Compute the sums of whole arrays from `function`, which computes those of a block.
 
-        Sums have the shape (*lead, *kept, *tail), where `kept` are the axes of the prediction that are neither summed nor
-        the class axis. The default has one block. Host libraries walk over blocks that stay in cache; chunked libraries
-        map `function` over their chunks.
+        Sums have the shape (*lead, *kept, *tail), where `kept` are the axes of the prediction that
+        are neither summed nor the class axis. The default has one block. Host libraries walk over
+        blocks that stay in cache; chunked libraries map `function` over their chunks.
         """
         return function(task, self, *arrays)
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Compute an array like the first of `arrays` from `function`, which computes a block of it.
+        """Compute an array like the first of `arrays` from `function`, which computes a block of
+        it.
 
-        All arrays have the axes of the first, or all but the class axis; a length of 1 is broadcast.
+        All arrays have the axes of the first, or all but the class axis; a length of 1 is
+        broadcast.
         """
         return function(task, self, *arrays)
 
     def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Do as `map` does with a first array that nobody needs any more: the result may take its memory."""
+        """Do as `map` does with a first array that nobody needs any more: the result may take its
+        memory.
+        """
         return self.map(function, task, *arrays)
 
     def can_keep(self, array: Array) -> bool:
-        """Tell whether operations on the whole of an array are the fastest and copy nothing, so that a loss may keep what
-        its way forward has computed for its way back.
+        """Tell whether operations on the whole of an array are the fastest and copy nothing, so
+        that a loss may keep what its way forward has computed for its way back.
         """
         return False
 
     def run_whole(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
-        """Do as `run` does where `function` needs all elements of a sum at once, to sort them for instance."""
+        """Do as `run` does where `function` needs all elements of a sum at once, to sort them for
+        instance.
+        """
         return function(task, self, *arrays)
 
     def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
@@ -350,7 +398,9 @@ class ArrayLibrary:
         return function(task, self, *arrays)
 
     def deliver(self, array: Array) -> Array:
-        """Return an answer in a dtype that the caller's next line can use; called outside of `precision`."""
+        """Return an answer in a dtype that the caller's next line can use; called outside of
+        `precision`.
+        """
         return array
 
     def answer(self, sums: Array) -> Array:
@@ -358,9 +408,11 @@ class ArrayLibrary:
         return sums
 
     def register(self, cls: type) -> None:
-        """Make `cls`, which has ``tree_flatten`` and ``tree_unflatten``, known to the library's transformations."""
+        """Make `cls`, which has ``tree_flatten`` and ``tree_unflatten``, known to the library's
+        transformations.
+        """
 
-    # -- what `backends()` says ----------------------------------------------------------------------------------------
+    # -- what `backends()` says --------------------------------------------------------------------
 
     @property
     def version(self) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike, elements
 from .tiles import tiled_map, tiled_sums
 
-# Elements of a tile. Masks take one byte an element and one temporary; label maps a code; memberships several float64
-# terms. Where freed memory goes back to the kernel at once (Dask's workers ask for that), small blocks cost far less.
+# Elements of a tile. Masks take one byte an element and one temporary; label maps a code;
+# memberships several float64 terms. Where freed memory goes back to the kernel at once (Dask's
+# workers ask for that), small blocks cost far less.
 MASK_TILE, LABEL_TILE = 1 << 19, 1 << 17
 SOFT_TILE = 1 << (13 if "MALLOC_TRIM_THRESHOLD_" in os.environ else 16)
 #: So many integers below 2³¹ add up to less than 2⁵³.
@@ -29,7 +30,8 @@ class NumPy(NumPyLike):
     def __init__(self) -> None:
         import numpy as np
 
-        # NumPy keeps to the standard itself since 2.1, and without the helper's layer a small call is a third faster
+        # NumPy keeps to the standard itself since 2.1, and without the helper's layer a small call
+        # is a third faster
         since = tuple(int(part) for part in np.__version__.split(".")[:2])
         super().__init__("numpy", np if since >= (2, 1) else "array_api_compat.numpy")
         self._np = np
@@ -57,7 +59,9 @@ class NumPy(NumPyLike):
         return True
 
     def are_memberships(self, values: Array) -> bool:
-        return bool(values.min() >= 0) and bool(values.max() <= 1)  # neither holds if there is a NaN
+        return bool(values.min() >= 0) and bool(
+            values.max() <= 1
+        )  # neither holds if there is a NaN
 
     def clip(self, values: Array) -> Array:
         return self._np.clip(values, 0.0, 1.0)
@@ -67,11 +71,15 @@ class NumPy(NumPyLike):
         return bool(self._np.isfinite(values.min())) and bool(self._np.isfinite(values.max()))
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
-        return self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)  # the one is far faster for scalars
+        return (
+            self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)
+        )  # the one is far faster for scalars
 
     def count(self, mask: Array, axis: Axes) -> Array:
         np = self._np
-        if len(axis) == mask.ndim:  # one count: NumPy's fast path, tens of times faster than a sum along axes
+        if (
+            len(axis) == mask.ndim
+        ):  # one count: NumPy's fast path, tens of times faster than a sum along axes
             return np.int64(np.count_nonzero(mask))
         left = tuple(n for a, n in enumerate(mask.shape) if a not in axis)
         if elements(left) == 1:
@@ -86,7 +94,9 @@ class NumPy(NumPyLike):
         if codes.size <= WEIGHED:
             return np.bincount(codes, weights, minlength=length).astype(np.int64)
         starts = range(0, codes.size, WEIGHED)
-        return sum(self.bincount(codes[i : i + WEIGHED], length, weights[i : i + WEIGHED]) for i in starts)
+        return sum(
+            self.bincount(codes[i : i + WEIGHED], length, weights[i : i + WEIGHED]) for i in starts
+        )
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
         np = self._np
@@ -106,16 +116,34 @@ class NumPy(NumPyLike):
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         first: Array = arrays[0]
         out = self._np.empty_like(first)
-        return tiled_map(function, task, self, arrays, out=out, strides=first.strides, limit=tile_limit(task))
+        return tiled_map(
+            function, task, self, arrays, out=out, strides=first.strides, limit=tile_limit(task)
+        )
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
         prediction: Array = arrays[0]
-        limit = max(tile_limit(task), math.prod(lead) * math.prod(tail))  # clearing and adding its sums takes less
+        limit = max(
+            tile_limit(task), math.prod(lead) * math.prod(tail)
+        )  # clearing and adding its sums takes less
         if prediction.size <= limit:
             return function(task, self, *arrays)
-        return tiled_sums(function, task, self, arrays, strides=prediction.strides, limit=limit, lead=lead, tail=tail)
+        return tiled_sums(
+            function,
+            task,
+            self,
+            arrays,
+            strides=prediction.strides,
+            limit=limit,
+            lead=lead,
+            tail=tail,
+        )
 
 
 library = NumPy()

@@ -13,19 +13,31 @@ class Sparse(NumPyLike):
         super().__init__("sparse")
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
-        # sums of arrays with different fill values have different fill values themselves, which do not stack
+        # sums of arrays with different fill values have different fill values themselves, which do
+        # not stack
         return self.constant(_numpy().stack([a.todense() for a in arrays], axis=axis), None, None)
 
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.COO.from_numpy(_numpy().asarray(values, dtype=dtype))
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        raise TypeError("`prediction` must be dense to have a gradient; got a sparse array. Pass `prediction.todense()`.")
+        raise TypeError(
+            "`prediction` must be dense to have a gradient; got a sparse array. Pass "
+            "`prediction.todense()`."
+        )
 
     def run_whole(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
-        raise TypeError("`prediction` must be dense in a loss that sorts; got a sparse array. Pass `prediction.todense()`.")
+        raise TypeError(
+            "`prediction` must be dense in a loss that sorts; got a sparse array. Pass "
+            "`prediction.todense()`."
+        )
 
     def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         return self.map(function, task, *arrays)
@@ -34,7 +46,12 @@ class Sparse(NumPyLike):
         return sums.todense()
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
         return self.answer(super().run(function, task, *arrays, lead=lead, tail=tail))
 

@@ -1,4 +1,6 @@
-"""Walk over large arrays in tiles that stay in cache, so that no temporary is ever larger than a tile."""
+"""Walk over large arrays in tiles that stay in cache, so that no temporary is ever larger than a
+tile.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ def tiled_sums(
     lead: tuple[int, ...],
     tail: tuple[int, ...],
 ) -> Array:
-    """Add `function` over the tiles of `arrays`; equal to one call on the whole, because integer sums have no order.
+    """Add `function` over the tiles of `arrays`; equal to one call on the whole, because integer
+    sums have no order.
 
-    `strides` (of the prediction, any unit) tells which axes are slow: tiles are cut along those first, so that each is
-    one stretch of memory whatever the layout.
+    `strides` (of the prediction, any unit) tells which axes are slow: tiles are cut along those
+    first, so that each is one stretch of memory whatever the layout.
     """
     _keep_freed_memory()
     shape = library.shape(arrays[0])
@@ -66,21 +69,27 @@ def tiled_map(
 def _keep_freed_memory() -> None:
     """Have the allocator reuse the memory of one tile for the next.
 
-    glibc gives blocks over 128 KB back to the kernel when they are freed, and faulting them in again costs more than
-    the arithmetic. It stops doing so for sizes up to that of the largest block freed so far; this one is never touched.
-    Once in a process: later it would be memory that has to be cleared.
+    glibc gives blocks over 128 KB back to the kernel when they are freed, and faulting them in
+    again costs more than the arithmetic. It stops doing so for sizes up to that of the largest
+    block freed so far; this one is never touched. Once in a process: later it would be memory that
+    has to be cleared.
     """
     bytes(1 << 24)
 
 
-def tiles(shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()) -> Iterator[tuple[slice, ...]]:
-    """Yield slices that cover `shape` once, each of about `limit` elements or fewer, never cutting the axes `whole`.
+def tiles(
+    shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()
+) -> Iterator[tuple[slice, ...]]:
+    """Yield slices that cover `shape` once, each of about `limit` elements or fewer, never cutting
+    the axes `whole`.
 
     >>> [tuple((s.start, s.stop) for s in tile) for tile in tiles((3, 4), (4, 1), limit=8)]
     [((0, 2), (0, 4)), ((2, 3), (0, 4))]
     """
     slow_first = sorted(
-        (a for a in range(len(shape)) if a not in whole), key=lambda a: abs(strides[a]) * (shape[a] > 1), reverse=True
+        (a for a in range(len(shape)) if a not in whole),
+        key=lambda a: abs(strides[a]) * (shape[a] > 1),
+        reverse=True,
     )
     size = math.prod(shape)
     steps = {a: shape[a] for a in range(len(shape))}
@@ -91,14 +100,25 @@ def tiles(shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: A
         pieces = math.ceil(shape[a] / max(limit // rest, 1))
         steps[a] = math.ceil(shape[a] / pieces)
         size = rest * steps[a]
-    yield from product(*([slice(i, min(i + steps[a], n)) for i in range(0, n, steps[a])] for a, n in enumerate(shape)))
+    yield from product(
+        *(
+            [slice(i, min(i + steps[a], n)) for i in range(0, n, steps[a])]
+            for a, n in enumerate(shape)
+        )
+    )
 
 
-def _cut(array: Array | None, tile: tuple[slice, ...], shape: tuple[int, ...], class_axis: int | None) -> Array | None:
-    """Cut the tile out of an array that has the prediction's axes, or all of them but the class axis."""
+def _cut(
+    array: Array | None, tile: tuple[slice, ...], shape: tuple[int, ...], class_axis: int | None
+) -> Array | None:
+    """Cut the tile out of an array that has the prediction's axes, or all of them but the class
+    axis.
+    """
     if array is None:
         return None
     if array.ndim < len(shape):
         tile = tuple(s for a, s in enumerate(tile) if a != class_axis)
     # an axis of length 1 is broadcast (weights): it belongs to every tile
-    return array[tuple(slice(None) if n == 1 else s for s, n in zip(tile, array.shape, strict=True))]
+    return array[
+        tuple(slice(None) if n == 1 else s for s, n in zip(tile, array.shape, strict=True))
+    ]

@@ -13,18 +13,21 @@ from .numpy import library as numpy
 from .numpy import tile_limit
 from .tiles import tiled_map, tiled_sums
 
-#: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a tile, and where other
-#: programs hold the cores, its threads waiting for each other at every one of them cost up to a hundred times the sum.
+#: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a
+#: tile, and where other programs hold the cores, its threads waiting for each other at every one of
+#: them cost up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Plain sums take fewer operations: they are worth all threads, and a tile is no smaller than repays waiting for them, no
-#: larger than caches like. Temporaries of a tile's size stand beside the gradient, so that a tile is a small share of the
-#: array: two or three of them, or a dozen in an entropy or in half precision.
+#: Plain sums take fewer operations: they are worth all threads, and a tile is no smaller than
+#: repays waiting for them, no larger than caches like. Temporaries of a tile's size stand beside
+#: the gradient, so that a tile is a small share of the array: two or three of them, or a dozen in
+#: an entropy or in half precision.
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
-#: So few masks, and label maps of any size, are counted faster by NumPy's operations on the same memory.
+#: So few masks, and label maps of any size, are counted faster by NumPy's operations on the same
+#: memory.
 FEW = 1 << 16
-#: So many neighbours are added in float32, by vectors, and their sums in float64: less than a millionth off, and three
-#: times as fast as converting every number.
+#: So many neighbours are added in float32, by vectors, and their sums in float64: less than a
+#: millionth off, and three times as fast as converting every number.
 STRETCH = 256
 #: Devices for which PyTorch can be told to cast the operands of some operations to half precision.
 CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
@@ -103,18 +106,25 @@ class PyTorch(NumPyLike):
         return bool(array.device.type != "mps")
 
     def precision(self) -> AbstractContextManager[Any]:
-        # sums and products are formed in the precision that we chose, inside of `torch.autocast` too
+        # sums and products are formed in the precision that we chose, inside of `torch.autocast`
+        # too
         if not self._may_cast():
             return nullcontext()
         torch = self._torch
-        off = [torch.autocast(device, enabled=False) for device in CASTING if torch.is_autocast_enabled(device)]
+        off = [
+            torch.autocast(device, enabled=False)
+            for device in CASTING
+            if torch.is_autocast_enabled(device)
+        ]
         return off[0] if len(off) == 1 else _all_of(off)
 
     def casts_back(self, array: Array) -> bool:
         return self._may_cast() and self.traced(array) and self.has_float64(array)
 
     def differentiable(self, *arrays: Array | None) -> bool:
-        return self._torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arrays)
+        return self._torch.is_grad_enabled() and any(
+            a is not None and a.requires_grad for a in arrays
+        )
 
     def with_gradient(
         self,
@@ -134,7 +144,9 @@ class PyTorch(NumPyLike):
         return array
 
     def _is_transformed(self, array: Array) -> bool:
-        """Tell whether a transformation of `torch.func` differentiates in this array, at any level."""
+        """Tell whether a transformation of `torch.func` differentiates in this array, at any
+        level.
+        """
         if self._torch.compiler.is_compiling():  # which shows it in results only
             return not array.requires_grad and bool((array * 1).requires_grad)
         functorch = self._torch._C._functorch
@@ -162,7 +174,8 @@ class PyTorch(NumPyLike):
         return forward.unpack_dual(array).tangent is not None
 
     def are_finite(self, values: Array) -> bool:
-        # the fastest reduction: what is infinite, or NaN, makes a sum so; one that overflows does no harm
+        # the fastest reduction: what is infinite, or NaN, makes a sum so; one that overflows does
+        # no harm
         return self.at_hand(values) and math.isfinite(values.detach().sum().item())
 
     def are_memberships(self, values: Array) -> bool:
@@ -178,7 +191,9 @@ class PyTorch(NumPyLike):
         return self._torch.argmax(self._computable(scores), dim=axis)
 
     def _computable(self, values: Array) -> Array:
-        """Return values in a dtype for which PyTorch has more than conversions: not so float8 and most unsigned integers."""
+        """Return values in a dtype for which PyTorch has more than conversions: not so float8 and
+        most unsigned integers.
+        """
         torch = self._torch
         if values.dtype.is_floating_point:
             return values if values.dtype.itemsize > 1 else values.to(torch.float32)
@@ -233,8 +248,9 @@ class PyTorch(NumPyLike):
         return counts.index_add(0, codes, torch.ones_like(codes) if weights is None else weights)
 
     def sqrt(self, values: Array) -> Array:
-        # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One Newton step with the
-        # exact residual (Dekker's product, 27-bit halves) rounds it correctly; elsewhere the step changes nothing.
+        # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One
+        # Newton step with the exact residual (Dekker's product, 27-bit halves) rounds it correctly;
+        # elsewhere the step changes nothing.
         root = self._torch.sqrt(values)
         split = root * 134217729.0
         high = split - (split - root)
@@ -264,11 +280,15 @@ class PyTorch(NumPyLike):
             return function(task, self, *arrays)
         return self._fill(arrays[0], function, task, arrays)
 
-    def _fill(self, out: Array, function: BlockFunction, task: Any, arrays: tuple[Array | None, ...]) -> Array:
+    def _fill(
+        self, out: Array, function: BlockFunction, task: Any, arrays: tuple[Array | None, ...]
+    ) -> Array:
         first: Array = arrays[0]
         limit = self._tile_limit(task, first.numel())
         with self._torch.no_grad():
-            return tiled_map(function, task, self, arrays, out=out, strides=first.stride(), limit=limit)
+            return tiled_map(
+                function, task, self, arrays, out=out, strides=first.stride(), limit=limit
+            )
 
     def can_keep(self, array: Array) -> bool:
         return self.at_hand(array) and bool(array.permute(_by_stride(array)).is_contiguous())
@@ -279,22 +299,42 @@ class PyTorch(NumPyLike):
     def _tile_limit(self, task: Any, elements: int) -> int:
         if task.kind == "plain":
             light = task.entropy is None and task.dtypes[0] in ("float32", "float64")
-            return min(max(elements // (SHARE if light else SMALL_SHARE), SMALLEST_TILE), LARGEST_TILE)
+            return min(
+                max(elements // (SHARE if light else SMALL_SHARE), SMALLEST_TILE), LARGEST_TILE
+            )
         return min(tile_limit(task), SERIAL) if task.kind == "exact" else tile_limit(task)
 
     def run(
-        self, function: BlockFunction, task: Any, *arrays: Array | None, lead: tuple[int, ...], tail: tuple[int, ...]
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        lead: tuple[int, ...],
+        tail: tuple[int, ...],
     ) -> Array:
         prediction: Array = arrays[0]
         if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
-        if task.kind == "hard" and task.activation is None and (all(task.labels) or prediction.numel() <= FEW):
+        if (
+            task.kind == "hard"
+            and task.activation is None
+            and (all(task.labels) or prediction.numel() <= FEW)
+        ):
             host = [None if a is None else a.detach().resolve_neg().numpy() for a in arrays]
             return self._torch.from_numpy(numpy.run(function, task, *host, lead=lead, tail=tail))
         limit = max(self._tile_limit(task, prediction.numel()), math.prod(lead) * math.prod(tail))
         if prediction.numel() <= limit:
             return function(task, self, *arrays)
-        return tiled_sums(function, task, self, arrays, strides=prediction.stride(), limit=limit, lead=lead, tail=tail)
+        return tiled_sums(
+            function,
+            task,
+            self,
+            arrays,
+            strides=prediction.stride(),
+            limit=limit,
+            lead=lead,
+            tail=tail,
+        )
 
     def register(self, cls: type) -> None:
         if cls in self._registered or self._torch.compiler.is_compiling():
@@ -317,7 +357,9 @@ def _sums_function(torch: Any) -> Any:
     """Return the function that gives sums their closed-form gradient."""
 
     class Sums(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments only: the gradient is the one array of their size that a training step adds."""
+        """Keeps the arguments only: the gradient is the one array of their size that a training
+        step adds.
+        """
 
         @staticmethod
         def forward(
@@ -337,7 +379,11 @@ def _sums_function(torch: Any) -> Any:
             # the closed form is a constant to whoever differentiates it, and computes in place
             again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
             with library.precision():  # that of the way forward has been left
-                pull = _pull_back(torch, ctx.operations, arrays, cotangent) if again else ctx.closed_form(*arrays, cotangent)
+                pull = (
+                    _pull_back(torch, ctx.operations, arrays, cotangent)
+                    if again
+                    else ctx.closed_form(*arrays, cotangent)
+                )
             return (None, None, None, pull, *(None for _ in arrays[1:]))
 
     return Sums
@@ -352,7 +398,9 @@ def _is_batched(torch: Any, cotangent: Array) -> bool:
     return batched or functorch.is_legacy_batchedtensor(cotangent)
 
 
-def _pull_back(torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array) -> Array:
+def _pull_back(
+    torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array
+) -> Array:
     """Return the gradient in the first array, itself differentiable."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -368,7 +416,9 @@ def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManag
 
 
 def _first_of_run(tensor: Array, axis: Axes) -> int:
-    """Return the first of the last axes that lie in memory as one axis and are all in `axis`; their number if none does."""
+    """Return the first of the last axes that lie in memory as one axis and are all in `axis`; their
+    number if none does.
+    """
     first: int = tensor.ndim
     step = 1
     while first - 1 in axis and tensor.stride(first - 1) == step:

@@ -1,8 +1,8 @@
 """Which kernel answers? The registry of everything that can compute the sums of an overlap.
 
-A kernel is any object with a `name`, ``accepts(task)`` and ``overlap(task, prediction, target, weight)``; optionally
-``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and ``worthwhile``. The reference is one of them, and the one the others
-are held to.
+A kernel is any object with a `name`, ``accepts(task)`` and ``overlap(task, prediction, target,
+weight)``; optionally ``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and ``worthwhile``. The
+reference is one of them, and the one the others are held to.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ __all__ = [
     "switched_off",
 ]
 
-#: What a kernel must have, and what one that keeps something between the sums and the gradient must have besides.
-NEEDED, NEEDED_TO_KEEP = ("name", "accepts", "overlap"), ("overlap_keeping", "overlap_vjp_over", "overlap_vjp")
+#: What a kernel must have, and what one that keeps something between the sums and the gradient must
+#: have besides.
+NEEDED, NEEDED_TO_KEEP = (
+    ("name", "accepts", "overlap"),
+    ("overlap_keeping", "overlap_vjp_over", "overlap_vjp"),
+)
 #: The environment variable that turns all kernels off when it names the reference.
 SWITCH = "DICE_ANY_KERNEL"
 
@@ -45,11 +49,11 @@ class Kernel(Protocol):
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         """Return the raw sums, laid out as `Task` says."""
 
-    # and perhaps
-    # overlap_vjp(task, prediction, target, weight, cotangent): the prediction's gradient
-    # overlap_keeping and overlap_vjp_over: the sums and the gradient of one training step, see `RoundTrip`
-    # confusion_matrix(task, prediction, target, weight), pairwise(task, X, Y)
-    # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before `accepts`
+    # and perhaps overlap_vjp(task, prediction, target, weight, cotangent): the prediction's
+    # gradient overlap_keeping and overlap_vjp_over: the sums and the gradient of one training step,
+    # see `RoundTrip` confusion_matrix(task, prediction, target, weight), pairwise(task, X, Y)
+    # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before
+    # `accepts`
 
 
 class _BuiltIn:
@@ -69,7 +73,12 @@ class _BuiltIn:
 
 BUILTIN = [
     Plugin(module, name, "dice_any", _BuiltIn(name, module))
-    for module, name in (("numpy", "numba"), ("torch", "numba"), ("cupy", "cuda"), ("torch", "cuda"))
+    for module, name in (
+        ("numpy", "numba"),
+        ("torch", "numba"),
+        ("cupy", "cuda"),
+        ("torch", "cuda"),
+    )
 ]
 
 _loaded: dict[tuple[str, str, str], _Loaded] = {}
@@ -77,7 +86,9 @@ _switch: list[bool] = []
 
 
 def kernel_plugins() -> list[Plugin]:
-    """Return all kernels but the reference: the installed ones, then those that come with the package."""
+    """Return all kernels but the reference: the installed ones, then those that come with the
+    package.
+    """
     return [*plugins(KERNELS), *BUILTIN]
 
 
@@ -111,7 +122,9 @@ class _Loaded(NamedTuple):
 
 
 def load_kernel(plugin: Plugin) -> Any:
-    """Return the kernel of a plugin; `LookupError` if it does not load or lacks what a kernel needs."""
+    """Return the kernel of a plugin; `LookupError` if it does not load or lacks what a kernel
+    needs.
+    """
     kernel, problem = _load(plugin)
     if problem is not None:
         raise LookupError(problem)
@@ -124,7 +137,9 @@ def _load(plugin: Plugin) -> _Loaded:
     loaded = _loaded.get(key)
     if loaded is None:
         kernel, problem = _try_to_load(plugin)
-        if any(other.name == plugin.name and other != plugin for other in registered(plugin.module)):
+        if any(
+            other.name == plugin.name and other != plugin for other in registered(plugin.module)
+        ):
             problem = "has a name that another installed kernel has too"
         if problem is not None:
             problem = f"The kernel {plugin.label} {problem}. Mend or uninstall it."
@@ -146,7 +161,9 @@ def _try_to_load(plugin: Plugin) -> _Loaded:
 
 
 def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> Any:
-    """Return a part that kernels need not have, or the reference's; a kernel asked for by name must have it."""
+    """Return a part that kernels need not have, or the reference's; a kernel asked for by name must
+    have it.
+    """
     if not hasattr(kernel, part) and backend is not None:
         raise ValueError(
             f"`backend` must be able to do the work; {backend!r} has no {part}. "
@@ -158,11 +175,13 @@ def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> 
 def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     """Return the kernel for this task: the one asked for, or the first that accepts it.
 
-    While a compiler or an automatic differentiation records the call (`recorded`), the reference is what it can see
-    through.
+    While a compiler or an automatic differentiation records the call (`recorded`), the reference is
+    what it can see through.
     """
     if backend is not None and not isinstance(backend, str):
-        raise TypeError(f"`backend` must be None or the name of a kernel; got {type(backend).__name__}.")
+        raise TypeError(
+            f"`backend` must be None or the name of a kernel; got {type(backend).__name__}."
+        )
     if backend == reference.name or (backend is None and recorded):
         return reference
     if backend is None and switched_off():
@@ -181,8 +200,8 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
         if plugin.name == backend:
             if switched_off():
                 raise ValueError(
-                    f"`backend` must be None or 'reference' where `{SWITCH}=reference` turns kernels off; got {backend!r}. "
-                    "Unset the variable."
+                    f"`backend` must be None or 'reference' where `{SWITCH}=reference` turns "
+                    f"kernels off; got {backend!r}. Unset the variable."
                 )
             kernel = load_kernel(plugin)
             answer = kernel.accepts(task)
@@ -192,8 +211,10 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
                 f"`backend` must accept the work; {backend!r} declines: {answer}. "
                 'Pass `backend=None` to choose among those that accept, or `backend="reference"`.'
             )
-    known = ", ".join(repr(name) for name in ["reference", *sorted({plugin.name for plugin in found})])
+    known = ", ".join(
+        repr(name) for name in ["reference", *sorted({plugin.name for plugin in found})]
+    )
     raise LookupError(
-        f"`backend` must name a kernel for {task.library} arrays; got {backend!r}. Known here: {known}. "
-        "`dice_any.backends()` lists all of them."
+        f"`backend` must name a kernel for {task.library} arrays; got {backend!r}. Known here: "
+        f"{known}. `dice_any.backends()` lists all of them."
     )

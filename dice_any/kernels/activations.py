@@ -12,7 +12,8 @@ from .task import Task
 
 
 class Activated(NamedTuple):
-    """Memberships, in float64 where the sums are exact and at least float32 elsewhere; logarithms where one is wanted.
+    """Memberships, in float64 where the sums are exact and at least float32 elsewhere; logarithms
+    where one is wanted.
 
     What is not counted has membership 0.
     """
@@ -55,11 +56,16 @@ def activate(
 
 
 def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
-    """Return what saves the way back the work of the activation: memberships, or their logarithms beside an entropy.
+    """Return what saves the way back the work of the activation: memberships, or their logarithms
+    beside an entropy.
 
-    None where it would take more memory than the gradient, whose place it can have, or more time than it saves.
+    None where it would take more memory than the gradient, whose place it can have, or more time
+    than it saves.
     """
-    narrow = logits.dtype not in (library.xp.float32, library.xp.float64)  # memberships would be wider than the gradient
+    narrow = logits.dtype not in (
+        library.xp.float32,
+        library.xp.float64,
+    )  # memberships would be wider than the gradient
     if task.kind != "plain" or narrow or not library.can_keep(logits):
         return None
     if task.activation == "sigmoid" and task.entropy is None and library.sigmoid is not None:
@@ -107,7 +113,9 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     return Activated(shrunk / total, None if task.entropy is None else shifted - xp.log(total))
 
 
-def through_activation(task: Task, library: ArrayLibrary, membership: Array, gradient: Array) -> Array:
+def through_activation(
+    task: Task, library: ArrayLibrary, membership: Array, gradient: Array
+) -> Array:
     """Take a gradient in the memberships back to the logits."""
     # in place, where arrays can be written: each temporary less is one tile less
     if task.activation == "sigmoid":
@@ -119,7 +127,9 @@ def through_activation(task: Task, library: ArrayLibrary, membership: Array, gra
     return gradient
 
 
-def memberships(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+def memberships(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> Array:
     """Return the memberships of one block, in the prediction's dtype."""
     block = read_block(task, library, prediction, target, weight)
     activated = activate(task, library, block.prediction, block.counted)
@@ -127,7 +137,12 @@ def memberships(task: Task, library: ArrayLibrary, prediction: Array, target: Ar
 
 
 def memberships_gradient(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    cotangent: Array,
 ) -> Array:
     """Return the gradient of one block in the prediction, in its dtype."""
     block = read_block(task, library, prediction, target, weight)

@@ -1,7 +1,7 @@
 """Read one block: which elements count, what their memberships are, and what is invalid.
 
-"Aligned" means having all the axes of the prediction, so that a label map or a weight has length 1 along a class axis that
-it lacks.
+"Aligned" means having all the axes of the prediction, so that a label map or a weight has length 1
+along a class axis that it lacks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Block(NamedTuple):
     target: Array
     counted: Array | None
     weight: Array | None
-    #: whether the target was made here, in floating numbers, and serves for one result: it may be written over
+    #: whether the target was made here, in floating numbers, and serves for one result: it may be
+    #: written over
     own_target: bool = False
 
 
@@ -41,11 +42,14 @@ def read_block(
 ) -> Block:
     """Read a block of memberships or logits, against memberships or a label map.
 
-    With `factors` a label map may come as zeros and ones instead of masks, where the library multiplies faster than it
-    selects. `together` says that the predicted classes depend on each other without a softmax too.
+    With `factors` a label map may come as zeros and ones instead of masks, where the library
+    multiplies faster than it selects. `together` says that the predicted classes depend on each
+    other without a softmax too.
     """
     counted = counted_mask(task, library, target, weight)
-    return read_counted(task, library, prediction, target, counted, weight, factors=factors, together=together)
+    return read_counted(
+        task, library, prediction, target, counted, weight, factors=factors, together=together
+    )
 
 
 def read_counted(
@@ -67,7 +71,9 @@ def read_counted(
         dtype = widen(task, library, prediction).dtype if factors else None
         target = _one_class_each(task, library, _align(task, library, target), dtype)
     if task.labels[0]:
-        prediction = _one_class_each(task, library, xp.expand_dims(prediction, axis=task.class_axis))
+        prediction = _one_class_each(
+            task, library, xp.expand_dims(prediction, axis=task.class_axis)
+        )
     if counted is not None:
         # before the activation: a NaN there must harm neither the value nor the gradient
         together = (together or task.activation == "softmax") and task.weighs_classes_apart
@@ -77,9 +83,11 @@ def read_counted(
     return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
 
 
-def invalid_labels(task: Task, library: ArrayLibrary, target: Array, unreadable: Array | None) -> Invalid:
-    """Return where labels could not be read from scores, or are out of range, aligned; None where all are known to be
-    good.
+def invalid_labels(
+    task: Task, library: ArrayLibrary, target: Array, unreadable: Array | None
+) -> Invalid:
+    """Return where labels could not be read from scores, or are out of range, aligned; None where
+    all are known to be good.
     """
     if unreadable is not None:
         unreadable = library.xp.expand_dims(unreadable, axis=task.class_axis)
@@ -90,11 +98,15 @@ def invalid_labels(task: Task, library: ArrayLibrary, target: Array, unreadable:
 
 def outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
     """Return where a label map holds no class."""
-    labels = library.xp.astype(labels, library.xp.int64, copy=False)  # a small type may not hold the number of classes
+    labels = library.xp.astype(
+        labels, library.xp.int64, copy=False
+    )  # a small type may not hold the number of classes
     return (labels < 0) | (labels >= task.num_classes)
 
 
-def counted_mask(task: Task, library: ArrayLibrary, target: Array, weight: Array | None) -> Array | None:
+def counted_mask(
+    task: Task, library: ArrayLibrary, target: Array, weight: Array | None
+) -> Array | None:
     """Return the mask of the elements that take part, None if all do."""
     xp = library.xp
     mask = None
@@ -111,7 +123,9 @@ def counted_mask(task: Task, library: ArrayLibrary, target: Array, weight: Array
 
 def weighed(task: Task, library: ArrayLibrary, block: Block, values: Array) -> Array:
     """Multiply floating values by the weight, and make those that are not counted 0."""
-    if block.weight is not None and library.kind(block.weight.dtype) != "bool":  # all that a mask says is in `counted`
+    if (
+        block.weight is not None and library.kind(block.weight.dtype) != "bool"
+    ):  # all that a mask says is in `counted`
         values = values * widen(task, library, block.weight)
     return values if block.counted is None else keep(library, block.counted, values)
 
@@ -130,13 +144,16 @@ def _align(task: Task, library: ArrayLibrary, array: Array | None) -> Array | No
     return library.xp.expand_dims(array, axis=task.class_axis)
 
 
-def _one_class_each(task: Task, library: ArrayLibrary, labels: Array, floating: Any = None) -> Array:
-    """Return an aligned label map as hard memberships of every class: masks, or numbers of the floating dtype where the
-    library prefers them.
+def _one_class_each(
+    task: Task, library: ArrayLibrary, labels: Array, floating: Any = None
+) -> Array:
+    """Return an aligned label map as hard memberships of every class: masks, or numbers of the
+    floating dtype where the library prefers them.
     """
     xp = library.xp
     equal = None if floating is None else library.floating_equal
-    # a small integer type may not hold every class number; a floating one tells more apart than there can be
+    # a small integer type may not hold every class number; a floating one tells more apart than
+    # there can be
     labels = xp.astype(labels, xp.int64 if equal is None else floating)
     shape = tuple(-1 if a == task.class_axis else 1 for a in range(labels.ndim))
     classes = xp.reshape(xp.astype(library.arange(task.classes, labels), labels.dtype), shape)

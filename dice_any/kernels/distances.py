@@ -2,7 +2,8 @@
 
     q_c = Σ_l M_cl·p_l,   M_cl the distance from target class c to predicted class l
 
-Were c the target, moving the predicted memberships p onto it would cost q_c: the Wasserstein distance between the two.
+Were c the target, moving the predicted memberships p onto it would cost q_c: the Wasserstein
+distance between the two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ Matrix = tuple[tuple[float, ...], ...]
 
 
 def class_distances(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, matrix: Matrix
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    matrix: Matrix,
 ) -> Array:
     """Return q of one block, in the prediction's dtype."""
     p = _memberships(task, library, prediction, target, weight)
@@ -42,7 +49,9 @@ def class_distances_gradient(
     return xp.astype(through_activation(task, library, p, gradient), prediction.dtype, copy=False)
 
 
-def _memberships(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
+def _memberships(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> Array:
     """Return p; a distance from one class is made of the memberships in all of them."""
     block = read_block(task, library, prediction, target, weight, together=True)
     return activate(task, library, block.prediction).membership
@@ -52,6 +61,8 @@ def _multiply(task: Task, library: ArrayLibrary, matrix: Matrix, values: Array) 
     """Multiply the class axis by a matrix."""
     xp = library.xp
     constant = library.constant(matrix, values.dtype, values)
-    product = xp.tensordot(constant, values, axes=((1,), (task.class_axis,)))  # the classes come first
+    product = xp.tensordot(
+        constant, values, axes=((1,), (task.class_axis,))
+    )  # the classes come first
     axis = task.class_axis or 0
     return xp.permute_dims(product, (*range(1, axis + 1), 0, *range(axis + 1, product.ndim)))

@@ -4,8 +4,8 @@
     sigmoid   E = Σ w·(t·f(p) + (1 − t)·f(1 − p))
     f(p) = (1 − p)^γ·(−ln p),   γ = 0 is cross-entropy
 
-p is the membership, t the target's, w the weight. Beside E stands what a mean divides by: Σ w·t, or Σ w by sigmoid.
-Where t is 0 its term is 0, also of a logit of −∞: 0·ln 0 = 0.
+p is the membership, t the target's, w the weight. Beside E stands what a mean divides by: Σ w·t, or
+Σ w by sigmoid. Where t is 0 its term is 0, also of a logit of −∞: 0·ln 0 = 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from .task import TARGET, TOTAL, Task
 INFINITY = float("inf")
 
 
-def entropy_sums(task: Task, library: ArrayLibrary, block: Block, activated: Activated, sums: Array) -> Array:
+def entropy_sums(
+    task: Task, library: ArrayLibrary, block: Block, activated: Activated, sums: Array
+) -> Array:
     """Return the rows of entropy and of its weight; `sums` are those of the overlap."""
     xp = library.xp
     target = _floating_target(task, library, block)
@@ -44,7 +46,9 @@ def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) 
     return class_last(task, library, sum_plainly(library, terms, task.axis), lead=0)
 
 
-def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Activated, slope: Array) -> Array:
+def entropy_slope(
+    task: Task, library: ArrayLibrary, block: Block, activated: Activated, slope: Array
+) -> Array:
     """Return what each logit contributes, where `slope` is the derivative in E.
 
     By softmax dE/dz_k = w·(t_k·s_k·g(p_k) − p_k·Σ_c t_c·s_c·g(p_c)), where g is the slope of f in
@@ -61,7 +65,9 @@ def entropy_slope(task: Task, library: ArrayLibrary, block: Block, activated: Ac
             pull = slope * target * _slope_in_log(task, library, log)
         else:
             q = 1.0 - p
-            up, down = (_slope_in_logit(task, library, *s) for s in ((p, q, log, rest), (q, p, rest, log)))
+            up, down = (
+                _slope_in_logit(task, library, *s) for s in ((p, q, log, rest), (q, p, rest, log))
+            )
             pull = slope * (target * up - (1.0 - target) * down)
     pull = weighed(task, library, block, pull)
     if rest is None:
@@ -126,7 +132,9 @@ def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array:
     return power * (task.entropy * xp.exp(log) * quotient - 1.0)
 
 
-def _slope_in_logit(task: Task, library: ArrayLibrary, p: Array, q: Array, log: Array, rest: Array) -> Array:
+def _slope_in_logit(
+    task: Task, library: ArrayLibrary, p: Array, q: Array, log: Array, rest: Array
+) -> Array:
     """h, the slope of f in the logit of a sigmoid p; q = 1 − p."""
     return library.xp.exp(task.entropy * rest) * (task.entropy * p * log - q)
 

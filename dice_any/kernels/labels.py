@@ -20,7 +20,8 @@ FEW_PAIRS = 64
 
 
 class _Labels(NamedTuple):
-    """Two label maps as int64 numbers: C stands for a label out of range, in the target C + 1 for an invalid weight.
+    """Two label maps as int64 numbers: C stands for a label out of range, in the target C + 1 for
+    an invalid weight.
 
     What is invalid weighs 1, so that its bins hold numbers of elements: no sum is made of it.
     """
@@ -43,7 +44,8 @@ def label_sums(
 ) -> Array:
     """Return the sums of two label maps of one block, the classes along a new last axis.
 
-    `prediction` and `target` have the elements' axes; `unreadable` marks predictions that could not be made.
+    `prediction` and `target` have the elements' axes; `unreadable` marks predictions that could not
+    be made.
     """
     xp = library.xp
     if unreadable is not None:
@@ -79,42 +81,65 @@ def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
     Three times C numbers, where a joint histogram has C × C.
     """
     xp, none = library.xp, task.classes
-    agreed = xp.where(labels.prediction == labels.target, labels.target, xp.full_like(labels.target, none))
+    agreed = xp.where(
+        labels.prediction == labels.target, labels.target, xp.full_like(labels.target, none)
+    )
     maps = (agreed, none + 1), (labels.prediction, none + 1), (labels.target, none + 2)
     both, x, y = (_histogram(task, library, codes, bins, labels) for codes, bins in maps)
     return _rows(task, library, both[..., :none], x, y)
 
 
 def _rows(task: Task, library: ArrayLibrary, both: Array, x: Array, y: Array) -> Array:
-    """Lay out counts of (limb, *kept, label) as `Task` says; those behind the classes are of what is invalid."""
+    """Lay out counts of (limb, *kept, label) as `Task` says; those behind the classes are of what
+    is invalid.
+    """
     classes, zero = task.classes, library.xp.zeros_like(both)
-    rows = [both, x[..., :classes], y[..., :classes], zero + library.xp.sum(y, axis=-1, keepdims=True)]
+    rows = [
+        both,
+        x[..., :classes],
+        y[..., :classes],
+        zero + library.xp.sum(y, axis=-1, keepdims=True),
+    ]
     rows += [zero + x[..., classes : classes + 1], zero + y[..., classes : classes + 1]]
     rows.append(zero + y[..., classes + 1 :] if y.shape[-1] > classes + 1 else zero)
     return library.stack(rows)
 
 
-def block_pairs(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of one block of two label maps, with room for invalid weights whatever the block has."""
+def block_pairs(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> Array:
+    """Return the joint counts of one block of two label maps, with room for invalid weights
+    whatever the block has.
+    """
     joint = pair_counts(task, library, prediction, target, weight)
     if joint.shape[-2] == task.classes + 2:
         return joint
     return library.xp.concat([joint, library.xp.zeros_like(joint[..., :1, :])], axis=-2)
 
 
-def pair_counts(task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Count pairs of labels: (*kept, C + 1 or 2, C + 1), rows = target; exact: limbs, (3, *kept, C + 2, C + 1).
+def pair_counts(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> Array:
+    """Count pairs of labels: (*kept, C + 1 or 2, C + 1), rows = target; exact: limbs, (3, *kept, C
+    + 2, C + 1).
 
-    The last column and the row C are of labels out of range, the row C + 1 of weights that are invalid.
+    The last column and the row C are of labels out of range, the row C + 1 of weights that are
+    invalid.
     """
     counted, side = counted_mask(task, library, target, weight), task.classes + 1
-    codes = library.pair_codes(prediction, target, side) if counted is None and weight is None else None
+    codes = (
+        library.pair_codes(prediction, target, side) if counted is None and weight is None else None
+    )
     if codes is not None:
         labels, rows = _Labels(codes, codes, None, [None]), side
     else:
         labels = _read(task, library, prediction, target, counted, weight)
         rows = side if labels.weights[0] is None else side + 1
-        if task.kind == "plain" or (_bincount(library) is None) or (library.bincount is None and side**2 <= FEW_PAIRS):
+        if (
+            task.kind == "plain"
+            or (_bincount(library) is None)
+            or (library.bincount is None and side**2 <= FEW_PAIRS)
+        ):
             return _pair_by_pair(task, library, labels, rows, weight)
         codes = labels.target * side + labels.prediction
     counts = _histogram(task, library, codes, rows * side, labels)
@@ -123,22 +148,33 @@ def pair_counts(task: Task, library: ArrayLibrary, prediction: Array, target: Ar
 
 
 def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
-    """Split joint counts of (limb, *kept, target, prediction) into those of the classes, and how many values of
-    prediction, target and weight were invalid: (3, *kept).
+    """Split joint counts of (limb, *kept, target, prediction) into those of the classes, and how
+    many values of prediction, target and weight were invalid: (3, *kept).
     """
     xp, classes = library.xp, task.classes
     numbers = xp.astype(joint[0, ...], xp.int64, copy=False)
     x, y = xp.sum(numbers, axis=-2), xp.sum(numbers, axis=-1)
-    bad_weight = y[..., classes + 1] if y.shape[-1] > classes + 1 else xp.zeros_like(y[..., classes])
-    return joint[..., :classes, :classes], library.stack([x[..., classes], y[..., classes], bad_weight])
+    bad_weight = (
+        y[..., classes + 1] if y.shape[-1] > classes + 1 else xp.zeros_like(y[..., classes])
+    )
+    return joint[..., :classes, :classes], library.stack(
+        [x[..., classes], y[..., classes], bad_weight]
+    )
 
 
 def _read(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    counted: Array | None,
+    weight: Array | None,
 ) -> _Labels:
     xp, none = library.xp, task.classes
     x, y = (_in_range(task, library, labels) for labels in (prediction, target))
-    if weight is None or library.kind(weight.dtype) == "bool":  # all that a mask says is in `counted`
+    if (
+        weight is None or library.kind(weight.dtype) == "bool"
+    ):  # all that a mask says is in `counted`
         return _Labels(x, y, counted, [None])
     shape = library.shape(target)
     if task.kind == "hard":
@@ -163,7 +199,9 @@ def _in_range(task: Task, library: ArrayLibrary, labels: Array) -> Array:
     return xp.where(outside(task, library, labels), xp.full_like(numbers, task.classes), numbers)
 
 
-def _histogram(task: Task, library: ArrayLibrary, codes: Array, bins: int, labels: _Labels) -> Array:
+def _histogram(
+    task: Task, library: ArrayLibrary, codes: Array, bins: int, labels: _Labels
+) -> Array:
     """Count codes from 0 to `bins` − 1 of the elements that take part: (limb, *kept, bins)."""
     xp, shape, counted = library.xp, library.shape(codes), labels.counted
     lengths = tuple(1 if a in task.element_axis else n for a, n in enumerate(shape))
@@ -177,8 +215,12 @@ def _histogram(task: Task, library: ArrayLibrary, codes: Array, bins: int, label
     codes = xp.reshape(codes, (-1,))
     flat = [None if weights is None else xp.reshape(weights, (-1,)) for weights in labels.weights]
     bincount = _bincount(library)
-    counts = [xp.reshape(bincount(codes, cells * length, weights), (cells, length)) for weights in flat]  # type: ignore[misc]
-    return library.stack([xp.reshape(part[:, :bins], (*_kept(task, shape), bins)) for part in counts])
+    counts = [
+        xp.reshape(bincount(codes, cells * length, weights), (cells, length)) for weights in flat
+    ]  # type: ignore[misc]
+    return library.stack(
+        [xp.reshape(part[:, :bins], (*_kept(task, shape), bins)) for part in counts]
+    )
 
 
 def _bincount(library: ArrayLibrary) -> Bincount | None:
@@ -188,12 +230,16 @@ def _bincount(library: ArrayLibrary) -> Bincount | None:
     return partial(_sorted_bincount, library) if hasattr(library.xp, "searchsorted") else None
 
 
-def _sorted_bincount(library: ArrayLibrary, codes: Array, length: int, weights: Array | None) -> Array:
+def _sorted_bincount(
+    library: ArrayLibrary, codes: Array, length: int, weights: Array | None
+) -> Array:
     """Count codes by where in their order each begins and ends."""
     xp = library.xp
     codes = xp.astype(codes, xp.int64)
     order = xp.argsort(codes)
-    edges = xp.astype(xp.searchsorted(xp.take(codes, order), library.arange(length + 1, codes)), xp.int64)
+    edges = xp.astype(
+        xp.searchsorted(xp.take(codes, order), library.arange(length + 1, codes)), xp.int64
+    )
     if weights is None:
         return edges[1:] - edges[:-1]
     weights = xp.take(weights, order)
@@ -201,7 +247,9 @@ def _sorted_bincount(library: ArrayLibrary, codes: Array, length: int, weights: 
     return xp.take(added, edges[1:]) - xp.take(added, edges[:-1])
 
 
-def _pair_by_pair(task: Task, library: ArrayLibrary, labels: _Labels, rows: int, weight: Array | None) -> Array:
+def _pair_by_pair(
+    task: Task, library: ArrayLibrary, labels: _Labels, rows: int, weight: Array | None
+) -> Array:
     """Return what `pair_counts` does, from a mask for each pair of labels."""
     xp, axis = library.xp, task.element_axis
 
@@ -213,7 +261,11 @@ def _pair_by_pair(task: Task, library: ArrayLibrary, labels: _Labels, rows: int,
                 continue
             values = xp.where(mask, weights, xp.zeros_like(weights))
             integers = library.kind(values.dtype) == "integer"
-            parts.append(xp.sum(values, axis=axis, dtype=xp.int64) if integers else sum_plainly(library, values, axis))
+            parts.append(
+                xp.sum(values, axis=axis, dtype=xp.int64)
+                if integers
+                else sum_plainly(library, values, axis)
+            )
         return library.stack(parts) if task.kind == "exact" else parts[0]
 
     found = []
@@ -231,13 +283,20 @@ def _kept(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _class_by_class(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, counted: Array | None, weight: Array | None
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    counted: Array | None,
+    weight: Array | None,
 ) -> Array:
     """Treat each class as a pair of masks."""
     xp = library.xp
     masks = replace(task, axis=task.element_axis, class_axis=None, num_classes=None)
     invalid = Invalid(outside(task, library, prediction), outside(task, library, target))
-    prediction, target = (xp.astype(labels, xp.int64, copy=False) for labels in (prediction, target))
+    prediction, target = (
+        xp.astype(labels, xp.int64, copy=False) for labels in (prediction, target)
+    )
     add = mask_sums if task.kind == "hard" else membership_sums
     sums = []
     for label in range(task.classes):

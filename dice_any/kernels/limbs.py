@@ -1,7 +1,8 @@
 """Exact sums: numbers carried as int64 limbs in units of 1, 2⁻³¹ and 2⁻⁶².
 
-Integer additions have no order, so sums of limbs are the same bits on every library, device, chunking and thread count.
-Only operations that every library rounds alike are used: exact ones, and one rounded addition at the very end.
+Integer additions have no order, so sums of limbs are the same bits on every library, device,
+chunking and thread count. Only operations that every library rounds alike are used: exact ones, and
+one rounded addition at the very end.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ LIMB_AXIS = 1
 
 
 def sum_exactly(
-    library: ArrayLibrary, terms: list[Array], masks: list[Array], axis: Axes, *, weighted: bool = False
+    library: ArrayLibrary,
+    terms: list[Array],
+    masks: list[Array],
+    axis: Axes,
+    *,
+    weighted: bool = False,
 ) -> tuple[Array, list[Array]]:
-    """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms, limbs, *kept), uncarried.
+    """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms,
+    limbs, *kept), uncarried.
 
     The masks are counted in the same pass. Fewer than 2³² terms keep every integer sum below 2⁶³,
     or below 2⁵³ where the library asks for that.
@@ -64,7 +71,9 @@ def split(library: ArrayLibrary, terms: Array, weighted: bool, narrow: bool = Fa
 
 
 def _from_thirds(whole: Array, top: Array, mid: Array, low: Array) -> list[Array]:
-    """Return carried limbs from sums of thirds, in units of 2⁻²⁰, 2⁻⁴¹ and 2⁻⁶², and whole parts."""
+    """Return carried limbs from sums of thirds, in units of 2⁻²⁰, 2⁻⁴¹ and 2⁻⁶², and whole
+    parts.
+    """
     mid = mid + low // THIRD
     top = top + mid // THIRD
     mid, low = mid % THIRD, low % THIRD
@@ -76,12 +85,15 @@ def _from_thirds(whole: Array, top: Array, mid: Array, low: Array) -> list[Array
 def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:
     """Sum a tile in half as many passes.
 
-    A term is one integer q = floor(v·2⁶²), and Σq is taken modulo 2⁶⁴, as host libraries add int64. A float64 sum
-    beside it, far closer than the 2⁶⁴/2⁶² = 4 that a turn of the modulus is worth, tells how many turns there were.
+    A term is one integer q = floor(v·2⁶²), and Σq is taken modulo 2⁶⁴, as host libraries add int64.
+    A float64 sum beside it, far closer than the 2⁶⁴/2⁶² = 4 that a turn of the modulus is worth,
+    tells how many turns there were.
     """
     xp = library.xp
     size = xp.stack([xp.sum(term, axis=axis, dtype=xp.float64) for term in terms])
-    rest = xp.stack([xp.sum(xp.astype(term * 2.0**62, xp.int64), axis=axis, dtype=xp.int64) for term in terms])
+    rest = xp.stack(
+        [xp.sum(xp.astype(term * 2.0**62, xp.int64), axis=axis, dtype=xp.int64) for term in terms]
+    )
     turns = xp.astype(xp.round((size - xp.astype(rest, xp.float64) * 2.0**-62) * 0.25), xp.int64)
     return xp.stack([4 * turns + rest // 2**62, rest % 2**62 // UNIT, rest % UNIT], axis=LIMB_AXIS)
 
@@ -109,9 +121,9 @@ def limbs_to_float64(library: ArrayLibrary, sums: Array) -> Array:
 def to_float64(library: ArrayLibrary, limbs: Limbs) -> Array:
     """Round carried limbs to the nearest float64.
 
-    The number is cut into two integers that float64 holds exactly, so that their one addition is the only rounding.
-    Below 2³² the cut is at 2⁻²¹ (53 bits above it, 41 below). From 2³² on the mantissa ends above 2⁻²¹: the cut is at
-    2¹⁰ and what lies below 2⁻³¹ only matters as "not zero".
+    The number is cut into two integers that float64 holds exactly, so that their one addition is
+    the only rounding. Below 2³² the cut is at 2⁻²¹ (53 bits above it, 41 below). From 2³² on the
+    mantissa ends above 2⁻²¹: the cut is at 2¹⁰ and what lies below 2⁻³¹ only matters as "not zero".
     """
     xp = library.xp
     whole, mid, low = limbs

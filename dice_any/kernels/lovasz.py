@@ -1,9 +1,12 @@
-"""The Lovász extension of the Jaccard index: errors, sorted, times what each adds to the index's loss.
+"""The Lovász extension of the Jaccard index: errors, sorted, times what each adds to the index's
+loss.
 
-    L = Σ_k e_(k)·g_k,   e_(1) ≥ e_(2) ≥ …,   g_k = J_k − J_(k−1),   J_k = 1 − (Y − Σ_{j≤k} w·t) / (Y + Σ_{j≤k} w·(1 − t))
+    L = Σ_k e_(k)·g_k,   e_(1) ≥ e_(2) ≥ …,   g_k = J_k − J_(k−1),   J_k = 1 − (Y − Σ_{j≤k} w·t) /
+    (Y + Σ_{j≤k} w·(1 − t))
 
-J_k is the Jaccard loss of a prediction that is wrong in the k elements of the largest errors. The errors are |t − p| of
-memberships, or the hinge max(0, 1 − z·(2t − 1)) of logits. The slopes g do not change with the errors but at ties.
+J_k is the Jaccard loss of a prediction that is wrong in the k elements of the largest errors. The
+errors are |t − p| of memberships, or the hinge max(0, 1 − z·(2t − 1)) of logits. The slopes g do
+not change with the errors but at ties.
 """
 
 from __future__ import annotations
@@ -17,13 +20,16 @@ from .masks import Invalid, by_argument, counted_invalid, keep
 from .memberships import valid_memberships, valid_weight
 from .task import Task
 
-#: Rows of `lovasz_sums`; from the last on, how many values of prediction, target and weight were invalid.
+#: Rows of `lovasz_sums`; from the last on, how many values of prediction, target and weight were
+#: invalid.
 LOSS, TARGET_SIZE, TOTAL_SIZE, INVALID = range(4)
 ROWS = INVALID + len(Invalid._fields)
 
 
 class _Errors(NamedTuple):
-    """The errors of every count in a row of its own: the summed axes end to end behind the counts."""
+    """The errors of every count in a row of its own: the summed axes end to end behind the
+    counts.
+    """
 
     membership: Array  # in the prediction's axes, as the two below
     target: Array
@@ -37,9 +43,17 @@ class _Errors(NamedTuple):
 
 
 def lovasz_sums(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, hinge: bool
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    hinge: bool,
 ) -> Array:
-    """Return for each count its loss, the target's size, the total and the numbers of invalid values, (6, *counts)."""
+    """Return for each count its loss, the target's size, the total and the numbers of invalid
+    values, (6, *counts).
+    """
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
     rest = (errors.size, errors.total, *errors.invalid)
@@ -56,21 +70,32 @@ def lovasz_gradient(
     *,
     hinge: bool,
 ) -> Array:
-    """Return the gradient in the prediction, in its dtype; `slope` is the derivative in each loss, aligned."""
+    """Return the gradient in the prediction, in its dtype; `slope` is the derivative in each loss,
+    aligned.
+    """
     xp = library.xp
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     in_place = xp.argsort(errors.order, axis=-1)  # the inverse of a permutation
-    pull = _from_rows(task, library, xp.take_along_axis(errors.slopes, in_place, axis=-1), errors.error.shape)
+    pull = _from_rows(
+        task, library, xp.take_along_axis(errors.slopes, in_place, axis=-1), errors.error.shape
+    )
     one = xp.ones_like(errors.membership)
     toward = xp.where(errors.target, -one, one)
     if hinge:
         toward = xp.where(errors.error > 0, toward, xp.zeros_like(one))
     gradient = xp.astype(slope, one.dtype) * xp.astype(pull, one.dtype) * toward
-    return xp.astype(through_activation(task, library, errors.membership, gradient), prediction.dtype, copy=False)
+    return xp.astype(
+        through_activation(task, library, errors.membership, gradient), prediction.dtype, copy=False
+    )
 
 
 def _sorted_errors(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, hinge: bool
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    hinge: bool,
 ) -> _Errors:
     xp = library.xp
     block = read_block(task, library, prediction, target, weight)
@@ -91,11 +116,18 @@ def _sorted_errors(
         invalid = invalid._replace(weight=bad)
     if block.counted is not None:  # what is not counted adds nothing to the index: its slope is 0
         weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
-    e, t_rows, w = (_to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights))
+    e, t_rows, w = (
+        _to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights)
+    )
     order = xp.argsort(-library.detach(e), axis=-1, stable=True)
-    slopes, size, total = _jaccard_slopes(library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w)))
+    slopes, size, total = _jaccard_slopes(
+        library, *(xp.take_along_axis(a, order, axis=-1) for a in (t_rows, w))
+    )
     masks = counted_invalid(library, p.shape, invalid, block.counted)
-    found = {name: library.count(_to_rows(task, library, mask), (slopes.ndim - 1,)) for name, mask in masks.items()}
+    found = {
+        name: library.count(_to_rows(task, library, mask), (slopes.ndim - 1,))
+        for name, mask in masks.items()
+    }
     numbers = by_argument(found, xp.zeros_like(size, dtype=xp.int64))
     in_order = xp.take_along_axis(e, order, axis=-1)
     return _Errors(p, t, error, in_order, library.detach(slopes), order, size, total, numbers)
@@ -108,7 +140,9 @@ def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, A
     xp = library.xp
     w = xp.astype(w, library.widest(w))
     zero = xp.zeros_like(w)
-    inside, outside = (xp.cumulative_sum(part, axis=-1) for part in (xp.where(t, w, zero), xp.where(t, zero, w)))
+    inside, outside = (
+        xp.cumulative_sum(part, axis=-1) for part in (xp.where(t, w, zero), xp.where(t, zero, w))
+    )
     size = inside[..., -1:]
     union = size + outside
     empty = union == 0
@@ -119,7 +153,9 @@ def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, A
 
 
 def _row_order(task: Task) -> tuple[int, ...]:
-    """Return the prediction's axes with the counts' in front, the classes last of these, and the summed ones behind."""
+    """Return the prediction's axes with the counts' in front, the classes last of these, and the
+    summed ones behind.
+    """
     ndim = len(task.shapes[0] or ())
     kept = tuple(a for a in range(ndim) if a not in task.axis and a != task.class_axis)
     return (*kept, *(() if task.class_axis is None else (task.class_axis,)), *task.axis)

@@ -47,15 +47,21 @@ def mask_sums(
     return class_last(task, library, library.stack([*sums, total, *invalid_counts]), lead=1)
 
 
-def integer_weights(library: ArrayLibrary, weight: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+def integer_weights(
+    library: ArrayLibrary, weight: Array, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
     """Return integer weights of each element, 0 where they are out of range, and where that is."""
     xp = library.xp
-    weights = xp.broadcast_to(xp.astype(weight, xp.int64), shape)  # uint64 beyond int64 becomes negative
+    weights = xp.broadcast_to(
+        xp.astype(weight, xp.int64), shape
+    )  # uint64 beyond int64 becomes negative
     bad = (weights < 0) | (weights >= UNIT)
     return xp.where(bad, xp.zeros_like(weights), weights), bad
 
 
-def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array) -> Array:
+def count_elements(
+    task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array
+) -> Array:
     """Count the elements that take part."""
     xp = library.xp
     if counted is None:
@@ -66,7 +72,9 @@ def count_elements(task: Task, library: ArrayLibrary, shape: tuple[int, ...], co
 def counted_invalid(
     library: ArrayLibrary, shape: tuple[int, ...], invalid: Invalid, counted: Array | None
 ) -> dict[str, Array]:
-    """Return the masks of invalid values by argument; those of elements that take no part are not in them."""
+    """Return the masks of invalid values by argument; those of elements that take no part are not
+    in them.
+    """
     return {
         name: library.xp.broadcast_to(mask if counted is None else mask & counted, shape)
         for name, mask in zip(Invalid._fields, invalid, strict=True)

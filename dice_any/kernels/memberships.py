@@ -12,7 +12,8 @@ from .limbs import UNIT, sum_exactly, whole_numbers
 from .masks import Invalid, by_argument, class_last, count_elements, counted_invalid, keep
 from .task import Task
 
-#: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is 1.0000001.
+#: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is
+#: 1.0000001.
 TOLERANCE = 2.0**-20
 
 
@@ -34,12 +35,18 @@ def membership_sums(
     y, bad_y = valid_memberships(task, library, y)
     invalid = Invalid(_either(invalid.prediction, bad_x), _either(invalid.target, bad_y))
     terms = _terms(task, library, x, y, own and bool(task.axis))
-    weighted = weight is not None and library.kind(weight.dtype) != "bool"  # all that a mask says is in `counted`
+    weighted = (
+        weight is not None and library.kind(weight.dtype) != "bool"
+    )  # all that a mask says is in `counted`
     if weighted:
         # widened first: PyTorch on CUDA selects among few types of integers
-        weight, bad = valid_weight(task, library, keep(library, counted, widen(task, library, weight)))
+        weight, bad = valid_weight(
+            task, library, keep(library, counted, widen(task, library, weight))
+        )
         invalid = invalid._replace(weight=bad)
-        terms = chain(map(partial(_weighed, library, weight), terms), [xp.broadcast_to(weight, shape)])
+        terms = chain(
+            map(partial(_weighed, library, weight), terms), [xp.broadcast_to(weight, shape)]
+        )
     masks = counted_invalid(library, shape, invalid, counted)
     if task.kind == "exact":
         sums, found = _add_exactly(task, library, list(terms), list(masks.values()), weighted)
@@ -65,8 +72,8 @@ def valid_memberships(
 ) -> tuple[Array, Array | None]:
     """Return memberships in [0, 1], and where they were not, but for rounding; None if nowhere.
 
-    An invalid one becomes 0: integer casts of NaN are different everywhere. What a plain sum makes of an activation needs
-    no check: NaN goes through it.
+    An invalid one becomes 0: integer casts of NaN are different everywhere. What a plain sum makes
+    of an activation needs no check: NaN goes through it.
     """
     if library.kind(values.dtype) != "floating" or (activated and task.kind == "plain"):
         return values, None
@@ -77,7 +84,8 @@ def valid_memberships(
     valid = (values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE)
     values = xp.where(valid, values, xp.zeros_like(values))
     if task.kind == "plain" and (library.traced(values) or library.differentiable(values)):
-        # to an automatic differentiation what is drawn in looks as if it were inside, as it does to the closed form
+        # to an automatic differentiation what is drawn in looks as if it were inside, as it does to
+        # the closed form
         return values + library.detach(library.clip(values) - values), ~valid
     return library.clip(values), ~valid
 
@@ -91,7 +99,8 @@ def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Arra
 
 
 def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> Iterator[Array]:
-    """Yield the elementwise terms of prediction, target and intersection; a mask stands for its zeros and ones.
+    """Yield the elementwise terms of prediction, target and intersection; a mask stands for its
+    zeros and ones.
 
     The last may have been written over `y` if that is our own: a tile that is in the cache already.
     """
@@ -112,8 +121,12 @@ def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> 
             yield y
         else:
             yield x * y
-    elif (soft_x or soft_y) and task.form == "minimum" and task.kind == "plain":  # its gradient at a tie is half
-        yield xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
+    elif (
+        (soft_x or soft_y) and task.form == "minimum" and task.kind == "plain"
+    ):  # its gradient at a tie is half
+        yield (
+            xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
+        )
     elif soft_x or soft_y:  # a product with zeros and ones, in every form the same
         mask, soft = (y, x) if soft_x else (x, y)
         yield xp.where(mask, soft, xp.zeros_like(soft))
@@ -130,7 +143,9 @@ def _weighed(library: ArrayLibrary, weight: Array, term: Array) -> Array:
     return xp.where(term, weight, xp.zeros_like(weight))
 
 
-def _add_plainly(task: Task, library: ArrayLibrary, terms: Iterable[Array], masks: list[Array]) -> tuple[Array, list[Array]]:
+def _add_plainly(
+    task: Task, library: ArrayLibrary, terms: Iterable[Array], masks: list[Array]
+) -> tuple[Array, list[Array]]:
     """Sum each term over the elements, (terms, *kept), before the next is made; count the masks."""
     sums = [
         sum_plainly(library, term, task.axis)
@@ -144,11 +159,15 @@ def _add_plainly(task: Task, library: ArrayLibrary, terms: Iterable[Array], mask
 def _add_exactly(
     task: Task, library: ArrayLibrary, terms: list[Array], masks: list[Array], weighted: bool
 ) -> tuple[Array, list[Array]]:
-    """Sum each term over the elements, (terms, limbs, *kept), and count the masks; those among the terms are counted."""
+    """Sum each term over the elements, (terms, limbs, *kept), and count the masks; those among the
+    terms are counted.
+    """
     soft = [i for i, term in enumerate(terms) if library.kind(term.dtype) == "floating"]
     hard = [i for i in range(len(terms)) if i not in soft]
     masks = [*(terms[i] for i in hard), *masks]
-    sums, counts = sum_exactly(library, [terms[i] for i in soft], masks, task.axis, weighted=weighted)
+    sums, counts = sum_exactly(
+        library, [terms[i] for i in soft], masks, task.axis, weighted=weighted
+    )
     if hard:
         both = library.xp.concat([sums, whole_numbers(library, counts[: len(hard)])])
         places = [*soft, *hard]
@@ -165,7 +184,9 @@ def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
 
 
 def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
-    """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error hardly grows."""
+    """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error
+    hardly grows.
+    """
     xp = library.xp
     if library.has_float64(terms):
         return library.sum_wide(terms, axis)
@@ -176,7 +197,9 @@ def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
         length = terms.shape[-1]
         groups = -(-length // 32)
         padding = xp.zeros_like(xp.broadcast_to(terms[..., :1], (*shape, groups * 32 - length)))
-        terms = xp.sum(xp.reshape(xp.concat([terms, padding], axis=-1), (*shape, groups, 32)), axis=-1)
+        terms = xp.sum(
+            xp.reshape(xp.concat([terms, padding], axis=-1), (*shape, groups, 32)), axis=-1
+        )
     return terms[..., 0]
 
 

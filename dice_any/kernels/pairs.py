@@ -15,7 +15,9 @@ FLOAT32_INTEGERS = 2**24
 
 
 def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of every pair of rows, (*lead, n, m); `overlap` is what computes those of one row."""
+    """Return the sums of every pair of rows, (*lead, n, m); `overlap` is what computes those of one
+    row.
+    """
     library = library_of(X)
     if task.kind == "hard":
         return _count_pairs(library, X, Y)
@@ -60,8 +62,12 @@ def _multiply_pairs(task: Task, library: ArrayLibrary, X: Array, Y: Array) -> Ar
     x, y = (xp.astype(rows, wide) for rows, _ in checked)
     squares = (x * x, y * y) if task.form == "squared" else (x, y)
     sizes = xp.sum(squares[0], axis=1), xp.sum(squares[1], axis=1)
-    bad = [None if mask is None else xp.astype(library.count(mask, (1,)), wide) for _, mask in checked]
-    return _spread(library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1], *bad)
+    bad = [
+        None if mask is None else xp.astype(library.count(mask, (1,)), wide) for _, mask in checked
+    ]
+    return _spread(
+        library, xp.matmul(x, xp.permute_dims(y, (1, 0))), *sizes, library.shape(X)[1], *bad
+    )
 
 
 def _spread(
@@ -73,7 +79,9 @@ def _spread(
     bad_x: Array | None = None,
     bad_y: Array | None = None,
 ) -> Array:
-    """Stack sums of rows and of pairs of rows; `bad_x` and `bad_y` count what is invalid in each row."""
+    """Stack sums of rows and of pairs of rows; `bad_x` and `bad_y` count what is invalid in each
+    row.
+    """
     xp = library.xp
     zero = xp.zeros_like(both)
     of_x = [zero if row is None else zero + xp.expand_dims(row, axis=1) for row in (x, bad_x)]

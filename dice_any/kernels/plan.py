@@ -1,8 +1,9 @@
 """How arrays lie in memory, as the few numbers that compiled loops walk by.
 
-Elements are numbered twice: a cell is one position on the kept axes, and within it an element is one position on the
-summed axes, the slowest of the prediction first. Axes that lie behind one another in every array are joined, so that a
-contiguous array is one long row whatever its rank. The class axis is a step of its own.
+Elements are numbered twice: a cell is one position on the kept axes, and within it an element is
+one position on the summed axes, the slowest of the prediction first. Axes that lie behind one
+another in every array are joined, so that a contiguous array is one long row whatever its rank. The
+class axis is a step of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from .task import Task
 
 
 class View(NamedTuple):
-    """One array: where it starts, what it holds, and its strides in bytes over the axes of the prediction.
+    """One array: where it starts, what it holds, and its strides in bytes over the axes of the
+    prediction.
 
     A stride is 0 where the array is broadcast or has no such axis.
     """
@@ -44,7 +46,9 @@ class Plan(NamedTuple):
         return math.prod(self.summed.tolist())
 
 
-def plan(task: Task, shape: tuple[int, ...], views: list[View], class_is_kept: bool = False) -> Plan:
+def plan(
+    task: Task, shape: tuple[int, ...], views: list[View], class_is_kept: bool = False
+) -> Plan:
     """Order and join the axes."""
     # kept axes stay in their order, which is that of the counts: the classes last
     kept = [a for a in range(len(shape)) if a not in task.axis and a != task.class_axis]
@@ -54,13 +58,17 @@ def plan(task: Task, shape: tuple[int, ...], views: list[View], class_is_kept: b
     return Plan(*_join(shape, kept, views), *_join(shape, summed, views))
 
 
-def _join(shape: tuple[int, ...], axes: list[int], views: list[View]) -> tuple[np.ndarray, np.ndarray]:
+def _join(
+    shape: tuple[int, ...], axes: list[int], views: list[View]
+) -> tuple[np.ndarray, np.ndarray]:
     joined: list[tuple[int, list[int]]] = []
     for a in axes:
         length, strides = shape[a], [view.strides[a] for view in views]
         if length == 1:
             continue
-        if joined and all(outer == inner * length for outer, inner in zip(joined[-1][1], strides, strict=True)):
+        if joined and all(
+            outer == inner * length for outer, inner in zip(joined[-1][1], strides, strict=True)
+        ):
             length *= joined.pop()[0]
         joined.append((length, strides))
     joined = joined or [(1, [0] * len(views))]

@@ -1,4 +1,6 @@
-"""The reference kernel, in Array API operations. Always there, always right; every other kernel is held to its bits."""
+"""The reference kernel, in Array API operations. Always there, always right; every other kernel is
+held to its bits.
+"""
 
 from __future__ import annotations
 
@@ -29,43 +31,61 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
     return _sums(block_sums, task, prediction, target, weight)
 
 
-def _sums(function: BlockFunction, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+def _sums(
+    function: BlockFunction, task: Task, prediction: Array, target: Array, weight: Array | None
+) -> Array:
     tail = (task.classes,) if task.by_class else ()
-    return library_of(prediction).run(function, task, prediction, target, weight, lead=task.lead, tail=tail)
+    return library_of(prediction).run(
+        function, task, prediction, target, weight, lead=task.lead, tail=tail
+    )
 
 
-def overlap_vjp(task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+def overlap_vjp(
+    task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+) -> Array:
     """Return the prediction's gradient from the derivatives in the sums, laid out as the sums are.
 
     Only the sums of intersection, prediction and entropy depend on the prediction.
     """
     library = library_of(prediction)
-    return library.map(block_gradient, task, prediction, target, weight, *_aligned_slopes(task, library, cotangent))
+    return library.map(
+        block_gradient, task, prediction, target, weight, *_aligned_slopes(task, library, cotangent)
+    )
 
 
 def _aligned_slopes(task: Task, library: ArrayLibrary, cotangent: Array) -> list[Array]:
-    rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    rows = (
+        (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    )
     return [align(task, library, cotangent[row, ...]) for row in rows]
 
 
-def overlap_keeping(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array | None]:
-    """Return the sums, and what `overlap_vjp_over` makes the gradient of; None where nothing is worth keeping."""
+def overlap_keeping(
+    task: Task, prediction: Array, target: Array, weight: Array | None
+) -> tuple[Array, Array | None]:
+    """Return the sums, and what `overlap_vjp_over` makes the gradient of; None where nothing is
+    worth keeping.
+    """
     kept = keepable(task, library_of(prediction), prediction)
     if kept is None:
         return overlap(task, prediction, target, weight), None
     return _sums(partial(block_sums, kept=True), task, kept, target, weight), kept
 
 
-def overlap_vjp_over(task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+def overlap_vjp_over(
+    task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array
+) -> Array:
     """Do as `overlap_vjp` does, over what `overlap_keeping` kept."""
     library = library_of(kept)
     slopes = _aligned_slopes(task, library, cotangent)
     return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
 
 
-def confusion_matrix(task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Return the confusion matrices of two label maps, (*kept, C, C) or, exact, their limbs, (3, *kept, C, C); and how
-    many values of prediction, target and weight were invalid, (3, *kept).
+def confusion_matrix(
+    task: Task, prediction: Array, target: Array, weight: Array | None
+) -> tuple[Array, Array]:
+    """Return the confusion matrices of two label maps, (*kept, C, C) or, exact, their limbs, (3,
+    *kept, C, C); and how many values of prediction, target and weight were invalid, (3, *kept).
     """
     library, side = library_of(prediction), task.classes + 1
     exact = task.kind == "exact"
@@ -81,7 +101,13 @@ def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
 
 
 def block_sums(
-    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None, *, kept: bool = False
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    kept: bool = False,
 ) -> Array:
     """Return the sums of one block; `kept` says that the prediction is what `keepable` returned."""
     counted = counted_mask(task, library, target, weight)  # in the target's own axes
@@ -91,13 +117,17 @@ def block_sums(
     if all(task.labels):
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
-    block = read_counted(task, library, prediction, target, counted, weight, factors=task.kind == "plain")
+    block = read_counted(
+        task, library, prediction, target, counted, weight, factors=task.kind == "plain"
+    )
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted, kept=kept)
     invalid = invalid_labels(task, library, target, unreadable)
     add = mask_sums if task.kind == "hard" else partial(membership_sums, own=block.own_target)
-    sums = add(task, library, activated.membership, block.target, block.counted, block.weight, invalid)
+    sums = add(
+        task, library, activated.membership, block.target, block.counted, block.weight, invalid
+    )
     if task.entropy is None:
         return sums
     return library.xp.concat([sums, entropy_sums(task, library, block, activated, sums)])

@@ -9,12 +9,14 @@ from .task import Task
 
 
 class RoundTrip:
-    """One kernel's way forward and back, in which the memberships of the one may become the gradient of the other.
+    """One kernel's way forward and back, in which the memberships of the one may become the
+    gradient of the other.
 
-    A kernel that has ``overlap_keeping(task, prediction, target, weight)`` returns from it the sums and an array as large
-    as the prediction, or None, which ``overlap_vjp_over(task, kept, target, weight, cotangent)`` turns into the gradient
-    without activating the prediction again. Both together take the memory of the gradient only. A second way back finds
-    nothing kept and computes all anew.
+    A kernel that has ``overlap_keeping(task, prediction, target, weight)`` returns from it the sums
+    and an array as large as the prediction, or None, which ``overlap_vjp_over(task, kept, target,
+    weight, cotangent)`` turns into the gradient without activating the prediction again. Both
+    together take the memory of the gradient only. A second way back finds nothing kept and computes
+    all anew.
     """
 
     def __init__(self, kernel: Any, task: Task) -> None:
@@ -28,7 +30,9 @@ class RoundTrip:
         sums, self._kept = self._kernel.overlap_keeping(self._task, prediction, target, weight)
         return sums
 
-    def overlap_vjp(self, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    def overlap_vjp(
+        self, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+    ) -> Array:
         """Return the prediction's gradient."""
         kept, self._kept = self._kept, None
         if kept is None:

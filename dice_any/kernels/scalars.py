@@ -1,15 +1,18 @@
-"""The arithmetic of one element, as plain functions of numbers that a compiler takes up: the CPU's or a GPU's.
+"""The arithmetic of one element, as plain functions of numbers that a compiler takes up: the CPU's
+or a GPU's.
 
-A compiler that sees one function at a time wants what it calls to be compiled before, so `compiled` binds copies of all
-functions here to each other. They use nothing but numbers of one precision, comparisons, and conversions that every
-target has: no branch on values, no call into a library, so that a loop over elements becomes vector instructions.
+A compiler that sees one function at a time wants what it calls to be compiled before, so `compiled`
+binds copies of all functions here to each other. They use nothing but numbers of one precision,
+comparisons, and conversions that every target has: no branch on values, no call into a library, so
+that a loop over elements becomes vector instructions.
 
-    scalars = compiled(numba.njit(forceinline=True, error_model="numpy"))    # or cuda.jit(device=True)
-    exp = scalars.exp            # a global of the kernel's module
+    scalars = compiled(numba.njit(forceinline=True, error_model="numpy"))    # or
+    cuda.jit(device=True) exp = scalars.exp            # a global of the kernel's module
 
 (A division that may raise, as Python's does, is a branch: hence the error model.)
 
-Logits are in float32 by default; ``compiled(…, wide=True)`` is in float64, with the logarithms and exponentials of `math`.
+Logits are in float32 by default; ``compiled(…, wide=True)`` is in float64, with the logarithms and
+exponentials of `math`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from typing import Any
 
 try:
     import numpy as np
-except ImportError:  # nothing here can be compiled without it; the names below are still there to be read
+except (
+    ImportError
+):  # nothing here can be compiled without it; the names below are still there to be read
     np = None  # type: ignore[assignment]
 
 #: Codes of the forms and activations: numbers, because compilers fold comparisons of numbers.
@@ -30,11 +35,13 @@ FORMS = {"product": PRODUCT, "squared": SQUARED, "minimum": MINIMUM}
 
 SCALE, LOW_BITS = 2.0**62, 2**31 - 1
 
-# -- memberships and weights -------------------------------------------------------------------------------------------
+# -- memberships and weights -----------------------------------------------------------------------
 
 
 def is_membership(v: Any) -> Any:
-    """Tell whether a value is in [0, 1], or outside by a rounding error of up to 2⁻²⁰; NaN is not."""
+    """Tell whether a value is in [0, 1], or outside by a rounding error of up to 2⁻²⁰; NaN is
+    not.
+    """
     return (v >= LOWEST) & (v <= HIGHEST)
 
 
@@ -77,14 +84,16 @@ def size_slope(x: Any, form: int) -> Any:
     return real(1.0)
 
 
-# -- exact terms -------------------------------------------------------------------------------------------------------
+# -- exact terms -----------------------------------------------------------------------------------
 
 
 def quantise(v: Any) -> Any:
-    """Return floor(v·2⁶²) of a float64 term in [0, 1]: h·2³¹ + l of the limbs h = floor(v·2³¹), l = floor((v·2³¹ − h)·2³¹).
+    """Return floor(v·2⁶²) of a float64 term in [0, 1]: h·2³¹ + l of the limbs h = floor(v·2³¹), l =
+    floor((v·2³¹ − h)·2³¹).
 
-    Scaling by a power of two is exact, and the conversion drops what is below 2⁻⁶². Sums: H = Σh by `high_limb`, and
-    Q = Σq modulo 2⁶⁴ give L = Q − H·2³¹ modulo 2⁶⁴ = Σl, which is below 2⁶³ for fewer than 2³² terms (`low_sum`).
+    Scaling by a power of two is exact, and the conversion drops what is below 2⁻⁶². Sums: H = Σh by
+    `high_limb`, and Q = Σq modulo 2⁶⁴ give L = Q − H·2³¹ modulo 2⁶⁴ = Σl, which is below 2⁶³ for
+    fewer than 2³² terms (`low_sum`).
     """
     return np.int64(v * SCALE)
 
@@ -104,8 +113,9 @@ def low_sum(q: Any, h: Any) -> Any:
     return q - (h << 31)
 
 
-# -- exp and log -------------------------------------------------------------------------------------------------------
-# Cephes' polynomials (S. Moshier), about one unit in the last place, with exponents that are built as bits.
+# -- exp and log -----------------------------------------------------------------------------------
+# Cephes' polynomials (S. Moshier), about one unit in the last place, with exponents that are built
+# as bits.
 
 
 def exp(z: Any) -> Any:
@@ -126,7 +136,9 @@ def expm1(z: Any) -> Any:
 
 def exp_parts(z: Any) -> Any:
     """Return s = 2ᵏ and r + r²·P(r), which make eᶻ = s·(1 + r + r²·P(r)) with z = k·ln 2 + r."""
-    z = z if z > EXP_LOWEST else EXP_LOWEST  # NaN too: converting it to an integer is defined nowhere
+    z = (
+        z if z > EXP_LOWEST else EXP_LOWEST
+    )  # NaN too: converting it to an integer is defined nowhere
     k = np.int32(z * LOG2_E - real(0.5))  # towards zero: the nearest integer, as z ≤ 0
     n = real(k)
     r = (z - n * LN2_HIGH) - n * LN2_LOW
@@ -166,7 +178,7 @@ def log1p(e: Any) -> Any:
     return log(u) + (e - (u - real(1.0))) / u
 
 
-# -- activations and entropy -------------------------------------------------------------------------------------------
+# -- activations and entropy -----------------------------------------------------------------------
 
 
 def sigmoid(z: Any) -> Any:
@@ -208,7 +220,7 @@ def rest_power(log_p: Any, power: Any) -> Any:
     return value if log_p == log_p else log_p
 
 
-# -- in float64, by `math` ---------------------------------------------------------------------------------------------
+# -- in float64, by `math` -------------------------------------------------------------------------
 
 
 def wide_exp(z: Any) -> Any:
@@ -227,18 +239,32 @@ def wide_log1p(e: Any) -> Any:
     return math.log1p(e)
 
 
-# -- binding -----------------------------------------------------------------------------------------------------------
+# -- binding ---------------------------------------------------------------------------------------
 
 #: in the order in which they call each other
 FUNCTIONS = (
-    *(is_membership, member, is_weight, both, size, both_slope, size_slope, quantise, high_limb, low_limb, low_sum),
+    *(
+        is_membership,
+        member,
+        is_weight,
+        both,
+        size,
+        both_slope,
+        size_slope,
+        quantise,
+        high_limb,
+        low_limb,
+        low_sum,
+    ),
     *(exp_parts, exp, expm1, log, log1p, sigmoid, log_sigmoid, rest_power, cost, cost_slope),
 )
 WIDE = {"exp": wide_exp, "expm1": wide_expm1, "log": wide_log, "log1p": wide_log1p}
 
 
 def compiled(compile: Callable[[Any], Any], wide: bool = False) -> SimpleNamespace:
-    """Return every function of this module, compiled; in float64 if `wide`, else logits are in float32."""
+    """Return every function of this module, compiled; in float64 if `wide`, else logits are in
+    float32.
+    """
     space = dict(globals())
     if wide:
         space["real"] = np.float64
@@ -260,7 +286,23 @@ if np is not None:
     # ln 2 in two parts, so that k times the first has no rounding
     LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
     E1, E2, E3 = np.float32(0.50000001201), np.float32(0.16666665459), np.float32(4.1665795894e-2)
-    E4, E5, E6 = np.float32(8.3334519073e-3), np.float32(1.3981999507e-3), np.float32(1.9875691500e-4)
-    L0, L1, L2 = np.float32(7.0376836292e-2), np.float32(-1.1514610310e-1), np.float32(1.1676998740e-1)
-    L3, L4, L5 = np.float32(-1.2420140846e-1), np.float32(1.4249322787e-1), np.float32(-1.6668057665e-1)
-    L6, L7, L8 = np.float32(2.0000714765e-1), np.float32(-2.4999993993e-1), np.float32(3.3333331174e-1)
+    E4, E5, E6 = (
+        np.float32(8.3334519073e-3),
+        np.float32(1.3981999507e-3),
+        np.float32(1.9875691500e-4),
+    )
+    L0, L1, L2 = (
+        np.float32(7.0376836292e-2),
+        np.float32(-1.1514610310e-1),
+        np.float32(1.1676998740e-1),
+    )
+    L3, L4, L5 = (
+        np.float32(-1.2420140846e-1),
+        np.float32(1.4249322787e-1),
+        np.float32(-1.6668057665e-1),
+    )
+    L6, L7, L8 = (
+        np.float32(2.0000714765e-1),
+        np.float32(-2.4999993993e-1),
+        np.float32(3.3333331174e-1),
+    )

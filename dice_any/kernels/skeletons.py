@@ -1,9 +1,12 @@
-"""Soft skeletons: what opening takes away, again and again while the set is eroded; and the way back of a gradient.
+"""Soft skeletons: what opening takes away, again and again while the set is eroded; and the way
+back of a gradient.
 
-    S_0 = x − open(x),   S_{k+1} = S_k + (1 − S_k)·(x_{k+1} − open(x_{k+1})),   x_{k+1} = erode(x_k),   open = dilate ∘ erode
+    S_0 = x − open(x),   S_{k+1} = S_k + (1 − S_k)·(x_{k+1} − open(x_{k+1})),   x_{k+1} =
+    erode(x_k),   open = dilate ∘ erode
 
-Erosion is the minimum over the neighbours along each axis (a cross), dilation the maximum over the box of all neighbours;
-neighbours beyond the border do not exist. At a tie each of the equal ones takes half of the gradient, as everywhere here.
+Erosion is the minimum over the neighbours along each axis (a cross), dilation the maximum over the
+box of all neighbours; neighbours beyond the border do not exist. At a tie each of the equal ones
+takes half of the gradient, as everywhere here.
 """
 
 from __future__ import annotations
@@ -36,8 +39,12 @@ def skeleton_gradient(
     return g_image
 
 
-def _steps(library: ArrayLibrary, x: Array, axes: Axes, iterations: int) -> list[tuple[Array, Array, Array]]:
-    """Return for each erosion what is left, what opening takes away from that, and the skeleton so far."""
+def _steps(
+    library: ArrayLibrary, x: Array, axes: Axes, iterations: int
+) -> list[tuple[Array, Array, Array]]:
+    """Return for each erosion what is left, what opening takes away from that, and the skeleton so
+    far.
+    """
     xp = library.xp
     steps: list[tuple[Array, Array, Array]] = []
     for i in range(iterations + 1):
@@ -49,7 +56,7 @@ def _steps(library: ArrayLibrary, x: Array, axes: Axes, iterations: int) -> list
     return steps
 
 
-# -- minima and maxima over neighbours ---------------------------------------------------------------------------------
+# -- minima and maxima over neighbours -------------------------------------------------------------
 
 
 def _erode(library: ArrayLibrary, x: Array, axes: Axes) -> Array:
@@ -91,7 +98,9 @@ def _dilate_gradient(library: ArrayLibrary, x: Array, g: Array, axes: Axes) -> A
 
 
 def _open_gradient(library: ArrayLibrary, x: Array, g: Array, axes: Axes) -> Array:
-    return _erode_gradient(library, x, _dilate_gradient(library, _erode(library, x, axes), g, axes), axes)
+    return _erode_gradient(
+        library, x, _dilate_gradient(library, _erode(library, x, axes), g, axes), axes
+    )
 
 
 def _lowest(library: ArrayLibrary, x: Array, axis: int) -> Array:
@@ -118,10 +127,14 @@ def _neighbours(library: ArrayLibrary, x: Array, axis: int) -> tuple[Array, Arra
     """Return the element before and the one after each; at the border, the element itself."""
     concat = library.xp.concat
     first, last = _cut(x, axis, 0, 1), _cut(x, axis, -1, None)
-    return concat([first, _cut(x, axis, 0, -1)], axis=axis), concat([_cut(x, axis, 1, None), last], axis=axis)
+    return concat([first, _cut(x, axis, 0, -1)], axis=axis), concat(
+        [_cut(x, axis, 1, None), last], axis=axis
+    )
 
 
-def _neighbours_gradient(library: ArrayLibrary, of_before: Array, of_after: Array, axis: int) -> Array:
+def _neighbours_gradient(
+    library: ArrayLibrary, of_before: Array, of_after: Array, axis: int
+) -> Array:
     xp = library.xp
     nothing = xp.zeros_like(_cut(of_before, axis, 0, 1))
     rest = xp.zeros_like(_cut(of_before, axis, 1, None))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 #: Rows of the sums that a kernel returns, along their first axis.
 INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
-#: Behind the four sums stands how many values of each argument were invalid, and behind those what `Task.entropy` asks for.
+#: Behind the four sums stands how many values of each argument were invalid, and behind those what
+#: `Task.entropy` asks for.
 INVALID_PREDICTION, INVALID_TARGET, INVALID_WEIGHT, ENTROPY, ENTROPY_WEIGHT = range(4, 9)
 #: The rows of a task without entropy.
 ROWS = 7
@@ -29,22 +30,25 @@ class Task:
     class_axis : int or None
         The prediction's axis of classes.
     num_classes : int or None
-        Number of classes, if the counts are by class (the length of the class axis, where there is one).
+        Number of classes, if the counts are by class (the length of the class axis, where there is
+        one).
     labels : tuple of bool
         Whether prediction and target are label maps (after `activation`).
     activation : {None, "sigmoid", "softmax", "argmax"}
     form : {"product", "squared", "minimum"}
     ignore_label : int or None
     kind : {"hard", "exact", "plain"}
-        What is returned: an int64 array of shape (7, *counts); int64 limbs (7, 3, *counts) in units of 1, 2⁻³¹ and
-        2⁻⁶² that need not be carried; or a floating array (7, *counts). The seven rows are intersection, prediction,
-        target, total, and the number of invalid values of the prediction, of the target and of the weight (in exact
-        sums the first limb of these). `counts` are the axes that are left, the class axis last. Values of elements
-        that take no part are never invalid; a label that is, is so for every class.
+        What is returned: an int64 array of shape (7, *counts); int64 limbs (7, 3, *counts) in units
+        of 1, 2⁻³¹ and 2⁻⁶² that need not be carried; or a floating array (7, *counts). The seven
+        rows are intersection, prediction, target, total, and the number of invalid values of the
+        prediction, of the target and of the weight (in exact sums the first limb of these).
+        `counts` are the axes that are left, the class axis last. Values of elements that take no
+        part are never invalid; a label that is, is so for every class.
     entropy : float or None
-        The focusing power γ of the cross-entropy that is wanted in the same pass (0: none of it), as two more rows of a
-        plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ w·t; by sigmoid both with the complement,
-        Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 − p))) and Σ w. None: no such rows.
+        The focusing power γ of the cross-entropy that is wanted in the same pass (0: none of it),
+        as two more rows of a plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ
+        w·t; by sigmoid both with the complement, Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 −
+        p))) and Σ w. None: no such rows.
     """
 
     library: str
@@ -75,7 +79,9 @@ class Task:
 
     @property
     def element_axis(self) -> tuple[int, ...]:
-        """The summed axes in the numbering of the elements: the prediction's axes without the class axis."""
+        """The summed axes in the numbering of the elements: the prediction's axes without the class
+        axis.
+        """
         if self.class_axis is None:
             return self.axis
         return tuple(a - (a > self.class_axis) for a in self.axis)
@@ -90,7 +96,12 @@ class Task:
     @property
     def can_be_invalid(self) -> bool:
         """Whether values could be invalid: all but masks without numbers as weights."""
-        return any(self.labels) or self.kind != "hard" or self.dtypes[2] not in (None, "bool") or bool(self.activation)
+        return (
+            any(self.labels)
+            or self.kind != "hard"
+            or self.dtypes[2] not in (None, "bool")
+            or bool(self.activation)
+        )
 
     @property
     def limits_weight(self) -> bool:
@@ -99,7 +110,9 @@ class Task:
 
     @property
     def weighs_classes_apart(self) -> bool:
-        """Whether the classes of an element have weights of their own, so that some of them may take no part."""
+        """Whether the classes of an element have weights of their own, so that some of them may
+        take no part.
+        """
         shape = self.shapes[2]
         apart = self.class_axis is not None and not self.labels[1] and shape is not None
         return apart and shape[self.class_axis] > 1  # type: ignore[index]

@@ -1,8 +1,10 @@
-"""The gradient of the sums: what each element of the prediction contributes to I and X, in closed form.
+"""The gradient of the sums: what each element of the prediction contributes to I and X, in closed
+form.
 
     dL/dx = w·(dL/dI·dI/dx + dL/dX·dX/dx),   then through the activation
 
-A block computes its memberships again, unless the way forward has kept them where the gradient will stand.
+A block computes its memberships again, unless the way forward has kept them where the gradient will
+stand.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from .task import Task
 
 
 def align(task: Task, library: ArrayLibrary, slope: Array) -> Array:
-    """Give slopes with the shape of the counts the axes of the prediction, of length 1 where they were summed."""
+    """Give slopes with the shape of the counts the axes of the prediction, of length 1 where they
+    were summed.
+    """
     xp = library.xp
     ndim = len(task.shapes[0] or ())
     if task.class_axis is not None:  # the counts have the classes last
@@ -63,7 +67,9 @@ def block_gradient(
     return xp.astype(gradient, prediction.dtype, copy=False)
 
 
-def _intersection_slope(task: Task, library: ArrayLibrary, x: Array, block: Block, slope: Array) -> Array:
+def _intersection_slope(
+    task: Task, library: ArrayLibrary, x: Array, block: Block, slope: Array
+) -> Array:
     xp = library.xp
     y = block.target
     if library.kind(y.dtype) == "bool":

@@ -22,7 +22,9 @@ def class_name(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return what a message may say of a value: short ones as they are, never the contents of an array."""
+    """Return what a message may say of a value: short ones as they are, never the contents of an
+    array.
+    """
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, str):
@@ -96,7 +98,8 @@ def read_num_classes(num_classes: object) -> int:
         raise ValueError(f"`num_classes` must be at least 1; got {shown(number)}.")
     if number > MOST_CLASSES:
         raise ValueError(
-            f"`num_classes` must be at most 2**24; got {shown(number)}. Number the labels that occur: 0, 1, 2 and so on."
+            f"`num_classes` must be at most 2**24; got {shown(number)}. Number the labels that "
+            "occur: 0, 1, 2 and so on."
         )
     return number
 
@@ -105,7 +108,9 @@ def read_label(name: str, label: object) -> int:
     """Return a label, which some type of integers must hold."""
     number = read_integer(name, label)
     if not -(2**63) <= number < 2**64:
-        raise ValueError(f"`{name}` must be an int64 or uint64; got {shown(number)}. Relabel the target.")
+        raise ValueError(
+            f"`{name}` must be an int64 or uint64; got {shown(number)}. Relabel the target."
+        )
     return number
 
 
@@ -134,7 +139,9 @@ def read_axis(name: str, value: object, ndim: int) -> int:
     """Return the number of an axis, counted from 0."""
     number = read_integer(name, value)
     if not -ndim <= number < ndim:
-        raise ValueError(f"`{name}` must be in [-{ndim}, {ndim}) for {ndim} axes; got {shown(number)}.")
+        raise ValueError(
+            f"`{name}` must be in [-{ndim}, {ndim}) for {ndim} axes; got {shown(number)}."
+        )
     return number % ndim
 
 
@@ -144,7 +151,9 @@ def read_axes(name: str, axis: object, ndim: int) -> tuple[int, ...]:
     try:
         numbers = tuple(sorted(read_axis(name, a, ndim) for a in axes))
     except TypeError:
-        raise TypeError(f"`{name}` must be an integer or a tuple of integers; got {shown(axis)}.") from None
+        raise TypeError(
+            f"`{name}` must be an integer or a tuple of integers; got {shown(axis)}."
+        ) from None
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"`{name}` must name each axis once; got {shown(axes)}.")
     return numbers
@@ -154,10 +163,15 @@ def as_classes(classes: object, length: int) -> list[int]:
     """Return the numbers of the classes that take part."""
     if isinstance(classes, str):
         if classes != "foreground":
-            raise ValueError(f"`classes` must be a sequence of class numbers or 'foreground'; got {shown(classes)}.")
+            raise ValueError(
+                "`classes` must be a sequence of class numbers or 'foreground'; got "
+                f"{shown(classes)}."
+            )
         if length < 2:
             have = "one class only" if length else "none"
-            raise ValueError(f"`classes='foreground'` must leave a class; got {have}. Leave it out.")
+            raise ValueError(
+                f"`classes='foreground'` must leave a class; got {have}. Leave it out."
+            )
         return list(range(1, length))
     if not isinstance(classes, Sequence) or isinstance(classes, (bytes, bytearray, memoryview)):
         raise TypeError(
@@ -169,5 +183,8 @@ def as_classes(classes: object, length: int) -> list[int]:
         raise ValueError("`classes` must be left out where there is no class; got some. Drop it.")
     if not numbers or not all(0 <= number < length for number in numbers):
         outside = [number for number in numbers if not 0 <= number < length]
-        raise ValueError(f"`classes` must name one or more of the classes 0 to {length - 1}; got {shown(outside[:8])}.")
+        raise ValueError(
+            f"`classes` must name one or more of the classes 0 to {length - 1}; got "
+            f"{shown(outside[:8])}."
+        )
     return numbers

@@ -23,7 +23,9 @@ def without(shape: Axes, axis: int) -> Axes:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def cure_for_shapes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int | None) -> str:
+def cure_for_shapes(
+    library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int | None
+) -> str:
     """Return what makes two arrays fit whose shapes do not."""
     if class_axis is None:
         cures = _fit_without_classes(library, kinds, shapes)
@@ -37,7 +39,9 @@ def cure_for_shapes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_a
     return "Nothing is broadcast: index, reshape or broadcast one of them yourself if that is meant"
 
 
-def _fit_to_classes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int) -> Iterator[str]:
+def _fit_to_classes(
+    library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int
+) -> Iterator[str]:
     shape, target_shape = shapes
     rest, classes = without(shape, class_axis), shape[class_axis]
     if target_shape == rest and classes == 1:
@@ -54,7 +58,9 @@ def _fit_to_classes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_a
         yield from (f"It fits `class_axis={a}`" for a in _extra_axes(*shapes) if shape[a] > 1)
 
 
-def _as_label_map(library: ArrayLibrary, kind: str, code: str, classes: int, arguments: str = "") -> Iterator[str]:
+def _as_label_map(
+    library: ArrayLibrary, kind: str, code: str, classes: int, arguments: str = ""
+) -> Iterator[str]:
     """Say how a target without a class axis becomes a label map."""
     if kind == "integer":
         yield f"Pass `{code}`{arguments}"
@@ -119,22 +125,35 @@ def cure_for_one_channel(library: ArrayLibrary, shapes: Shapes, class_axis: int)
         return "Say which label is meant: `target == 1`"
     target = _new_axis(library, "target", class_axis)
     prediction = _drop_axis(library, "prediction", class_axis)
-    return f"Say which label is meant: `{target} == 1`; or pass `{prediction}` and `target == 1`, without `class_axis`"
+    return (
+        f"Say which label is meant: `{target} == 1`; or pass `{prediction}` and `target == 1`, "
+        "without `class_axis`"
+    )
 
 
-def cure_for_labels_beside_memberships(library: ArrayLibrary, kind: str, shapes: Shapes, class_axis: int | None) -> str:
+def cure_for_labels_beside_memberships(
+    library: ArrayLibrary, kind: str, shapes: Shapes, class_axis: int | None
+) -> str:
     """Return what to do about an integer prediction beside a target that is boolean or floating."""
     shape, target_shape = shapes
     if class_axis is not None:
         return f"For one-hot or indicator arrays pass `{library.cast_code('prediction', BOOL)}`"
     for a in _extra_axes(target_shape, shape):
         if target_shape[a] == 1:
-            return f"Write which label is meant, `prediction == 1`, and pass `{_drop_axis(library, 'target', a)}`"
+            return (
+                "Write which label is meant, `prediction == 1`, and pass "
+                f"`{_drop_axis(library, 'target', a)}`"
+            )
         return _labels_of_one_hot(library, kind, a)
     if kind == "floating":
         labels = _labels(library, "target", kind)
-        return f"Write which label is meant, `prediction == 1`; if both are label maps pass `{labels}` and `num_classes=`"
-    return "Write which label is meant: `prediction == 1`, or `prediction > 0` for a mask of 0 and 255"
+        return (
+            "Write which label is meant, `prediction == 1`; if both are label maps pass "
+            f"`{labels}` and `num_classes=`"
+        )
+    return (
+        "Write which label is meant: `prediction == 1`, or `prediction > 0` for a mask of 0 and 255"
+    )
 
 
 def _labels_of_one_hot(library: ArrayLibrary, kind: str, axis: int) -> str:
@@ -148,7 +167,10 @@ def cure_for_one_hot_integers(library: ArrayLibrary, shapes: Shapes, class_axis:
     prediction, target = (library.cast_code(name, BOOL) for name in ("prediction", "target"))
     if shapes[1] == without(shapes[0], class_axis):
         return f"For a one-hot or indicator prediction pass `{prediction}`"
-    return f"For one-hot or indicator arrays pass `{prediction}` and `{target}`; for label maps leave it out"
+    return (
+        f"For one-hot or indicator arrays pass `{prediction}` and `{target}`; for label maps leave "
+        "it out"
+    )
 
 
 def cure_for_no_labels(library: ArrayLibrary, kinds: Kinds) -> str:
@@ -171,7 +193,9 @@ def cure_for_weight(library: ArrayLibrary, shape: Axes, target_shape: Axes) -> s
 
 
 def _broadcasts(shape: Axes, target_shape: Axes) -> bool:
-    return len(shape) == len(target_shape) and all(n in (1, m) for n, m in zip(shape, target_shape, strict=True))
+    return len(shape) == len(target_shape) and all(
+        n in (1, m) for n, m in zip(shape, target_shape, strict=True)
+    )
 
 
 def _extra_axes(longer: Axes, shorter: Axes) -> list[int]:
@@ -196,7 +220,9 @@ def _new_axis(library: ArrayLibrary, name: str, axis: int) -> str:
 
 
 def _labels(library: ArrayLibrary, code: str, kind: str) -> str:
-    """Return the code of a label map as integers; files hold labels that are a rounding error off."""
+    """Return the code of a label map as integers; files hold labels that are a rounding error
+    off.
+    """
     if kind == "integer":
         return code
     return library.cast_code(code, INT, rounded=kind == "floating")
@@ -222,7 +248,9 @@ def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
 # -- values --------------------------------------------------------------------------------------
 
 
-def cure_for_memberships(library: ArrayLibrary, name: str, values: Array, task: Task, counted: Array | None = None) -> str:
+def cure_for_memberships(
+    library: ArrayLibrary, name: str, values: Array, task: Task, counted: Array | None = None
+) -> str:
     """Return what to do about floating numbers that are no memberships, from a look at them.
 
     `counted` masks those that take part.

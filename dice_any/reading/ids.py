@@ -20,15 +20,20 @@ def are_collections(a: Any, b: Any) -> bool:
         return False
     for name, ids in (("a", a), ("b", b)):
         if isinstance(ids, (str, bytes, bytearray, memoryview)):
-            raise TypeError("`a` and `b` must be collections of ids; got a string or bytes. Wrap it: `{'oak'}`.")
+            raise TypeError(
+                "`a` and `b` must be collections of ids; got a string or bytes. Wrap it: `{'oak'}`."
+            )
         if not isinstance(ids, Collection) and not hasattr(ids, "shape"):
             cure = f"Make a set of it: `set({name})`" if isinstance(ids, Iterable) else "Pass sets"
-            raise TypeError(f"`{name}` must be a collection of ids or an array of them; got {class_name(ids)}. {cure}.")
+            raise TypeError(
+                f"`{name}` must be a collection of ids or an array of them; got {class_name(ids)}. "
+                f"{cure}."
+            )
     if any(arrays):
         name = "a" if arrays[0] else "b"
         raise TypeError(
-            "`a` and `b` must both be collections or both be arrays; "
-            f"got {class_name(a)} and {class_name(b)}. Make a set of the array: `set({name}.tolist())`."
+            f"`a` and `b` must both be collections or both be arrays; got {class_name(a)} and "
+            f"{class_name(b)}. Make a set of the array: `set({name}.tolist())`."
         )
     return True
 
@@ -39,7 +44,8 @@ def read_set(name: str, ids: Collection[Any]) -> set[Any]:
         return set(ids)
     except TypeError:
         raise TypeError(
-            f"`{name}` must hold ids that can be hashed; got {class_name(ids)} of others. Pass numbers, strings or tuples."
+            f"`{name}` must hold ids that can be hashed; got {class_name(ids)} of others. Pass "
+            "numbers, strings or tuples."
         ) from None
 
 
@@ -56,7 +62,9 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
             )
         if array.dtype != a.dtype:
             names = library.dtype_name(a.dtype), library.dtype_name(array.dtype)
-            raise TypeError(f"`b` must have the dtype of `a`, {names[0]}; got {names[1]}. Convert one of them.")
+            raise TypeError(
+                f"`b` must have the dtype of `a`, {names[0]}; got {names[1]}. Convert one of them."
+            )
         if not library.at_hand(array):
             raise ValueError(
                 f"`{name}` must have values at hand, because the number of different ids depends "
@@ -71,7 +79,8 @@ def read_total(total: Any, union: int) -> int:
     number = read_integer("total", total)
     if number < union:
         raise ValueError(
-            f"`total` must be at least the size of the union, {union}; got {shown(number)}. Count all candidates."
+            f"`total` must be at least the size of the union, {union}; got {shown(number)}. Count "
+            "all candidates."
         )
     if number > MOST:
         raise ValueError(f"`total` must be at most 2**62; got {shown(number)}. Check it.")

@@ -151,7 +151,10 @@ def _of_scipy(fit: Callable[..., str], name: str, value: Any, beside: Any) -> st
 def _of_nibabel(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
     code = f"numpy.asarray({name}{'.dataobj' * hasattr(value, 'dataobj')})"
     labels = f'{code}.round().astype("int64")'
-    return f"Pass its voxels, once both images have one affine: labels as `{fit(labels)}`, memberships as `{fit(code)}`"
+    return (
+        f"Pass its voxels, once both images have one affine: labels as `{fit(labels)}`, "
+        f"memberships as `{fit(code)}`"
+    )
 
 
 def _of_storage(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:

@@ -20,11 +20,14 @@ def read_stored(data: Any) -> Any:
     """Return the sums that `to_dict` wrote, as nested lists of numbers."""
     if not isinstance(data, Mapping):
         raise TypeError(
-            f"`data` must be a dictionary that `to_dict` wrote; got {class_name(data)}. Read JSON with `json.loads` first."
+            f"`data` must be a dictionary that `to_dict` wrote; got {class_name(data)}. Read JSON "
+            "with `json.loads` first."
         )
     missing = [key for key in KEYS if key not in data]
     if missing:
-        raise ValueError(f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}.")
+        raise ValueError(
+            f"`data` must hold what `to_dict` wrote; got no {', '.join(sorted(missing))}."
+        )
     kind, by_class, sums = data["kind"], data["by_class"], data["sums"]
     check_choice("kind", kind, KINDS)
     check_choice("form", data["form"], FORMS)
@@ -42,7 +45,9 @@ def read_stored(data: Any) -> Any:
     _each(_check_int64, sums)
     rows = [_flat(row[0] if kind == "exact" else row) for row in sums]
     if any(min(counts) < 0 and not counts[-1] for counts in zip(*rows, strict=True)):
-        raise ValueError("`sums` must not be negative; got a count below 0. Store what `to_dict` wrote.")
+        raise ValueError(
+            "`sums` must not be negative; got a count below 0. Store what `to_dict` wrote."
+        )
     return sums
 
 
@@ -53,13 +58,18 @@ def _shape(values: Any) -> tuple[int, ...]:
     shapes = {_shape(value) for value in values} or {()}
     if len(shapes) > 1:
         raise ValueError(
-            "`sums` must be nested lists of one length on each level; got ragged ones. Store what `to_dict` wrote as it is."
+            "`sums` must be nested lists of one length on each level; got ragged ones. Store what "
+            "`to_dict` wrote as it is."
         )
     return (len(values), *shapes.pop())
 
 
 def _each(function: Any, values: Any) -> Any:
-    return [_each(function, v) for v in values] if isinstance(values, (list, tuple)) else function(values)
+    return (
+        [_each(function, v) for v in values]
+        if isinstance(values, (list, tuple))
+        else function(values)
+    )
 
 
 def _flat(values: Any) -> list[Any]:
@@ -70,7 +80,9 @@ def _flat(values: Any) -> list[Any]:
 
 def _check_int64(value: Any) -> None:
     if type(value) is not int:
-        raise TypeError(f"`sums` must hold integers; got {class_name(value)}. Store what `to_dict` wrote.")
+        raise TypeError(
+            f"`sums` must hold integers; got {class_name(value)}. Store what `to_dict` wrote."
+        )
     if not -(2**63) <= value < 2**63:
         raise ValueError(f"`sums` must hold numbers of int64; got {shown(value)}. Add up less.")
 
@@ -81,17 +93,24 @@ def _read_hexadecimal(value: Any) -> float:
         with suppress(ValueError, OverflowError):
             return float.fromhex(value)
     raise TypeError(
-        f"`sums` must hold numbers as `float.hex` writes them; got {class_name(value)}. Store what `to_dict` wrote."
+        f"`sums` must hold numbers as `float.hex` writes them; got {class_name(value)}. Store what "
+        "`to_dict` wrote."
     )
 
 
 def read_counts_shape(shape: Any) -> tuple[int, ...]:
     """Return the shape of counts."""
     if not isinstance(shape, (tuple, list)):
-        raise TypeError(f"`shape` must be a tuple of integers; got {class_name(shape)}. For one axis pass `(n,)`.")
+        raise TypeError(
+            f"`shape` must be a tuple of integers; got {class_name(shape)}. For one axis pass "
+            "`(n,)`."
+        )
     lengths = tuple(read_integer("shape", length) for length in shape)
     if any(length < 0 for length in lengths) or math.prod(lengths) >= LIMIT:
-        raise ValueError(f"`shape` must hold lengths of at least 0, of fewer than 2**32 counts; got {shown(lengths)}.")
+        raise ValueError(
+            "`shape` must hold lengths of at least 0, of fewer than 2**32 counts; got "
+            f"{shown(lengths)}."
+        )
     return lengths
 
 
@@ -110,7 +129,9 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], tup
     dots = sum(item is Ellipsis for item in index)
     named = len(index) - dots
     if named > len(shape) or dots > 1:
-        raise IndexError(f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {dots}.")
+        raise IndexError(
+            f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {dots}."
+        )
     items: list[Any] = []
     reversed_axes = []
     axis = kept = 0
@@ -132,7 +153,9 @@ def read_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], tup
 
 def _read_place(item: Any, axis: int, length: int) -> int:
     if not -length <= item < length:
-        raise IndexError(f"`index` must be in [-{length}, {length}) on axis {axis}; got {shown(int(item))}.")
+        raise IndexError(
+            f"`index` must be in [-{length}, {length}) on axis {axis}; got {shown(int(item))}."
+        )
     return int(item) % length
 
 

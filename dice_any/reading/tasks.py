@@ -62,7 +62,10 @@ def read(
     exact = read_flag("exact", exact)
     library = read_library("prediction", prediction, target)
     check_same_place(library, "target", target, prediction)
-    shape, target_shape = read_shape(library, "prediction", prediction), read_shape(library, "target", target)
+    shape, target_shape = (
+        read_shape(library, "prediction", prediction),
+        read_shape(library, "target", target),
+    )
     if class_axis is not None:
         class_axis = read_axis("class_axis", class_axis, len(shape))
     kinds = _kind(library, "prediction", prediction), _kind(library, "target", target)
@@ -71,7 +74,9 @@ def read(
     if num_classes is not None:
         num_classes = read_num_classes(num_classes)
     dtypes = library.dtype_name(prediction.dtype), library.dtype_name(target.dtype)
-    num_classes = _read_classes(library, kinds, dtypes, (shape, target_shape), class_axis, num_classes)
+    num_classes = _read_classes(
+        library, kinds, dtypes, (shape, target_shape), class_axis, num_classes
+    )
     axes = _read_axis(axis, len(shape), class_axis)
     _check_size("prediction", elements(tuple(shape[a] for a in axes)))
     if ignore_label is not None:
@@ -137,18 +142,24 @@ def check_same_place(library: ArrayLibrary, name: str, array: Array, prediction:
     devices = library.device(prediction), library.device(array)
     if None not in devices and devices[0] != devices[1]:
         raise ValueError(
-            f"`{name}` must be on the same device as `prediction`; got {devices[1]} and {devices[0]}. Move one of them."
+            f"`{name}` must be on the same device as `prediction`; got {devices[1]} and "
+            f"{devices[0]}. Move one of them."
         )
 
 
-def read_shape(library: ArrayLibrary, name: str, array: Array, *, may_be_empty: bool = False) -> tuple[int, ...]:
+def read_shape(
+    library: ArrayLibrary, name: str, array: Array, *, may_be_empty: bool = False
+) -> tuple[int, ...]:
     """Return the shape of an array that has known lengths and at least one element."""
     shape = library.shape(array)
     if None in shape:
-        raise ValueError(f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call.")
+        raise ValueError(
+            f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call."
+        )
     if 0 in shape and not may_be_empty:
         raise ValueError(
-            f"`{name}` must have at least one element; got shape {shape}. To start an empty sum, use `Overlap.zero(...)`."
+            f"`{name}` must have at least one element; got shape {shape}. To start an empty sum, "
+            "use `Overlap.zero(...)`."
         )
     return shape
 
@@ -157,7 +168,10 @@ def _kind(library: ArrayLibrary, name: str, array: Array) -> str:
     kind = library.kind(array.dtype)
     if kind not in ("bool", "integer", "floating"):
         cure = cures.cure_for_dtype(library, name, array.dtype)
-        raise TypeError(f"`{name}` must be boolean, integer or floating; got {library.dtype_name(array.dtype)}. {cure}.")
+        raise TypeError(
+            f"`{name}` must be boolean, integer or floating; got "
+            f"{library.dtype_name(array.dtype)}. {cure}."
+        )
     return kind
 
 
@@ -178,7 +192,10 @@ def _read_axis(axis: Axis, ndim: int, class_axis: int | None) -> tuple[int, ...]
         return tuple(a for a in range(ndim) if a != class_axis)
     if isinstance(axis, str):
         if axis != "space":
-            raise ValueError(f"`axis` must be None, an integer, a tuple of integers or 'space'; got {shown(axis)}.")
+            raise ValueError(
+                "`axis` must be None, an integer, a tuple of integers or 'space'; got "
+                f"{shown(axis)}."
+            )
         if class_axis == 0 or ndim == 0:
             raise ValueError(
                 "`axis='space'` must find the samples on axis 0; got "
@@ -194,15 +211,23 @@ def _read_axis(axis: Axis, ndim: int, class_axis: int | None) -> tuple[int, ...]
     return numbers
 
 
-def _check_activation(activation: str | None, kind: str, shape: tuple[int, ...], class_axis: int | None) -> None:
+def _check_activation(
+    activation: str | None, kind: str, shape: tuple[int, ...], class_axis: int | None
+) -> None:
     if activation is None:
         return
     if kind != "floating":
-        raise TypeError(f"`activation` must go with a floating prediction; got a {kind} one. Pass `activation=None`.")
+        raise TypeError(
+            f"`activation` must go with a floating prediction; got a {kind} one. Pass "
+            "`activation=None`."
+        )
     if activation == "sigmoid":
         return
     if class_axis is None:
-        raise ValueError(f"`class_axis` must be given with `activation={activation!r}`; got None. Name the axis of classes.")
+        raise ValueError(
+            f"`class_axis` must be given with `activation={activation!r}`; got None. Name the axis "
+            "of classes."
+        )
     if shape[class_axis] == 1:
         raise ValueError(
             f"`activation={activation!r}` must have two classes or more to choose from; "
@@ -255,7 +280,10 @@ def _read_label_maps(
     """Return the number of classes of two label maps."""
     if kinds[1] != "integer":
         cure = cures.cure_for_labels_beside_memberships(library, kinds[1], shapes, class_axis)
-        raise TypeError(f"`prediction` must be boolean or floating beside a {kinds[1]} target; got {dtypes[0]}. {cure}.")
+        raise TypeError(
+            f"`prediction` must be boolean or floating beside a {kinds[1]} target; got "
+            f"{dtypes[0]}. {cure}."
+        )
     if class_axis is not None:
         raise ValueError(
             "`class_axis` must be None for two label maps, which have no such axis; "
@@ -314,11 +342,15 @@ def _refuse_shapes(
     )
 
 
-def _read_weight(library: ArrayLibrary, weight: Array, target: Array, target_shape: tuple[int, ...]) -> str:
+def _read_weight(
+    library: ArrayLibrary, weight: Array, target: Array, target_shape: tuple[int, ...]
+) -> str:
     check_same_place(library, "weight", weight, target)
     kind = _kind(library, "weight", weight)
     shape = library.shape(weight)
-    if len(shape) != len(target_shape) or any(w not in (1, n) for w, n in zip(shape, target_shape, strict=True)):
+    if len(shape) != len(target_shape) or any(
+        w not in (1, n) for w, n in zip(shape, target_shape, strict=True)
+    ):
         raise ValueError(
             "`weight` must have as many axes as the target, each of its length or 1; "
             f"got {shape} for {target_shape}. "
@@ -353,18 +385,25 @@ def read_rows(
     exact = read_flag("exact", exact)
     library = read_library("X", X, Y)
     check_same_place(library, "Y", Y, X)
-    x, y = (read_shape(library, name, array, may_be_empty=True) for name, array in (("X", X), ("Y", Y)))
+    x, y = (
+        read_shape(library, name, array, may_be_empty=True) for name, array in (("X", X), ("Y", Y))
+    )
     if len(x) != 2 or len(y) != 2 or x[1] != y[1]:
         raise ValueError(
             f"`X` and `Y` must be matrices with rows of one length; got shapes {x} and {y}. "
             "Flatten each set to a row: `masks.reshape(len(masks), -1)`."
         )
     if x[1] == 0:
-        raise ValueError(f"`X` and `Y` must have at least one column; got shapes {x} and {y}. Check them.")
+        raise ValueError(
+            f"`X` and `Y` must have at least one column; got shapes {x} and {y}. Check them."
+        )
     _check_size("X", x[1])
     kinds = _kind(library, "X", X), _kind(library, "Y", Y)
     if "integer" in kinds:
-        raise TypeError("`X` and `Y` must be boolean or floating; got integers. Compare first: `X == 1` or `X > 0`.")
+        raise TypeError(
+            "`X` and `Y` must be boolean or floating; got integers. Compare first: `X == 1` or `X "
+            "> 0`."
+        )
     hard = kinds == ("bool", "bool")
     return library, Task(
         library=library.name,

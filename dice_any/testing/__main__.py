@@ -1,4 +1,6 @@
-"""``python -m dice_any.testing [NAME ...]``: a line for each backend, to paste into a report of a problem."""
+"""``python -m dice_any.testing [NAME ...]``: a line for each backend, to paste into a report of a
+problem.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def check(backend: Adapter) -> tuple[int, int, int]:
             continue
         try:
             weight = backend(weight)
-            got = overlap(backend(x), backend(y), weight=weight, form=case["form"], **backend.options)
+            got = overlap(
+                backend(x), backend(y), weight=weight, form=case["form"], **backend.options
+            )
         except ValueError:
             if not backend.options:
                 raise
@@ -37,12 +41,20 @@ def main(names: list[str]) -> int:
     """Check the backends of these names, or all that can be used; return the exit status."""
     print(f"dice_any {__version__}, Python {platform.python_version()}, {platform.platform()}")
     listed = {backend.module: backend for backend in backends() if backend.kind == "arrays"}
-    usable = [backend for backend in backends() if backend.kind == "kernel" and backend.module != "*" and backend.usable]
+    usable = [
+        backend
+        for backend in backends()
+        if backend.kind == "kernel" and backend.module != "*" and backend.usable
+    ]
     first = {backend.name: backend.module for backend in reversed(usable)}
     kernels = [k.name if first[k.name] == k.module else f"{k.name}-{k.module}" for k in usable]
     exact = [name for name in BACKENDS if not limit(name, "exact") and name != "torch-cuda"]
     failed = False
-    for name in names or [*exact, *(module for module in listed if module not in BACKENDS.values()), *kernels]:
+    for name in names or [
+        *exact,
+        *(module for module in listed if module not in BACKENDS.values()),
+        *kernels,
+    ]:
         known = listed.get(BACKENDS.get(name, name))
         version = f"{known.version} on {known.device}" if known and known.usable else ""
         if known and not known.usable and not names:
@@ -56,7 +68,10 @@ def main(names: list[str]) -> int:
             continue
         failed = failed or wrong > 0 or right == 0
         verdict = "FAIL" if wrong or not right else "pass"
-        print(f"{name:18} {verdict} {right} sums to the bit, {wrong} not, {left_out} left out; {version}")
+        print(
+            f"{name:18} {verdict} {right} sums to the bit, {wrong} not, {left_out} left out; "
+            f"{version}"
+        )
     return int(failed)
 
 

@@ -54,11 +54,15 @@ class Adapter:
         return [float.hex(float(value)) for value in self.values(array).ravel()]
 
     def call(self, function: Callable[..., Any], *arrays: Any, **arguments: Any) -> Any:
-        """Call a public function on the backend's arrays; work that a kernel declines is skipped, saying why."""
+        """Call a public function on the backend's arrays; work that a kernel declines is skipped,
+        saying why.
+        """
         if arguments.get("weight") is not None:
             arguments["weight"] = self(arguments["weight"])
         try:
-            with self.library.precision():  # JAX answers in the precision of the caller: bits are compared in float64
+            with (
+                self.library.precision()
+            ):  # JAX answers in the precision of the caller: bits are compared in float64
                 return function(*(self(a) for a in arrays), **arguments, **self.options)
         except ValueError as error:
             if self.options and str(error).startswith("`backend` must"):
@@ -67,7 +71,9 @@ class Adapter:
 
 
 def adapter(name: str) -> Adapter:
-    """Return the adapter of a library, a device of it, or a kernel; `LookupError` if there is none of that name."""
+    """Return the adapter of a library, a device of it, or a kernel; `LookupError` if there is none
+    of that name.
+    """
     if name in MAKERS:
         library = load_library(BACKENDS[name])
         return Adapter(name, library, MAKERS[name](library))
@@ -79,12 +85,17 @@ def adapter(name: str) -> Adapter:
         load_kernel(plugin)
         arrays = adapter(host(plugin))
         return Adapter(name, arrays.library, arrays.make, {"backend": plugin.name})
-    raise LookupError(f"no array library or kernel of that name; known are {', '.join(sorted(MAKERS))} and plugins")
+    raise LookupError(
+        f"no array library or kernel of that name; known are {', '.join(sorted(MAKERS))} and "
+        "plugins"
+    )
 
 
 def _from_lists(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
     """Make arrays of a library about which nothing else is known."""
-    return lambda values: library.xp.asarray(values.tolist(), dtype=getattr(library.xp, _name(values)))
+    return lambda values: library.xp.asarray(
+        values.tolist(), dtype=getattr(library.xp, _name(values))
+    )
 
 
 def _name(values: np.ndarray) -> str:
@@ -124,11 +135,15 @@ def _dask(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
     import dask.array as da
 
     # odd chunks, so that no boundary falls where the arrays' structure has one
-    return lambda values: da.from_array(values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape))
+    return lambda values: da.from_array(
+        values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape)
+    )
 
 
 def _cubed(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
-    return lambda values: library.xp.asarray(values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape))
+    return lambda values: library.xp.asarray(
+        values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape)
+    )
 
 
 def _strict(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:

@@ -1,4 +1,6 @@
-"""What each array library can do: the one source of the support table in the docs and of the skips in the tests."""
+"""What each array library can do: the one source of the support table in the docs and of the skips
+in the tests.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ BACKENDS = {
     "cubed": "cubed",
 }
 
-#: (kernel, module) -> the backend whose arrays the kernel is for, where that is not the module's first
+#: (kernel, module) -> the backend whose arrays the kernel is for, where that is not the module's
+#: first
 HOSTS = {("cuda", "torch"): "torch-cuda"}
 
 _EAGER = "computes at once"
@@ -50,23 +53,41 @@ _LATER = "values are not at hand when the call returns"
 #: (backend, feature) -> why not
 LIMITS = {
     **{(name, "lazy"): _EAGER for name in BACKENDS if name not in ("dask", "ndonnx", "cubed")},
-    **{(name, "gradient"): _NO_AUTODIFF for name in BACKENDS if name not in ("torch", "torch-cuda", "jax")},
-    **{(name, "compiled"): _NO_COMPILER for name in BACKENDS if name not in ("torch", "torch-cuda", "jax", "ndonnx")},
+    **{
+        (name, "gradient"): _NO_AUTODIFF
+        for name in BACKENDS
+        if name not in ("torch", "torch-cuda", "jax")
+    },
+    **{
+        (name, "compiled"): _NO_COMPILER
+        for name in BACKENDS
+        if name not in ("torch", "torch-cuda", "jax", "ndonnx")
+    },
     **{(name, "errors"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     **{(name, "sets"): _LATER for name in ("torch-cuda", "cupy", "dask", "ndonnx", "cubed")},
     ("sparse", "sets"): "cannot list different values of an array without many zeros",
-    ("sparse", "closed form"): "the gradient of a sparse array is dense; an error says to pass a dense one",
+    (
+        "sparse",
+        "closed form",
+    ): "the gradient of a sparse array is dense; an error says to pass a dense one",
     ("sparse", "ranked"): "they rank or draw what is dense; an error says to pass a dense array",
-    ("cubed", "averages"): "cannot slice what it has concatenated from unequal chunks (odd numbers of classes)",
+    (
+        "cubed",
+        "averages",
+    ): "cannot slice what it has concatenated from unequal chunks (odd numbers of classes)",
     ("strict-no-float64", "exact"): "the device has no float64; sums are plain float32",
 }
 
 
 def kernel(name: str) -> Plugin | None:
-    """Return the kernel that the kit calls so: by its name, and ``-module`` for other arrays than its first."""
+    """Return the kernel that the kit calls so: by its name, and ``-module`` for other arrays than
+    its first.
+    """
     found = kernel_plugins()
     own = next((plugin for plugin in found if plugin.name == name), None)
-    return own or next((plugin for plugin in found if f"{plugin.name}-{plugin.module}" == name), None)
+    return own or next(
+        (plugin for plugin in found if f"{plugin.name}-{plugin.module}" == name), None
+    )
 
 
 def host(plugin: Plugin) -> str:

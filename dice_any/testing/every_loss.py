@@ -53,7 +53,7 @@ def takes(name: str, activation: str | None) -> bool:
     return name != "wasserstein_dice_loss" or activation == "softmax"
 
 
-# -- arguments ---------------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 #: how losses become one
 REDUCTIONS: tuple[dict[str, Any], ...] = (
@@ -103,7 +103,7 @@ def options_for(name: str, options: dict[str, Any], target: np.ndarray) -> dict[
     return {key: value for key, value in options.items() if key not in refused.get(name, ())}
 
 
-# -- the ends of the number line ---------------------------------------------------------------------------------------
+# -- the ends of the number line -------------------------------------------------------------------
 
 
 def cast(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -128,7 +128,9 @@ def ends(name: str, activation: str | None) -> dict[str, tuple[np.ndarray, np.nd
         x = (order + 1) / 128  # no two are equal
         half = np.full(shape, 0.5)
         if name == "wasserstein_dice_loss":  # memberships that add up to 1
-            x = np.concatenate([x[:, :1] / 2, 0.5 - x[:, :1] / 2, np.full((2, 1, 4, 4), 0.5)], axis=1)
+            x = np.concatenate(
+                [x[:, :1] / 2, 0.5 - x[:, :1] / 2, np.full((2, 1, 4, 4), 0.5)], axis=1
+            )
             return {
                 "some": (x, own),
                 "T = 1": (own * 1.0, own),
@@ -150,7 +152,12 @@ def ends(name: str, activation: str | None) -> dict[str, tuple[np.ndarray, np.nd
             "one element": (x[:1, :, :1, :1], own[:1, :, :1, :1]),
         }
     # no two are equal in a class, nor opposite, nor as far from those of another class
-    n = np.stack([np.argsort(recipe.integers(75 + c, elements, 2**30), axis=None).reshape(elements) for c in range(3)])
+    n = np.stack(
+        [
+            np.argsort(recipe.integers(75 + c, elements, 2**30), axis=None).reshape(elements)
+            for c in range(3)
+        ]
+    )
     z = np.stack([(4 * n[0] - 61) / 32, (8 * n[1] - 123) / 1024, (8 * n[2] - 125) / 128], axis=1)
     sure = np.where(own, 8192.0, -8192.0)
     off = np.where(np.arange(3)[:, None, None] == 2, -np.inf, z)

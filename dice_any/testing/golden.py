@@ -1,6 +1,8 @@
-"""Golden sums: inputs by recipe, expected integers by `fractions`, to check any build on any machine to the bit.
+"""Golden sums: inputs by recipe, expected integers by `fractions`, to check any build on any
+machine to the bit.
 
-``python -m dice_any.testing.golden`` writes the file anew; nothing of the package has a part in its numbers.
+``python -m dice_any.testing.golden`` writes the file anew; nothing of the package has a part in its
+numbers.
 """
 
 from __future__ import annotations
@@ -32,10 +34,24 @@ def inputs(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray | N
 
 def cases() -> Iterator[dict[str, Any]]:
     """Yield every case, without what is expected."""
-    kinds = [("float16", "float16"), ("float32", "float32"), ("float64", "float32"), ("float32", "bool"), ("bool", "bool")]
+    kinds = [
+        ("float16", "float16"),
+        ("float32", "float32"),
+        ("float64", "float32"),
+        ("float32", "bool"),
+        ("bool", "bool"),
+    ]
     forms = ["product", "squared", "minimum"]
-    for seed, ((prediction, target), form, weight) in enumerate(product(kinds, forms, [None, "float32"])):
-        yield {"seed": 10 * seed + 1, "prediction": prediction, "target": target, "form": form, "weight": weight}
+    for seed, ((prediction, target), form, weight) in enumerate(
+        product(kinds, forms, [None, "float32"])
+    ):
+        yield {
+            "seed": 10 * seed + 1,
+            "prediction": prediction,
+            "target": target,
+            "form": form,
+            "weight": weight,
+        }
 
 
 def read() -> list[dict[str, Any]]:
@@ -45,7 +61,9 @@ def read() -> list[dict[str, Any]]:
 
 
 def compute() -> list[dict[str, Any]]:
-    """Return the cases with their expected sums, computed now; integers as text, because JSON readers round them."""
+    """Return the cases with their expected sums, computed now; integers as text, because JSON
+    readers round them.
+    """
     computed = []
     for case in cases():
         prediction, target, weight = inputs(case)

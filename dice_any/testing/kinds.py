@@ -1,4 +1,6 @@
-"""Every public function on every kind of input that it takes, for tests that go over all of them."""
+"""Every public function on every kind of input that it takes, for tests that go over all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +79,12 @@ class Call(NamedTuple):
     options: dict[str, Any]
 
 
-def inputs(kind: str, dtype: str = "float32", seed: int = 1) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
-    """Return prediction, target and the options that tell what they are; samples come first, classes second."""
+def inputs(
+    kind: str, dtype: str = "float32", seed: int = 1
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+    """Return prediction, target and the options that tell what they are; samples come first,
+    classes second.
+    """
     samples, *space = shape = (2, 5, 6)
     y = recipe.labels(seed + 1, shape, CLASSES)
     if kind == "masks":
@@ -86,11 +92,17 @@ def inputs(kind: str, dtype: str = "float32", seed: int = 1) -> tuple[tuple[np.n
     if kind == "label maps":
         return (recipe.labels(seed, shape, CLASSES), y), {"num_classes": CLASSES}
     if kind == "memberships":
-        return (recipe.memberships(seed, shape, dtype), recipe.memberships(seed + 2, shape, dtype)), {}
+        return (
+            recipe.memberships(seed, shape, dtype),
+            recipe.memberships(seed + 2, shape, dtype),
+        ), {}
     x = recipe.memberships(seed, (samples, CLASSES, *space), dtype)
     if kind == "classes":
         return (x, y), {"class_axis": 1}
-    return (x * np.asarray(8, dtype=x.dtype) - np.asarray(4, dtype=x.dtype), y), {"class_axis": 1, "activation": "softmax"}
+    return (x * np.asarray(8, dtype=x.dtype) - np.asarray(4, dtype=x.dtype), y), {
+        "class_axis": 1,
+        "activation": "softmax",
+    }
 
 
 def of_scores(dtype: str = "float32") -> Iterator[Call]:
@@ -109,16 +121,22 @@ def of_losses(dtype: str = "float32") -> Iterator[Call]:
 
 
 def of_gradients(dtype: str = "float32") -> Iterator[Call]:
-    """Yield the closed form of every loss of a floating prediction; it returns a value and a gradient."""
+    """Yield the closed form of every loss of a floating prediction; it returns a value and a
+    gradient.
+    """
     for call in of_losses(dtype):
         if call.arrays[0].dtype.kind not in "bi":
             bound = getattr(call.function, "keywords", {})
             function = gradients.value_and_grad(getattr(call.function, "func", call.function))
-            yield call._replace(name=f"value_and_grad({call.name})", function=partial(function, **bound))
+            yield call._replace(
+                name=f"value_and_grad({call.name})", function=partial(function, **bound)
+            )
 
 
 def of_counts(dtype: str = "float32") -> Iterator[Call]:
-    """Yield what makes overlaps and matrices; overlaps are answered by their true positives and false negatives."""
+    """Yield what makes overlaps and matrices; overlaps are answered by their true positives and
+    false negatives.
+    """
 
     def errors(function: Callable[..., Any], *arrays: Any, **options: Any) -> tuple[Any, Any]:
         overlap = function(*arrays, **options)
@@ -131,7 +149,9 @@ def of_counts(dtype: str = "float32") -> Iterator[Call]:
         arrays, _ = inputs(kind, dtype)
         rows = arrays[0].reshape(6, -1), arrays[1].reshape(6, -1)[:5]
         for options in ({},) if kind == "masks" else ({}, {"exact": False}):
-            yield Call("pairwise_overlap", kind, partial(errors, counts.pairwise_overlap), rows, options)
+            yield Call(
+                "pairwise_overlap", kind, partial(errors, counts.pairwise_overlap), rows, options
+            )
 
 
 def of_everything(dtype: str = "float32") -> Iterator[Call]:

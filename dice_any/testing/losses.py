@@ -1,4 +1,6 @@
-"""Every loss, with the arguments that it cannot do without: what tests that go over all losses go over."""
+"""Every loss, with the arguments that it cannot do without: what tests that go over all losses go
+over.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ COMPOUND: dict[str, Loss] = {
 OTHERS: dict[str, Loss] = {
     "lovasz": dice_any.lovasz_loss,
     "centerline": partial(dice_any.centerline_dice_loss, iterations=1),
-    "wasserstein": partial(dice_any.wasserstein_dice_loss, distances=[[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]),
+    "wasserstein": partial(
+        dice_any.wasserstein_dice_loss, distances=[[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
+    ),
 }
 ALL = {**RATIOS, **COMPOUND, **OTHERS}
 

@@ -1,4 +1,6 @@
-"""What the answers must be, by counting and by `fractions`: slow, obvious, and nothing of the package in it."""
+"""What the answers must be, by counting and by `fractions`: slow, obvious, and nothing of the
+package in it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,12 @@ def terms(x: float, y: float, form: str) -> tuple[float, float, float]:
     return x * y, x, y
 
 
-def exact_sums(prediction: np.ndarray, target: np.ndarray, form: str = "product", weight: np.ndarray | None = None) -> Exact:
+def exact_sums(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    form: str = "product",
+    weight: np.ndarray | None = None,
+) -> Exact:
     """Sum the memberships of two arrays of one shape."""
     weights = np.broadcast_to(np.float64(1) if weight is None else weight, target.shape)
     sums = [0, 0, 0, 0]

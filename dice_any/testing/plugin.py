@@ -1,4 +1,6 @@
-"""The pytest plugin of the conformance kit: the option ``--backend`` and the fixture ``dice_backend``."""
+"""The pytest plugin of the conformance kit: the option ``--backend`` and the fixture
+``dice_backend``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="array library or kernel to run dice_any's conformance kit on (may be repeated; default numpy)",
+        help=(
+            "array library or kernel to run dice_any's conformance kit on (may be repeated; "
+            "default numpy)"
+        ),
     )
 
 
@@ -43,8 +48,8 @@ def dice_backend(request: pytest.FixtureRequest) -> Adapter:
 def _dice_feature(request: pytest.FixtureRequest) -> Iterator[None]:
     """Skip a test that is marked with a feature its backend lacks, and say why.
 
-    Else run it where float64 and int64 exist: JAX rounds its answers for a caller who has not enabled them, and the kit
-    compares bits.
+    Else run it where float64 and int64 exist: JAX rounds its answers for a caller who has not
+    enabled them, and the kit compares bits.
     """
     if "dice_backend" not in request.fixturenames:
         yield
@@ -52,7 +57,9 @@ def _dice_feature(request: pytest.FixtureRequest) -> Iterator[None]:
     from .capabilities import limit
 
     backend = request.getfixturevalue("dice_backend")
-    features = [name for marker in request.node.iter_markers("dice_feature") for name in marker.args]
+    features = [
+        name for marker in request.node.iter_markers("dice_feature") for name in marker.args
+    ]
     reasons = [reason for name in features if (reason := limit(backend.name, name))]
     if reasons:
         pytest.skip(f"{backend.name}: {reasons[0]}")
@@ -61,4 +68,6 @@ def _dice_feature(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "dice_feature(*names): features of `capabilities` that the test needs")
+    config.addinivalue_line(
+        "markers", "dice_feature(*names): features of `capabilities` that the test needs"
+    )

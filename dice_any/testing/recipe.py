@@ -14,7 +14,9 @@ def integers(seed: int, shape: int | tuple[int, ...], bound: int) -> np.ndarray:
     """Return int64 in [0, bound) by splitmix64 of the element's number (`bound` at most 2**53)."""
     shape = (shape,) if isinstance(shape, int) else shape
     with np.errstate(over="ignore"):
-        z = (np.arange(math.prod(shape), dtype=np.uint64) + np.uint64(seed * 1_000_003)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (
+            np.arange(math.prod(shape), dtype=np.uint64) + np.uint64(seed * 1_000_003)
+        ) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
@@ -26,7 +28,9 @@ def masks(seed: int, shape: int | tuple[int, ...]) -> np.ndarray:
     return integers(seed, shape, 5) < 2
 
 
-def labels(seed: int, shape: int | tuple[int, ...], classes: int, dtype: str = "int64") -> np.ndarray:
+def labels(
+    seed: int, shape: int | tuple[int, ...], classes: int, dtype: str = "int64"
+) -> np.ndarray:
     """Return labels of `classes` classes."""
     return integers(seed, shape, classes).astype(dtype)
 

@@ -122,7 +122,10 @@ CASES: dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[str, ...], 
     ),
 }
 WEIGHT = np.array([[1, 2, 0, 1], [3, 1, 1, 2]])
-WEIGHTED = [2 * (WEIGHT * SOFT[:, c] * (c == T)).sum() / (WEIGHT * SOFT[:, c] + WEIGHT * (c == T)).sum() for c in range(3)]
+WEIGHTED = [
+    2 * (WEIGHT * SOFT[:, c] * (c == T)).sum() / (WEIGHT * SOFT[:, c] + WEIGHT * (c == T)).sum()
+    for c in range(3)
+]
 WEIGHTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "weight of a label map, with a class axis": (T, WEIGHT[:, None]),
     "weight of masks, without a class axis": (one_hot(T), WEIGHT),
@@ -155,7 +158,13 @@ def test_kinds_and_shapes(dice_backend: Adapter, name: str) -> None:
     assert score == pytest.approx(expected, rel=1e-6)
 
 
-def follow_with(backend: Adapter, x: np.ndarray, y: np.ndarray, arguments: dict[str, Any], picks: tuple[str, ...]) -> Any:
+def follow_with(
+    backend: Adapter,
+    x: np.ndarray,
+    y: np.ndarray,
+    arguments: dict[str, Any],
+    picks: tuple[str, ...],
+) -> Any:
     """Return the score that the advice leads to."""
     function = dice_any.dice_score
     answer = follow(function, backend(x), backend(y), picks=picks, given=arguments, **OPEN)

@@ -90,15 +90,27 @@ def test_label_maps(dice_backend: Adapter, option: str, iterations: int) -> None
         arguments = {"weight": w.astype(np.float32)}
     clean = np.where((w > 0)[:, None], x, 0).astype(np.float64)
     rows = np.array(
-        [[parts(clean[n, c], (y[n] == c) * (w[n] > 0) * 1.0, w[n], iterations) for c in range(CLASSES)] for n in range(2)]
+        [
+            [
+                parts(clean[n, c], (y[n] == c) * (w[n] > 0) * 1.0, w[n], iterations)
+                for c in range(CLASSES)
+            ]
+            for n in range(2)
+        ]
     )
     expected = np.array([[loss_of(cell, 1) for cell in sample] for sample in rows])
     common = {"class_axis": 1, "iterations": iterations, **arguments}
-    assert run(dice_backend, x, y, reduction="none", **common) == pytest.approx(expected, rel=2e-6, abs=1e-6)
+    assert run(dice_backend, x, y, reduction="none", **common) == pytest.approx(
+        expected, rel=2e-6, abs=1e-6
+    )
     foreground = run(dice_backend, x, y, classes="foreground", class_weight=[5, 1, 3], **common)
-    assert float(foreground) == pytest.approx((expected[:, 1:] * [1, 3]).sum() / 8, rel=2e-6, abs=1e-6)
+    assert float(foreground) == pytest.approx(
+        (expected[:, 1:] * [1, 3]).sum() / 8, rel=2e-6, abs=1e-6
+    )
     pooled = [loss_of(sample.sum(axis=0), 0.1) for sample in rows]
-    assert float(run(dice_backend, x, y, average="micro", smooth=0.1, **common)) == pytest.approx(np.mean(pooled), rel=2e-6)
+    assert float(run(dice_backend, x, y, average="micro", smooth=0.1, **common)) == pytest.approx(
+        np.mean(pooled), rel=2e-6
+    )
     batch = [loss_of(rows[:, c].sum(axis=0), 1) for c in range(CLASSES)]
     got = run(dice_backend, x, y, axis=None, spatial_axes=(2, 3), **common)
     assert float(got) == pytest.approx(np.mean(batch), rel=2e-6, abs=1e-6)
@@ -106,8 +118,13 @@ def test_label_maps(dice_backend: Adapter, option: str, iterations: int) -> None
 
 def test_volumes_without_classes(dice_backend: Adapter) -> None:
     x, y = values(7, (2, 4, 3, 5)).astype(np.float32), recipe.masks(9, (2, 4, 3, 5))
-    expected = [loss_of(parts(a.astype(np.float64), b * 1.0, np.ones(a.shape), 1), 1) for a, b in zip(x, y, strict=True)]
-    assert run(dice_backend, x, y, iterations=1, reduction="none") == pytest.approx(np.array(expected), rel=2e-6)
+    expected = [
+        loss_of(parts(a.astype(np.float64), b * 1.0, np.ones(a.shape), 1), 1)
+        for a, b in zip(x, y, strict=True)
+    ]
+    assert run(dice_backend, x, y, iterations=1, reduction="none") == pytest.approx(
+        np.array(expected), rel=2e-6
+    )
 
 
 @pytest.mark.dice_feature("closed form", "exact")
@@ -115,9 +132,20 @@ def test_volumes_without_classes(dice_backend: Adapter) -> None:
     "options",
     [
         {},
-        {"activation": "softmax", "classes": "foreground", "class_weight": "simple", "absent": "skip"},
+        {
+            "activation": "softmax",
+            "classes": "foreground",
+            "class_weight": "simple",
+            "absent": "skip",
+        },
         {"activation": "sigmoid", "ignore_label": 1, "reduction": "sum", "smooth": 0},
-        {"activation": "softmax", "average": "micro", "weight": True, "axis": None, "spatial_axes": (2, 3)},
+        {
+            "activation": "softmax",
+            "average": "micro",
+            "weight": True,
+            "axis": None,
+            "spatial_axes": (2, 3),
+        },
     ],
     ids=["memberships", "softmax", "sigmoid", "micro"],
 )
@@ -127,7 +155,9 @@ def test_gradients_against_differences(dice_backend: Adapter, options: dict[str,
     if options.get("weight"):
         options["weight"] = recipe.integers(15, (2, 5, 6), 4).astype(np.float64) * 0.25
     loss = dice_any.centerline_dice_loss
-    value, gradient = dice_backend.call(dice_any.value_and_grad(loss), x, y, class_axis=1, iterations=2, **options)
+    value, gradient = dice_backend.call(
+        dice_any.value_and_grad(loss), x, y, class_axis=1, iterations=2, **options
+    )
     gradient = dice_backend.values(gradient)
     common = {"class_axis": 1, "iterations": 2, **options}
     assert float(dice_backend.values(value)) == pytest.approx(float(loss(x, y, **common)))

@@ -31,7 +31,9 @@ def cost(p: float, gamma: float) -> float:
     return -((1 - p) ** gamma) * math.log(p)
 
 
-def entropy_of_labels(p: np.ndarray, y: np.ndarray, gamma: float, w: Any, v: Any, ignored: int | None) -> float:
+def entropy_of_labels(
+    p: np.ndarray, y: np.ndarray, gamma: float, w: Any, v: Any, ignored: int | None
+) -> float:
     """Σ w·v·f(p) / Σ w·v over the elements that count."""
     terms, shares = [], []
     for n, i in np.ndindex(*y.shape):
@@ -79,7 +81,9 @@ def test_labels(dice_backend: Adapter, option: str, gamma: float) -> None:
     dice = (losses * v).sum(axis=1) / sum(v)
     entropy = entropy_of_labels(p, y, gamma, w, v, ignored)
     common = {"class_axis": 1, "activation": "softmax", "axis": "space", **arguments}
-    assert float(run(dice_backend, gamma, z, y, **common)) == pytest.approx(dice.mean() + entropy, rel=2e-6)
+    assert float(run(dice_backend, gamma, z, y, **common)) == pytest.approx(
+        dice.mean() + entropy, rel=2e-6
+    )
     each = run(dice_backend, gamma, z, y, reduction="none", dice_weight=0.5, **common)
     assert each == pytest.approx(0.5 * dice + entropy, rel=2e-6)
 
@@ -95,7 +99,9 @@ def test_masks_that_overlap(dice_backend: Adapter, gamma: float) -> None:
     ]
     got = run(dice_backend, gamma, z, t, class_axis=1, activation="sigmoid", dice_weight=0)
     assert float(got) == pytest.approx(math.fsum(terms) / len(terms), rel=2e-6)
-    dice = dice_backend.values(dice_backend.call(dice_any.dice_loss, z, t, class_axis=1, activation="sigmoid"))
+    dice = dice_backend.values(
+        dice_backend.call(dice_any.dice_loss, z, t, class_axis=1, activation="sigmoid")
+    )
     got = run(dice_backend, gamma, z, t, class_axis=1, activation="sigmoid")
     assert float(got) == pytest.approx(float(dice) + math.fsum(terms) / len(terms), rel=2e-6)
 
@@ -104,10 +110,13 @@ def test_classes_concern_the_dice_part_only(dice_backend: Adapter) -> None:
     z, y = logits(11), recipe.labels(13, (2, 9), CLASSES)
     common = {"class_axis": 1, "activation": "softmax"}
     whole = [
-        float(run(dice_backend, 0, z, y, classes=classes, dice_weight=0, **common)) for classes in (None, "foreground", [2])
+        float(run(dice_backend, 0, z, y, classes=classes, dice_weight=0, **common))
+        for classes in (None, "foreground", [2])
     ]
     assert whole == [whole[0]] * 3
-    dice = dice_backend.values(dice_backend.call(dice_any.dice_loss, z, y, classes="foreground", **common))
+    dice = dice_backend.values(
+        dice_backend.call(dice_any.dice_loss, z, y, classes="foreground", **common)
+    )
     assert float(run(dice_backend, 0, z, y, classes="foreground", **common)) == pytest.approx(
         float(dice) + whole[0], rel=1e-6
     )
@@ -118,7 +127,9 @@ def test_class_weights_from_sizes(dice_backend: Adapter) -> None:
     sizes = [int((y == c).sum()) for c in range(CLASSES)]
     v = [min(sizes) / size for size in sizes]
     common = {"class_axis": 1, "activation": "softmax"}
-    named, given = (float(run(dice_backend, 0, z, y, class_weight=weight, **common)) for weight in ("simple", v))
+    named, given = (
+        float(run(dice_backend, 0, z, y, class_weight=weight, **common)) for weight in ("simple", v)
+    )
     assert named == pytest.approx(given, rel=1e-6)
     expected = entropy_of_labels(softmax(z), y, 0, np.ones((2, 9)), v, None)
     got = run(dice_backend, 0, z, y, class_weight="simple", dice_weight=0, **common)
@@ -129,7 +140,16 @@ def test_nothing_left_costs_nothing(dice_backend: Adapter) -> None:
     z, y = logits(19), np.full((2, 9), 7)
     common = {"class_axis": 1, "activation": "softmax", "ignore_label": 7}
     assert float(run(dice_backend, 2, z, y, dice_weight=0, **common)) == 0.0
-    assert np.isfinite(run(dice_backend, 0, z * 1e4, recipe.labels(3, (2, 9), CLASSES), class_axis=1, activation="softmax"))
+    assert np.isfinite(
+        run(
+            dice_backend,
+            0,
+            z * 1e4,
+            recipe.labels(3, (2, 9), CLASSES),
+            class_axis=1,
+            activation="softmax",
+        )
+    )
 
 
 def test_a_label_out_of_range_is_never_a_number(dice_backend: Adapter) -> None:

@@ -1,4 +1,6 @@
-"""Confusion matrices: against pairs counted one by one, whatever the number of classes and the weights."""
+"""Confusion matrices: against pairs counted one by one, whatever the number of classes and the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,15 @@ from .capabilities import limit
 pytestmark = pytest.mark.dice_feature("hard")
 
 
-def counted(x: np.ndarray, y: np.ndarray, classes: int, weight: np.ndarray | None = None) -> list[list[int]]:
+def counted(
+    x: np.ndarray, y: np.ndarray, classes: int, weight: np.ndarray | None = None
+) -> list[list[int]]:
     """Count pairs in units of 2⁻⁶² of weight."""
     cells = [[0] * classes for _ in range(classes)]
     weights = np.ones(x.shape) if weight is None else np.broadcast_to(weight, x.shape)
-    for p, t, w in zip(x.ravel().tolist(), y.ravel().tolist(), weights.ravel().tolist(), strict=True):
+    for p, t, w in zip(
+        x.ravel().tolist(), y.ravel().tolist(), weights.ravel().tolist(), strict=True
+    ):
         cells[t][p] += oracle.quantum(float(w))
     return cells
 
@@ -31,7 +37,9 @@ def test_numbers_of_classes(dice_backend: Adapter, classes: int) -> None:
     if dice_backend.name in ("sparse", "ndonnx") and classes > 5:
         pytest.skip("goes through a mask for each pair of labels")
     x, y = recipe.labels(1, (7, 11), classes), recipe.labels(3, (7, 11), classes)
-    got = dice_backend.values(dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=classes))
+    got = dice_backend.values(
+        dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=classes)
+    )
     assert got.tolist() == [[n // oracle.UNIT for n in row] for row in counted(x, y, classes)]
 
 
@@ -41,17 +49,29 @@ def test_numbers_of_classes(dice_backend: Adapter, classes: int) -> None:
 @pytest.mark.parametrize("classes", [3, 40])
 def test_weights(dice_backend: Adapter, dtype: str, axis: int | None, classes: int) -> None:
     if not dice_backend.has(dtype) or (dice_backend.name in ("sparse", "ndonnx") and classes > 5):
-        pytest.skip(f"{dice_backend.name} has no {dtype}, or goes through a mask for each pair of labels")
+        pytest.skip(
+            f"{dice_backend.name} has no {dtype}, or goes through a mask for each pair of labels"
+        )
     x, y = recipe.labels(5, (2, 30), classes), recipe.labels(7, (2, 30), classes)
     weight = (recipe.memberships(9, (2, 30), "float64") * 7).astype(dtype)
     y[1, ::4] = 77
     answer = dice_backend.call(
-        dice_any.confusion_matrix, x, y, num_classes=classes, axis=axis, weight=weight, ignore_label=77
+        dice_any.confusion_matrix,
+        x,
+        y,
+        num_classes=classes,
+        axis=axis,
+        weight=weight,
+        ignore_label=77,
     )
     got = dice_backend.values(answer)
     rows = [slice(None)] if axis is None else [0, 1]
-    expected = [counted(x[r][y[r] != 77], y[r][y[r] != 77], classes, weight[r][y[r] != 77]) for r in rows]
-    floats = [[[float(Fraction(n, oracle.UNIT)) for n in row] for row in matrix] for matrix in expected]
+    expected = [
+        counted(x[r][y[r] != 77], y[r][y[r] != 77], classes, weight[r][y[r] != 77]) for r in rows
+    ]
+    floats = [
+        [[float(Fraction(n, oracle.UNIT)) for n in row] for row in matrix] for matrix in expected
+    ]
     right = np.array(floats if axis is not None else floats[0])
     kind = dice_backend.library.kind(answer.dtype)
     assert kind == ("floating" if "float" in dtype else "integer")
@@ -68,7 +88,9 @@ def test_weighted_labels_of_many_classes(dice_backend: Adapter) -> None:
         pytest.skip("goes through a mask for each class")
     x, y = recipe.labels(11, 400, 150), recipe.labels(13, 400, 150)
     weight = recipe.memberships(15, 400, "float64") * 3
-    got = oracle.overlap_sums(dice_backend.call(dice_any.overlap, x, y, num_classes=150, weight=weight))
+    got = oracle.overlap_sums(
+        dice_backend.call(dice_any.overlap, x, y, num_classes=150, weight=weight)
+    )
     assert got == [oracle.exact_sums(x == c, y == c, weight=weight) for c in range(150)]
 
 
@@ -83,15 +105,23 @@ def test_invalid_labels_are_in_no_cell(dice_backend: Adapter, classes: int, weig
     x[3], y[4], y[5] = classes, -1, classes + 9
     weight = np.full(50, 3) if weighted else None
     if limit(dice_backend.name, "errors") is None:
-        with pytest.raises(ValueError, match=f"`target` must hold labels from 0 to {classes - 1}; got 2 outside"):
+        with pytest.raises(
+            ValueError, match=f"`target` must hold labels from 0 to {classes - 1}; got 2 outside"
+        ):
             dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=classes, weight=weight)
         y[4:6] = 0
-        with pytest.raises(ValueError, match=f"`prediction` must hold labels from 0 to {classes - 1}; got 1 outside"):
+        with pytest.raises(
+            ValueError,
+            match=f"`prediction` must hold labels from 0 to {classes - 1}; got 1 outside",
+        ):
             dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=classes, weight=weight)
         return
     got = dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=classes, weight=weight)
     kept = np.setdiff1d(np.arange(50), [3, 4, 5])
-    expected = [[n // oracle.UNIT for n in row] for row in counted(x[kept], y[kept], classes, 3 if weighted else 1)]
+    expected = [
+        [n // oracle.UNIT for n in row]
+        for row in counted(x[kept], y[kept], classes, 3 if weighted else 1)
+    ]
     assert dice_backend.values(got).tolist() == expected
 
 
@@ -122,6 +152,9 @@ def test_too_much_weight(dice_backend: Adapter) -> None:
 
 def test_more_cells_than_memory(dice_backend: Adapter) -> None:
     x = np.zeros(9, dtype=np.int64)
-    message = "`num_classes` must leave room for the matrices, 1,073,741,824 numbers; got 1 of 1,048,576 × 1,048,576"
+    message = (
+        "`num_classes` must leave room for the matrices, 1,073,741,824 numbers; got 1 of 1,048,576 "
+        "× 1,048,576"
+    )
     with pytest.raises(ValueError, match=message):
         dice_backend.call(dice_any.confusion_matrix, x, x, num_classes=2**20)

@@ -1,4 +1,6 @@
-"""Dice to Jaccard and back: numbers and arrays, right to the last bits, and never a plausible number of nonsense."""
+"""Dice to Jaccard and back: numbers and arrays, right to the last bits, and never a plausible
+number of nonsense.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_numbers_that_are_no_scores(function) -> None:
 
 
 @pytest.mark.parametrize("function", CONVERSIONS)
-@pytest.mark.parametrize("value", ["0.5", b"1", True, 0.5j, None, [0.5], (0.5,), {0.5}, {"dice": 0.5}, len, object()])
+@pytest.mark.parametrize(
+    "value", ["0.5", b"1", True, 0.5j, None, [0.5], (0.5,), {0.5}, {"dice": 0.5}, len, object()]
+)
 def test_what_is_no_number(function, value) -> None:
     with pytest.raises(TypeError, match=r"`(dice|jaccard)` must be .+; got .+\."):
         function(value)
@@ -60,7 +64,9 @@ def test_arrays(dice_backend: Adapter, function, dtype: str) -> None:
     values = [0, 1, 1] if dtype == "int64" else [*SCORES, *(ROUNDED if dtype == "float64" else ())]
     got = dice_backend.values(function(dice_backend(np.array(values, dtype=dtype))))
     exact = CONVERSIONS[function]
-    expected = [float(exact(Fraction(ROUNDED.get(v, v)))) for v in np.array(values, dtype=dtype).tolist()]
+    expected = [
+        float(exact(Fraction(ROUNDED.get(v, v)))) for v in np.array(values, dtype=dtype).tolist()
+    ]
     assert got == pytest.approx(expected, rel=1e-15 if dtype == "float64" else 1e-6)
 
 

@@ -1,4 +1,6 @@
-"""What holds for every loss: slopes, what takes no part, the ends of the number line, no reward for giving up."""
+"""What holds for every loss: slopes, what takes no part, the ends of the number line, no reward for
+giving up.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,23 @@ def test_every_loss_is_here() -> None:
     assert set(CALLS) == set(losses.__all__)
 
 
-def inputs(name: str, activation: str | None, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
-    """Return memberships or logits, no two of which are as far from 0 or 1 as each other, and labels."""
+def inputs(
+    name: str, activation: str | None, dtype: str = "float64"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return memberships or logits, no two of which are as far from 0 or 1 as each other, and
+    labels.
+    """
     x = (np.argsort(recipe.integers(41, SHAPE, 2**30), axis=None).reshape(SHAPE) + 1.25) / 128
     if name == "wasserstein_dice_loss" and activation is None:
         x = x / x.sum(axis=1, keepdims=True)
-    return (x if activation is None else 6 * x - 3).astype(dtype), recipe.labels(43, ELEMENTS, CLASSES)
+    return (x if activation is None else 6 * x - 3).astype(dtype), recipe.labels(
+        43, ELEMENTS, CLASSES
+    )
 
 
-def both(backend: Adapter, function: Any, *arrays: Any, **arguments: Any) -> tuple[float, np.ndarray]:
+def both(
+    backend: Adapter, function: Any, *arrays: Any, **arguments: Any
+) -> tuple[float, np.ndarray]:
     """Return the loss and its gradient; arguments that are bound become the backend's too."""
     if isinstance(function, partial):
         function, arguments = function.func, {**function.keywords, **arguments}
@@ -45,7 +55,7 @@ def both(backend: Adapter, function: Any, *arrays: Any, **arguments: Any) -> tup
     return float(backend.values(value)), backend.values(gradient)
 
 
-# -- slopes ------------------------------------------------------------------------------------------------------------
+# -- slopes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("exact")
@@ -63,20 +73,24 @@ def test_slopes(dice_backend: Adapter, name: str, activation: str | None) -> Non
         assert value == pytest.approx(float(function(x, y)), rel=1e-12)
         for seed in (5, 6):
             direction = recipe.memberships(seed, x.shape, "float64") - 0.5
-            if name == "wasserstein_dice_loss" and activation is None:  # they add up to 1 all the way
+            if (
+                name == "wasserstein_dice_loss" and activation is None
+            ):  # they add up to 1 all the way
                 direction = direction - direction.mean(axis=1, keepdims=True)
             ahead, behind = (float(function(x + s * direction, y)) for s in (step, -step))
             slope = (ahead - behind) / (2 * step)
             assert float((gradient * direction).sum()) == pytest.approx(slope, rel=1e-6, abs=1e-9)
 
 
-# -- what takes no part ------------------------------------------------------------------------------------------------
+# -- what takes no part ----------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("weight")
 @pytest.mark.parametrize("way", ["ignored", "weighed 0"])
 @pytest.mark.parametrize("name", CALLS)
-def test_a_sample_in_which_nothing_takes_part_is_as_if_cropped(dice_backend: Adapter, name: str, way: str) -> None:
+def test_a_sample_in_which_nothing_takes_part_is_as_if_cropped(
+    dice_backend: Adapter, name: str, way: str
+) -> None:
     x, y = inputs(name, "softmax", "float32")
     x, y = np.concatenate([x[:1], x + 1, x[:1]]), np.concatenate([y[:1], y, y[:1]])
     kept = [0, 2, 3]
@@ -116,7 +130,9 @@ def test_nothing_left_costs_nothing(dice_backend: Adapter, name: str) -> None:
     x, _ = inputs(name, "softmax", "float32")
     y = np.full(ELEMENTS, 200)
     for options in share(every_loss.REDUCTIONS, name, dice_backend.name):
-        function = loss(name, activation="softmax", ignore_label=200, **every_loss.options_for(name, options, y))
+        function = loss(
+            name, activation="softmax", ignore_label=200, **every_loss.options_for(name, options, y)
+        )
         value, gradient = both(dice_backend, function, x * math.nan, y)
         assert value == 0
         assert (gradient == 0).all()
@@ -124,7 +140,9 @@ def test_nothing_left_costs_nothing(dice_backend: Adapter, name: str) -> None:
 
 @pytest.mark.dice_feature("weight")
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in COMPOUND])
-def test_a_class_of_a_sample_in_which_nothing_takes_part_leaves_the_mean(dice_backend: Adapter, name: str) -> None:
+def test_a_class_of_a_sample_in_which_nothing_takes_part_leaves_the_mean(
+    dice_backend: Adapter, name: str
+) -> None:
     if name in ("generalized_dice_loss", "wasserstein_dice_loss"):
         pytest.skip("one number over the classes")
     x, y = inputs(name, "softmax", "float32")
@@ -137,11 +155,13 @@ def test_a_class_of_a_sample_in_which_nothing_takes_part_leaves_the_mean(dice_ba
     assert (each.ravel()[:5] > 0).all()
     value = dice_backend.values(dice_backend.call(loss(name), x, masks, **common))
     assert float(value) == pytest.approx(each.sum() / 5, rel=1e-6)
-    value = dice_backend.values(dice_backend.call(loss(name, class_weight=[1, 2, 4]), x, masks, **common))
+    value = dice_backend.values(
+        dice_backend.call(loss(name, class_weight=[1, 2, 4]), x, masks, **common)
+    )
     assert float(value) == pytest.approx((each * [1, 2, 4]).sum() / (7 + 3), rel=1e-6)
 
 
-# -- weights of classes ------------------------------------------------------------------------------------------------
+# -- weights of classes ----------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("weight")
@@ -155,16 +175,23 @@ def test_a_weight_of_almost_nothing_is_a_weight_of_nothing(
     if not takes(name, activation) or not dice_backend.has(dtype):
         pytest.skip("not taken")
     if name == "centerline_dice_loss":
-        pytest.skip("what weighs nothing is outside of both sets, and the edge of what weighs little")
+        pytest.skip(
+            "what weighs nothing is outside of both sets, and the edge of what weighs little"
+        )
     x, y = inputs(name, activation, dtype)
     masks = np.stack([y == c for c in range(CLASSES)], axis=1)
     apart = recipe.integers(51, SHAPE, 3) > 0
-    apart[:, :, 0, 0], apart[0, :, 1, 1] = True, False  # each class counts somewhere; an element in none
+    apart[:, :, 0, 0], apart[0, :, 1, 1] = (
+        True,
+        False,
+    )  # each class counts somewhere; an element in none
     results = []
     for tiny in (TINY[dtype], 0.0):
         weight = np.where(apart, 1.0, tiny).astype(dtype)
         weight[0, :, 1, 1] = 0
-        results.append(both(dice_backend, loss(name, activation=activation, weight=weight), x, masks))
+        results.append(
+            both(dice_backend, loss(name, activation=activation, weight=weight), x, masks)
+        )
     precision = 1e-6 if dtype == "float32" else 1e-12
     assert results[0][0] == pytest.approx(results[1][0], rel=precision)
     assert results[0][1] == pytest.approx(results[1][1], rel=precision * 100, abs=precision)
@@ -173,15 +200,23 @@ def test_a_weight_of_almost_nothing_is_a_weight_of_nothing(
 @pytest.mark.dice_feature("weight")
 @pytest.mark.parametrize("activation", ["softmax", "argmax"])
 @pytest.mark.parametrize("exact", [None, False])
-def test_scores_with_weights_of_classes(dice_backend: Adapter, activation: str, exact: bool | None) -> None:
+def test_scores_with_weights_of_classes(
+    dice_backend: Adapter, activation: str, exact: bool | None
+) -> None:
     x, y = inputs("", activation, "float32")
     masks = np.stack([y == c for c in range(CLASSES)], axis=1)
     apart = recipe.integers(53, SHAPE, 3) > 0
     apart[:, :, 0, 0] = True
     arguments = {"class_axis": 1, "activation": activation, "exact": exact}
     scores = [
-        dice_backend.values(dice_backend.call(dice_any.dice_score, x, masks, weight=weight, **arguments))
-        for weight in (apart, apart.astype(np.float32), np.where(apart, 1, 1e-38).astype(np.float32))
+        dice_backend.values(
+            dice_backend.call(dice_any.dice_score, x, masks, weight=weight, **arguments)
+        )
+        for weight in (
+            apart,
+            apart.astype(np.float32),
+            np.where(apart, 1, 1e-38).astype(np.float32),
+        )
     ]
     assert scores[1] == pytest.approx(scores[0], rel=1e-6)
     assert scores[2] == pytest.approx(scores[0], rel=1e-6)
@@ -214,14 +249,16 @@ def test_a_nan_harms_what_takes_part_only(dice_backend: Adapter, name: str) -> N
     assert (gradient[0, :, 1, 2] == 0).all()
     weight[0, 0, 1, 2] = 1  # now the element takes part, and has no softmax
     try:
-        value = dice_backend.values(dice_backend.call(loss(name, activation="softmax"), x, masks, weight=weight))
+        value = dice_backend.values(
+            dice_backend.call(loss(name, activation="softmax"), x, masks, weight=weight)
+        )
     except ValueError as error:
         assert "`prediction` must hold logits that are numbers" in str(error)  # noqa: PT017
     else:
         assert np.isnan(value)
 
 
-# -- the ends of the number line ---------------------------------------------------------------------------------------
+# -- the ends of the number line -------------------------------------------------------------------
 
 #: to those of float64, relative to the largest slope
 PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}
@@ -230,11 +267,15 @@ PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("activation", [None, "softmax", "sigmoid", "hinge"])
 @pytest.mark.parametrize("name", CALLS)
-def test_closed_form_at_the_ends(dice_backend: Adapter, name: str, activation: str | None, dtype: str) -> None:
+def test_closed_form_at_the_ends(
+    dice_backend: Adapter, name: str, activation: str | None, dtype: str
+) -> None:
     """Finite, and what it is in float64."""
     if not takes(name, activation) or not dice_backend.has(dtype):
         pytest.skip("not taken")
-    if dtype not in share(["float32", "float64", "float16", "bfloat16"], name, dice_backend.name, 3):
+    if dtype not in share(
+        ["float32", "float64", "float16", "bfloat16"], name, dice_backend.name, 3
+    ):
         pytest.skip("other losses have it here")
     function = loss(name, activation=activation)
     for case, (x, y) in every_loss.ends(name, activation).items():
@@ -244,7 +285,9 @@ def test_closed_form_at_the_ends(dice_backend: Adapter, name: str, activation: s
         assert math.isfinite(value), case
         precision = max(PRECISION[dtype], 1e-6)
         assert value == pytest.approx(float(expected), rel=precision, abs=precision), case
-        assert gradient == pytest.approx(slopes, rel=0, abs=PRECISION[dtype] * max(abs(slopes).max(), 1e-2)), case
+        assert gradient == pytest.approx(
+            slopes, rel=0, abs=PRECISION[dtype] * max(abs(slopes).max(), 1e-2)
+        ), case
 
 
 @pytest.mark.parametrize("kind", ["labels", "masks", "memberships"])
@@ -302,7 +345,9 @@ def test_sigmoid_of_minus_infinity(dice_backend: Adapter, kind: str, gamma: floa
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("gamma", [0, 0.5, 2])
-def test_what_is_certainly_wrong_costs_an_infinity(dice_backend: Adapter, activation: str, gamma: float) -> None:
+def test_what_is_certainly_wrong_costs_an_infinity(
+    dice_backend: Adapter, activation: str, gamma: float
+) -> None:
     """A membership of exactly 0 in the target's own class: as ln 0 says, and with a slope."""
     z = np.array([[-math.inf, 1.0], [0.0, 0.5]], dtype=np.float32)
     y = np.array([[True, False], [False, True]])
@@ -312,7 +357,9 @@ def test_what_is_certainly_wrong_costs_an_infinity(dice_backend: Adapter, activa
     assert np.isfinite(gradient).all()
     assert gradient[0, 0] < 0
     # a class that weighs nothing may cost anything
-    value, gradient = both(dice_backend, dice_any.dice_focal_loss, z, y, class_weight=[0, 1], **arguments)
+    value, gradient = both(
+        dice_backend, dice_any.dice_focal_loss, z, y, class_weight=[0, 1], **arguments
+    )
     assert math.isfinite(value)
     assert np.isfinite(gradient).all()
 
@@ -320,11 +367,15 @@ def test_what_is_certainly_wrong_costs_an_infinity(dice_backend: Adapter, activa
 @pytest.mark.parametrize("value", [math.inf, math.nan, "all -inf"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("name", CALLS)
-def test_what_is_no_logit_is_never_a_number(dice_backend: Adapter, name: str, activation: str, value: float | str) -> None:
+def test_what_is_no_logit_is_never_a_number(
+    dice_backend: Adapter, name: str, activation: str, value: float | str
+) -> None:
     if not takes(name, activation) or (value == "all -inf" and activation == "sigmoid"):
         pytest.skip("not taken")
     x, y = inputs(name, activation, "float32")
-    x[1, slice(None) if value == "all -inf" else 2, 2, 3] = -math.inf if value == "all -inf" else value
+    x[1, slice(None) if value == "all -inf" else 2, 2, 3] = (
+        -math.inf if value == "all -inf" else value
+    )
     try:
         got = dice_backend.values(dice_backend.call(loss(name, activation=activation), x, y))
     except ValueError as error:
@@ -333,20 +384,26 @@ def test_what_is_no_logit_is_never_a_number(dice_backend: Adapter, name: str, ac
         assert np.isnan(got)
 
 
-# -- no reward for giving up -------------------------------------------------------------------------------------------
+# -- no reward for giving up -----------------------------------------------------------------------
 
 SMOOTH = (0, 1e-5, 1.0, 100.0, (0, 1e-5))
 TARGETS = {
     "here and there": recipe.labels(61, ELEMENTS, CLASSES),
-    "one element": np.where(np.arange(40).reshape(ELEMENTS) % 20 == 7, 2, recipe.labels(63, ELEMENTS, 2)),
+    "one element": np.where(
+        np.arange(40).reshape(ELEMENTS) % 20 == 7, 2, recipe.labels(63, ELEMENTS, 2)
+    ),
     "halves": np.broadcast_to(np.where(np.arange(5) < 3, np.arange(4)[:, None] % 2, 2), ELEMENTS),
 }
 
 
 @pytest.mark.parametrize("target", TARGETS)
 # a prediction of everything has no centre line that could lie outside: the paper adds a Dice loss
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in (*COMPOUND, "centerline_dice_loss")])
-def test_a_constant_costs_more_than_the_target(dice_backend: Adapter, name: str, target: str) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in CALLS if name not in (*COMPOUND, "centerline_dice_loss")]
+)
+def test_a_constant_costs_more_than_the_target(
+    dice_backend: Adapter, name: str, target: str
+) -> None:
     """Nothing, everything, a half of everything, or one class everywhere."""
     y = TARGETS[target]
     masks = np.stack([y == c for c in range(CLASSES)], axis=1)
@@ -367,7 +424,9 @@ def test_a_constant_costs_more_than_the_target(dice_backend: Adapter, name: str,
 
 @pytest.mark.parametrize("smooth", SMOOTH)
 def test_matthews_of_a_constant(dice_backend: Adapter, smooth: Any) -> None:
-    """1 where the target has both values, less on the way to it, more on the way from it; and it pulls."""
+    """1 where the target has both values, less on the way to it, more on the way from it; and it
+    pulls.
+    """
     y = np.array([True, False, False, True, False])
     toward = np.where(y, 1.0, -1.0)
     for constant in (0.0, 0.5, 1.0):
@@ -380,7 +439,11 @@ def test_matthews_of_a_constant(dice_backend: Adapter, smooth: Any) -> None:
             nearer = np.clip(constant + step * toward, 0, 1).astype(np.float32)
             farther = np.clip(constant - step * toward, 0, 1).astype(np.float32)
             costs = [
-                float(dice_backend.values(dice_backend.call(dice_any.matthews_loss, each, y, smooth=smooth)))
+                float(
+                    dice_backend.values(
+                        dice_backend.call(dice_any.matthews_loss, each, y, smooth=smooth)
+                    )
+                )
                 for each in (nearer, farther)
             ]
             assert costs[0] < 1 < costs[1]

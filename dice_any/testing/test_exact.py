@@ -62,7 +62,10 @@ def test_classes_against_a_label_map(dice_backend: Adapter, class_axis: int, for
     shape.insert(class_axis, 4)
     x = recipe.memberships(8, tuple(shape))
     by_class = np.moveaxis(x, class_axis, 0)
-    expected = [oracle.exact_sums(x, mask, form) for x, mask in zip(by_class, oracle.by_class(4, y), strict=True)]
+    expected = [
+        oracle.exact_sums(x, mask, form)
+        for x, mask in zip(by_class, oracle.by_class(4, y), strict=True)
+    ]
     assert sums(dice_backend, x, y, class_axis=class_axis, form=form) == expected
 
 
@@ -71,9 +74,14 @@ def test_some_axes(dice_backend: Adapter, axis: object) -> None:
     x, y = recipe.memberships(9, (3, 4, 5)), recipe.memberships(11, (3, 4, 5))
     numbers = {0: (0,), 1: (1,), (0, 2): (0, 2), "space": (1, 2)}[axis]
     order = [*(a for a in range(3) if a not in numbers), *numbers]
-    flat = [np.transpose(a, order).reshape(*(a.shape[i] for i in order[: 3 - len(numbers)]), -1) for a in (x, y)]
+    flat = [
+        np.transpose(a, order).reshape(*(a.shape[i] for i in order[: 3 - len(numbers)]), -1)
+        for a in (x, y)
+    ]
     rows = [a.reshape(-1, a.shape[-1]) for a in flat]
-    assert sums(dice_backend, x, y, axis=axis) == [oracle.exact_sums(a, b) for a, b in zip(*rows, strict=True)]
+    assert sums(dice_backend, x, y, axis=axis) == [
+        oracle.exact_sums(a, b) for a, b in zip(*rows, strict=True)
+    ]
 
 
 @pytest.mark.dice_feature("weight")
@@ -137,33 +145,49 @@ def test_many_equal_terms(dice_backend: Adapter) -> None:
     x = dice_backend.library.xp.broadcast_to(dice_backend(value.reshape(1)), (2**24 + 3,))
     got = oracle.overlap_sums(dice_any.overlap(x, x, **dice_backend.options))
     n = 2**24 + 3
-    expected = [n * oracle.quantum(term) for term in (float(value) ** 2, float(value), float(value), 1.0)]
+    expected = [
+        n * oracle.quantum(term) for term in (float(value) ** 2, float(value), float(value), 1.0)
+    ]
     assert got == [oracle.Exact(*expected)]
 
 
 def test_merging_has_no_order(dice_backend: Adapter) -> None:
     x, y = recipe.memberships(29, 60), recipe.memberships(31, 60)
-    parts = [dice_backend.call(dice_any.overlap, x[i : i + 12], y[i : i + 12]) for i in range(0, 60, 12)]
+    parts = [
+        dice_backend.call(dice_any.overlap, x[i : i + 12], y[i : i + 12]) for i in range(0, 60, 12)
+    ]
     a, b, c, d, e = parts
-    trees = [((a + b) + (c + d)) + e, e + (d + (c + (b + a))), sum([c, a, e, b, d]), (a + (c + e)) + (b + d)]
+    trees = [
+        ((a + b) + (c + d)) + e,
+        e + (d + (c + (b + a))),
+        sum([c, a, e, b, d]),
+        (a + (c + e)) + (b + d),
+    ]
     assert [oracle.overlap_sums(tree) for tree in trees] == [[oracle.exact_sums(x, y)]] * 4
 
 
 def test_selecting_and_folding(dice_backend: Adapter) -> None:
     x, y = recipe.memberships(49, (2, 3, 17)), recipe.memberships(51, (2, 3, 17))
     whole = dice_backend.call(dice_any.overlap, x, y, class_axis=1, axis=2)
-    expected = [[oracle.exact_sums(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(x, y, strict=True)]
+    expected = [
+        [oracle.exact_sums(a, b) for a, b in zip(*pair, strict=True)]
+        for pair in zip(x, y, strict=True)
+    ]
     folded = [oracle.exact_sums(x[:, c].ravel(), y[:, c].ravel()) for c in range(3)]
     assert oracle.overlap_sums(whole[1]) == expected[1]
     assert oracle.overlap_sums(whole[:, 2]) == [row[2] for row in expected]
     assert [oracle.overlap_sums(part) for part in whole] == expected
     assert oracle.overlap_sums(whole.sum()) == folded
-    assert oracle.overlap_sums(whole.select_classes((2, 0))) == [row[c] for row in expected for c in (2, 0)]
+    assert oracle.overlap_sums(whole.select_classes((2, 0))) == [
+        row[c] for row in expected for c in (2, 0)
+    ]
 
 
 def test_hard_and_exact_overlaps_merge(dice_backend: Adapter) -> None:
     soft, hard = recipe.memberships(33, 20), recipe.masks(35, 20)
-    both = dice_backend.call(dice_any.overlap, soft, hard) + dice_backend.call(dice_any.overlap, hard, hard)
+    both = dice_backend.call(dice_any.overlap, soft, hard) + dice_backend.call(
+        dice_any.overlap, hard, hard
+    )
     expected = oracle.exact_sums(np.concatenate([soft, hard]), np.concatenate([hard, hard]))
     assert oracle.overlap_sums(both) == [expected]
 
@@ -180,7 +204,10 @@ def test_sums_are_rounded_once(dice_backend: Adapter) -> None:
     x, y = recipe.memberships(41, 500, "float64"), recipe.memberships(43, 500, "float64")
     result = dice_backend.call(dice_any.overlap, x, y)
     expected = oracle.exact_sums(x, y)
-    got = [dice_backend.bits(getattr(result, name))[0] for name in ("intersection", "prediction", "target", "total")]
+    got = [
+        dice_backend.bits(getattr(result, name))[0]
+        for name in ("intersection", "prediction", "target", "total")
+    ]
     assert got == [value.hex() for value in expected.floats()]
     difference = oracle.Exact(*[expected.prediction - expected.intersection] * 4).floats()[0]
     assert dice_backend.bits(result.fp) == [difference.hex()]
@@ -191,5 +218,7 @@ def test_carries_survive_json(dice_backend: Adapter) -> None:
 
     x, y = recipe.memberships(45, 30), recipe.memberships(47, 30)
     result = dice_backend.call(dice_any.overlap, x, y)
-    again = dice_any.Overlap.from_dict(json.loads(json.dumps(result.to_dict())), like=dice_backend(x))
+    again = dice_any.Overlap.from_dict(
+        json.loads(json.dumps(result.to_dict())), like=dice_backend(x)
+    )
     assert oracle.overlap_sums(again) == [oracle.exact_sums(x, y)]

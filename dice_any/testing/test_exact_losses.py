@@ -1,4 +1,6 @@
-"""Losses of exact sums and their gradients, to the bit: sums by fractions, then the stated sequence of float operations."""
+"""Losses of exact sums and their gradients, to the bit: sums by fractions, then the stated sequence
+of float operations.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def halving_sum(a: float, b: float, c: float) -> float:
 
 
 def slopes(parts: Parts, share: float) -> tuple[float, Pair]:
-    """Return the loss, and its derivatives in I and in X times the share that it has in the mean."""
+    """Return the loss, and its derivatives in I and in X times the share that it has in the
+    mean.
+    """
     above, below = parts.ratio
     ratio = above / below
     outer = (share * -1.0) / below
@@ -65,7 +69,9 @@ def slopes(parts: Parts, share: float) -> tuple[float, Pair]:
     return 1.0 - ratio, (in_i, in_x)
 
 
-def macro(formula: Callable[..., Parts], rows: Sequence[Sequence[float]]) -> tuple[float, list[Pair]]:
+def macro(
+    formula: Callable[..., Parts], rows: Sequence[Sequence[float]]
+) -> tuple[float, list[Pair]]:
     losses, each = zip(*(slopes(formula(*row), 1.0 / 3.0) for row in rows), strict=True)
     return halving_sum(*losses) / 3.0, list(each)
 
@@ -73,12 +79,16 @@ def macro(formula: Callable[..., Parts], rows: Sequence[Sequence[float]]) -> tup
 def generalized(rows: Sequence[Sequence[float]]) -> tuple[float, list[Pair]]:
     smallest = min(row[2] for row in rows)
     weights = [(smallest / row[2]) * (smallest / row[2]) for row in rows]
-    pooled = [halving_sum(*(row[k] * w for row, w in zip(rows, weights, strict=True))) for k in range(4)]
+    pooled = [
+        halving_sum(*(row[k] * w for row, w in zip(rows, weights, strict=True))) for k in range(4)
+    ]
     loss, (in_i, in_x) = slopes(dice(*pooled), 1.0)
     return loss, [(in_i * w, in_x * w) for w in weights]
 
 
-LOSSES: dict[str, tuple[Callable[..., Any], dict[str, float], Callable[..., tuple[float, list[Pair]]]]] = {
+LOSSES: dict[
+    str, tuple[Callable[..., Any], dict[str, float], Callable[..., tuple[float, list[Pair]]]]
+] = {
     "dice": (dice_any.dice_loss, {}, partial(macro, dice)),
     "jaccard": (dice_any.jaccard_loss, {}, partial(macro, jaccard)),
     "tversky": (dice_any.tversky_loss, {"alpha": 0.3, "beta": 0.8}, partial(macro, tversky)),

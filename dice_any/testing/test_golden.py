@@ -19,7 +19,9 @@ def name(case: dict[str, Any]) -> str:
 @pytest.mark.dice_feature("exact", "weight")
 @pytest.mark.parametrize("case", golden.read(), ids=name)
 def test_golden_sums(dice_backend: Adapter, case: dict[str, Any]) -> None:
-    missing = [dtype for dtype in (case["prediction"], case["target"]) if not dice_backend.has(dtype)]
+    missing = [
+        dtype for dtype in (case["prediction"], case["target"]) if not dice_backend.has(dtype)
+    ]
     if missing:
         pytest.skip(f"{dice_backend.name} has no {missing[0]}")
     x, y, weight = golden.inputs(case)

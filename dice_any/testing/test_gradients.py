@@ -1,4 +1,6 @@
-"""Closed-form gradients: against slopes of exact fractions' own losses, and finite wherever nothing pulls."""
+"""Closed-form gradients: against slopes of exact fractions' own losses, and finite wherever nothing
+pulls.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def inputs(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x = recipe.memberships(seed, (2, 3, 12), "float64") * 0.9 + 0.05
-    return x, recipe.labels(seed + 2, (2, 12), 3), recipe.memberships(seed + 3, (2, 12), "float64") + 0.1
+    return (
+        x,
+        recipe.labels(seed + 2, (2, 12), 3),
+        recipe.memberships(seed + 3, (2, 12), "float64") + 0.1,
+    )
 
 
 @pytest.mark.dice_feature("exact")
@@ -52,25 +58,34 @@ def test_against_differences(dice_backend: Adapter, name: str, option: str) -> N
     value, gradient = dice_backend.call(gradient_of(loss), x, y, class_axis=1, **options)
     gradient = dice_backend.values(gradient)
     numpy_options = {**options, "class_axis": 1}
-    assert float(dice_backend.values(value)) == pytest.approx(float(loss(x, y, **numpy_options)), rel=1e-12)
+    assert float(dice_backend.values(value)) == pytest.approx(
+        float(loss(x, y, **numpy_options)), rel=1e-12
+    )
     step = 1e-5
     for seed in (5, 6):
         direction = recipe.memberships(seed, x.shape, "float64") - 0.5
         ahead, behind = (float(loss(x + s * direction, y, **numpy_options)) for s in (step, -step))
-        assert float((gradient * direction).sum()) == pytest.approx((ahead - behind) / (2 * step), rel=1e-6, abs=1e-9)
+        assert float((gradient * direction).sum()) == pytest.approx(
+            (ahead - behind) / (2 * step), rel=1e-6, abs=1e-9
+        )
 
 
 @pytest.mark.dice_feature("exact")
 @pytest.mark.parametrize("form", ["product", "squared"])
 def test_exact_gradients_to_the_bit(dice_backend: Adapter, form: str) -> None:
     x, y = recipe.memberships(7, 40, "float64"), recipe.memberships(9, 40, "float64")
-    value, gradient = dice_backend.call(dice_any.value_and_grad(dice_any.dice_loss), x, y, exact=True, form=form)
+    value, gradient = dice_backend.call(
+        dice_any.value_and_grad(dice_any.dice_loss), x, y, exact=True, form=form
+    )
     i, a, b, _ = oracle.exact_sums(x, y, form).floats()
     bottom = (a + b) + 1.0
     ratio = (2.0 * i + 1.0) / bottom
     outer = -1.0 / bottom
     slope_i, slope_x = outer * (2.0 - ratio * 0.0), outer * (0.0 - ratio * 1.0)
-    expected = [slope_i * q + (2.0 * slope_x * p if form == "squared" else slope_x) for p, q in zip(x, y, strict=True)]
+    expected = [
+        slope_i * q + (2.0 * slope_x * p if form == "squared" else slope_x)
+        for p, q in zip(x, y, strict=True)
+    ]
     assert dice_backend.bits(value) == [(1.0 - ratio).hex()]
     assert dice_backend.bits(gradient) == [float(g).hex() for g in expected]
 
@@ -91,11 +106,15 @@ def test_finite_where_nothing_pulls(dice_backend: Adapter, name: str) -> None:
     run = gradient_of(LOSSES[name])
     activation = {"activation": "softmax"} if name in COMPOUND else {}
     for target, options in ((nothing > 1, {}), (absent, {"ignore_label": 9})):
-        value, gradient = dice_backend.call(run, nothing, target, class_axis=0, smooth=0, **options, **activation)
+        value, gradient = dice_backend.call(
+            run, nothing, target, class_axis=0, smooth=0, **options, **activation
+        )
         assert np.isfinite(dice_backend.values(value)).all()
         assert np.isfinite(dice_backend.values(gradient)).all()
     logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 0]], dtype=np.float32)
-    _, gradient = dice_backend.call(run, logits, np.array([1, 1, 0]), class_axis=0, activation="softmax")
+    _, gradient = dice_backend.call(
+        run, logits, np.array([1, 1, 0]), class_axis=0, activation="softmax"
+    )
     assert np.isfinite(dice_backend.values(gradient)).all()
 
 

@@ -21,7 +21,9 @@ def _as_lazy_libraries(dice_backend: Adapter):
 
 def counts(backend: Adapter, *arrays: np.ndarray, **arguments: object) -> dict[str, list]:
     result = backend.call(dice_any.overlap, *arrays, **arguments)
-    return {name: backend.values(getattr(result, name)).tolist() for name in ("tp", "fp", "fn", "tn")}
+    return {
+        name: backend.values(getattr(result, name)).tolist() for name in ("tp", "fp", "fn", "tn")
+    }
 
 
 def by_hand(prediction: np.ndarray, target: np.ndarray) -> dict[str, int]:
@@ -61,7 +63,10 @@ def test_masks_over_some_axes(dice_backend: Adapter, axis: object) -> None:
 @pytest.mark.parametrize("class_axis", [0, 1, -1])
 def test_masks_by_class_have_the_classes_last(dice_backend: Adapter, class_axis: int) -> None:
     x, y = recipe.masks(5, (2, 3, 4)), recipe.masks(6, (2, 3, 4))
-    parts = [by_hand(a, b) for a, b in zip(np.moveaxis(x, class_axis, 0), np.moveaxis(y, class_axis, 0), strict=True)]
+    parts = [
+        by_hand(a, b)
+        for a, b in zip(np.moveaxis(x, class_axis, 0), np.moveaxis(y, class_axis, 0), strict=True)
+    ]
     assert counts(dice_backend, x, y, class_axis=class_axis) == stacked(parts)
 
 
@@ -145,7 +150,12 @@ def test_boolean_weight_is_a_crop(dice_backend: Adapter) -> None:
 
 
 def test_one_element_and_one_class(dice_backend: Adapter) -> None:
-    assert counts(dice_backend, np.array([True]), np.array([False])) == {"tp": 0, "fp": 1, "fn": 0, "tn": 0}
+    assert counts(dice_backend, np.array([True]), np.array([False])) == {
+        "tp": 0,
+        "fp": 1,
+        "fn": 0,
+        "tn": 0,
+    }
     one = counts(dice_backend, np.array([0]), np.array([0]), num_classes=1)
     assert one == {"tp": [1], "fp": [0], "fn": [0], "tn": [0]}
 
@@ -171,7 +181,9 @@ def test_pairwise_masks(dice_backend: Adapter) -> None:
 
 def test_counts_beyond_float32(dice_backend: Adapter) -> None:
     """float32 cannot count beyond 2**24."""
-    size = 2**24 + 3 if dice_backend.name in ("numpy", "torch", "jax", "dask", "cupy") else 2**12 + 3
+    size = (
+        2**24 + 3 if dice_backend.name in ("numpy", "torch", "jax", "dask", "cupy") else 2**12 + 3
+    )
     x = np.ones(size, dtype=bool)
     assert counts(dice_backend, x, x)["tp"] == size
 

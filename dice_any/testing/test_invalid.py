@@ -35,15 +35,24 @@ def outcome(backend: Adapter, message: str, *arrays: np.ndarray, **arguments: ob
 @pytest.mark.parametrize("name", CASES)
 def test_memberships(dice_backend: Adapter, name: str) -> None:
     x, y, arguments, message = CASES[name]
-    outcome(dice_backend, message, np.array(x, dtype=np.float32), np.array(y, dtype=np.float32), **arguments)
+    outcome(
+        dice_backend,
+        message,
+        np.array(x, dtype=np.float32),
+        np.array(y, dtype=np.float32),
+        **arguments,
+    )
 
 
 @pytest.mark.dice_feature("hard")
 @pytest.mark.parametrize("classes", [3, 65])
 @pytest.mark.parametrize(
-    ("position", "outside"), [("target", "above"), ("target", "below"), ("prediction", "above"), ("prediction", "below")]
+    ("position", "outside"),
+    [("target", "above"), ("target", "below"), ("prediction", "above"), ("prediction", "below")],
 )
-def test_labels_of_two_maps(dice_backend: Adapter, position: str, outside: str, classes: int) -> None:
+def test_labels_of_two_maps(
+    dice_backend: Adapter, position: str, outside: str, classes: int
+) -> None:
     x, y = recipe.labels(1, 20, 3), recipe.labels(2, 20, 3)
     (y if position == "target" else x)[4] = -7 if outside == "below" else classes
     message = f"`{position}` must hold labels from 0 to {classes - 1}; got 1 outside"
@@ -77,7 +86,9 @@ def test_too_much_weight(dice_backend: Adapter) -> None:
 def test_logits(dice_backend: Adapter, activation: str) -> None:
     x, y = recipe.memberships(10, (3, 20)), recipe.labels(12, 20, 3)
     x[1, 4] = math.nan
-    message = "`prediction` must hold (logits|scores) that are numbers.*; got 1 elements with others"
+    message = (
+        "`prediction` must hold (logits|scores) that are numbers.*; got 1 elements with others"
+    )
     outcome(dice_backend, message, x, y, class_axis=0, activation=activation)
 
 

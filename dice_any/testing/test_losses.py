@@ -36,7 +36,9 @@ FORMULAS = {
 def test_formula(dice_backend: Adapter, name: str, smooth: float) -> None:
     function, arguments, formula = FORMULAS[name]
     x, y = recipe.memberships(1, (2, 3, 30)), recipe.labels(3, (2, 30), 2)  # class 2 is absent
-    expected = np.array([[formula(*sums(x[n, c], y[n] == c), smooth) for c in range(3)] for n in range(2)])
+    expected = np.array(
+        [[formula(*sums(x[n, c], y[n] == c), smooth) for c in range(3)] for n in range(2)]
+    )
     keywords = {"class_axis": 1, "axis": 2, "smooth": smooth, **arguments}
     got = dice_backend.values(dice_backend.call(function, x, y, reduction="none", **keywords))
     assert got == pytest.approx(expected, rel=1e-6)
@@ -46,12 +48,19 @@ def test_formula(dice_backend: Adapter, name: str, smooth: float) -> None:
 
 def test_empty_pair_without_smoothing_costs_nothing(dice_backend: Adapter) -> None:
     nothing = np.zeros(5, dtype=np.float32)
-    assert float(dice_backend.values(dice_backend.call(dice_any.dice_loss, nothing, nothing, smooth=0))) == 0.0
+    assert (
+        float(
+            dice_backend.values(dice_backend.call(dice_any.dice_loss, nothing, nothing, smooth=0))
+        )
+        == 0.0
+    )
 
 
-# without smoothing class 0 costs 1 - 2·1/(1 + 2) = 1/3, class 1 nothing, and class 2, which is absent, everything
+# without smoothing class 0 costs 1 - 2·1/(1 + 2) = 1/3, class 1 nothing, and class 2, which is
+# absent, everything
 @pytest.mark.parametrize(
-    ("absent", "expected"), [("count", (1 / 3 + 0 + 1) / 3), ("zero", (1 / 3 + 0 + 0) / 3), ("skip", (1 / 3 + 0) / 2)]
+    ("absent", "expected"),
+    [("count", (1 / 3 + 0 + 1) / 3), ("zero", (1 / 3 + 0 + 0) / 3), ("skip", (1 / 3 + 0) / 2)],
 )
 def test_absent_classes(dice_backend: Adapter, absent: str, expected: float) -> None:
     x = np.array([[0.5, 0, 0.5, 0], [0, 1, 0, 1], [0.5, 0, 0.5, 0]], dtype=np.float32)
@@ -63,9 +72,13 @@ def test_absent_classes(dice_backend: Adapter, absent: str, expected: float) -> 
 def test_class_weights(dice_backend: Adapter) -> None:
     x, y = recipe.memberships(5, (3, 40)), recipe.labels(7, 40, 3)
     each = [1 - 2 * i / (a + b) for i, a, b in (sums(x[c], y == c) for c in range(3))]
-    got = dice_backend.call(dice_any.dice_loss, x, y, class_axis=0, smooth=0, class_weight=[1, 0, 3])
+    got = dice_backend.call(
+        dice_any.dice_loss, x, y, class_axis=0, smooth=0, class_weight=[1, 0, 3]
+    )
     assert float(dice_backend.values(got)) == pytest.approx((each[0] + 3 * each[2]) / 4, rel=1e-6)
-    got = dice_backend.call(dice_any.dice_loss, x, y, class_axis=0, smooth=0, classes="foreground", reduction="sum")
+    got = dice_backend.call(
+        dice_any.dice_loss, x, y, class_axis=0, smooth=0, classes="foreground", reduction="sum"
+    )
     assert float(dice_backend.values(got)) == pytest.approx(each[1] + each[2], rel=1e-6)
 
 
@@ -114,7 +127,11 @@ def test_label_out_of_range_is_never_a_number(dice_backend: Adapter) -> None:
 
 def test_long_sums_in_float32_keep_six_digits(dice_backend: Adapter) -> None:
     """A running float32 sum of ones stops at 2**24; along the first axis NumPy sums just so."""
-    size = 2**24 + 2**20 if dice_backend.name in ("numpy", "torch", "jax", "dask", "cupy") else 2**14 + 7
+    size = (
+        2**24 + 2**20
+        if dice_backend.name in ("numpy", "torch", "jax", "dask", "cupy")
+        else 2**14 + 7
+    )
     x = np.full((size, 1), 0.75, dtype=np.float32)
     got = dice_backend.call(dice_any.dice_loss, x, x, axis=0, smooth=0, form="squared")
     assert float(dice_backend.values(got)) == pytest.approx(0, abs=1e-6)

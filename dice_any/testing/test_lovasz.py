@@ -1,4 +1,6 @@
-"""The Lovász loss: against the definition of a Lovász extension, from the Jaccard losses of growing sets of mistakes."""
+"""The Lovász loss: against the definition of a Lovász extension, from the Jaccard losses of growing
+sets of mistakes.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,34 @@ CLASSES = 3
 
 
 def extension(errors: list[Fraction], target: list[bool], weights: list[Fraction]) -> Fraction:
-    """Add what each mistake, the largest error first, adds to the Jaccard loss of the set of mistakes before it."""
+    """Add what each mistake, the largest error first, adds to the Jaccard loss of the set of
+    mistakes before it.
+    """
     total, before, mistakes = Fraction(0), Fraction(0), set[int]()
     for i in sorted(range(len(errors)), key=lambda i: -errors[i]):
         mistakes.add(i)
         right = sum(
-            (w for j, (t, w) in enumerate(zip(target, weights, strict=True)) if t and j not in mistakes), Fraction(0)
+            (
+                w
+                for j, (t, w) in enumerate(zip(target, weights, strict=True))
+                if t and j not in mistakes
+            ),
+            Fraction(0),
         )
-        union = sum((w for j, (t, w) in enumerate(zip(target, weights, strict=True)) if t or j in mistakes), Fraction(0))
+        union = sum(
+            (w for j, (t, w) in enumerate(zip(target, weights, strict=True)) if t or j in mistakes),
+            Fraction(0),
+        )
         loss = 1 - right / union if union else Fraction(0)
         total, before = total + errors[i] * (loss - before), loss
     return total
 
 
 def membership_errors(x: np.ndarray, y: np.ndarray) -> list[Fraction]:
-    return [abs(Fraction(int(t)) - Fraction(float(v))) for v, t in zip(x.ravel(), y.ravel(), strict=True)]
+    return [
+        abs(Fraction(int(t)) - Fraction(float(v)))
+        for v, t in zip(x.ravel(), y.ravel(), strict=True)
+    ]
 
 
 def values(seed: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -63,7 +78,11 @@ def test_against_the_definition(dice_backend: Adapter, option: str) -> None:
     expected = np.array(
         [
             [
-                float(extension(membership_errors(clean[n, c], y[n] == c), list(y[n] == c), weights[n]))
+                float(
+                    extension(
+                        membership_errors(clean[n, c], y[n] == c), list(y[n] == c), weights[n]
+                    )
+                )
                 for c in range(CLASSES)
             ]
             for n in range(2)
@@ -72,26 +91,41 @@ def test_against_the_definition(dice_backend: Adapter, option: str) -> None:
     common = {"class_axis": 1, "axis": "space", **arguments}
     x = x.astype(np.float32)
     assert run(dice_backend, x, y, reduction="none", **common) == pytest.approx(expected, abs=2e-7)
-    assert float(run(dice_backend, x, y, classes=[2, 0], reduction="sum", **common)) == pytest.approx(
-        expected[:, [2, 0]].sum(), rel=1e-6
-    )
+    assert float(
+        run(dice_backend, x, y, classes=[2, 0], reduction="sum", **common)
+    ) == pytest.approx(expected[:, [2, 0]].sum(), rel=1e-6)
     weighted = expected * [1, 2, 0.5]
     got = run(dice_backend, x, y, class_weight=[1, 2, 0.5], **common)
     assert float(got) == pytest.approx(weighted.sum() / 7, rel=1e-6)
     present = np.array([[(w[n] * (y[n] == c)).sum() > 0 for c in range(CLASSES)] for n in range(2)])
-    assert float(run(dice_backend, x, y, absent="skip", **common)) == pytest.approx(expected[present].mean(), rel=1e-6)
-    assert float(run(dice_backend, x, y, absent="zero", **common)) == pytest.approx((expected * present).mean(), rel=1e-6)
+    assert float(run(dice_backend, x, y, absent="skip", **common)) == pytest.approx(
+        expected[present].mean(), rel=1e-6
+    )
+    assert float(run(dice_backend, x, y, absent="zero", **common)) == pytest.approx(
+        (expected * present).mean(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("chosen", [None, [2, 1]])
 def test_all_classes_ranked_together(dice_backend: Adapter, chosen: list[int] | None) -> None:
     x, y = values(7, (CLASSES, 6)), recipe.labels(9, 6, CLASSES)
     v = [Fraction(1), Fraction(1, 2), Fraction(2)]
-    weights = [v[c] if chosen is None or c in chosen else Fraction(0) for c in range(CLASSES) for _ in range(6)]
+    weights = [
+        v[c] if chosen is None or c in chosen else Fraction(0)
+        for c in range(CLASSES)
+        for _ in range(6)
+    ]
     one_hot = np.stack([y == c for c in range(CLASSES)])
     expected = extension(membership_errors(x, one_hot), list(one_hot.ravel()), weights)
-    arguments = {"class_axis": 0, "average": "micro", "class_weight": [1, 0.5, 2], "classes": chosen}
-    assert float(run(dice_backend, x.astype(np.float32), y, **arguments)) == pytest.approx(float(expected), rel=1e-6)
+    arguments = {
+        "class_axis": 0,
+        "average": "micro",
+        "class_weight": [1, 0.5, 2],
+        "classes": chosen,
+    }
+    assert float(run(dice_backend, x.astype(np.float32), y, **arguments)) == pytest.approx(
+        float(expected), rel=1e-6
+    )
 
 
 def test_hinge(dice_backend: Adapter) -> None:
@@ -99,7 +133,9 @@ def test_hinge(dice_backend: Adapter) -> None:
     signs = np.where(y, 1, -1)
     margins = (z.astype(np.float64) * signs).tolist()
     errors = [[max(Fraction(0), 1 - Fraction(margin)) for margin in row] for row in margins]
-    expected = [float(extension(e, list(t), [Fraction(1)] * 6)) for e, t in zip(errors, y, strict=True)]
+    expected = [
+        float(extension(e, list(t), [Fraction(1)] * 6)) for e, t in zip(errors, y, strict=True)
+    ]
     got = run(dice_backend, z, y, axis=1, activation="hinge", reduction="none")
     assert got == pytest.approx(np.array(expected), rel=1e-6)
 
@@ -128,11 +164,18 @@ def test_gradients_against_differences(dice_backend: Adapter, options: dict[str,
     x, y = values(19, (2, CLASSES, 7)), recipe.labels(21, (2, 7), CLASSES)
     if options.get("weight"):
         options["weight"] = recipe.integers(23, (2, 7), 4).astype(np.float64) * 0.25
-    value, gradient = dice_backend.call(dice_any.value_and_grad(dice_any.lovasz_loss), x, y, class_axis=1, **options)
+    value, gradient = dice_backend.call(
+        dice_any.value_and_grad(dice_any.lovasz_loss), x, y, class_axis=1, **options
+    )
     gradient = dice_backend.values(gradient)
-    assert float(dice_backend.values(value)) == pytest.approx(float(dice_any.lovasz_loss(x, y, class_axis=1, **options)))
+    assert float(dice_backend.values(value)) == pytest.approx(
+        float(dice_any.lovasz_loss(x, y, class_axis=1, **options))
+    )
     direction = values(25, x.shape) - 0.5
-    ahead, behind = (float(dice_any.lovasz_loss(x + s * direction, y, class_axis=1, **options)) for s in (1e-6, -1e-6))
+    ahead, behind = (
+        float(dice_any.lovasz_loss(x + s * direction, y, class_axis=1, **options))
+        for s in (1e-6, -1e-6)
+    )
     assert float((gradient * direction).sum()) == pytest.approx((ahead - behind) / 2e-6, rel=1e-6)
 
 
@@ -140,7 +183,9 @@ def test_gradients_against_differences(dice_backend: Adapter, options: dict[str,
 def test_nothing_left_pulls_nowhere(dice_backend: Adapter) -> None:
     z, y = np.full((CLASSES, 4), 1e4, dtype=np.float32), np.full(4, 9)
     run = dice_any.value_and_grad(dice_any.lovasz_loss)
-    value, gradient = dice_backend.call(run, z, y, class_axis=0, ignore_label=9, activation="softmax")
+    value, gradient = dice_backend.call(
+        run, z, y, class_axis=0, ignore_label=9, activation="softmax"
+    )
     assert float(dice_backend.values(value)) == 0.0
     assert (dice_backend.values(gradient) == 0).all()
 

@@ -1,4 +1,6 @@
-"""No counts at all: an image without detections, a batch without images, a selection without classes."""
+"""No counts at all: an image without detections, a batch without images, a selection without
+classes.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def _has_arrays_of_nothing(dice_backend: Adapter, request: pytest.FixtureRequest
     name = request.node.callspec.params.get("name")
     few = {"jax": ON_SLOW_BACKENDS, "dask": ON_SLOW_BACKENDS, "ndonnx": ()}.get(dice_backend.name)
     if name is not None and few is not None and name not in few:
-        pytest.skip(f"{dice_backend.name}: few stand for all, as each shape is compiled or drawn anew")
+        pytest.skip(
+            f"{dice_backend.name}: few stand for all, as each shape is compiled or drawn anew"
+        )
 
 
 @pytest.mark.dice_feature("pairwise")
@@ -137,7 +141,9 @@ def test_losses_of_no_counts(dice_backend: Adapter, name: str, kind: str) -> Non
     loss, arguments, whole = getattr(dice_any, name), LOSSES[name], counts(dice_backend, kind)
     for nothing in (whole[0:0], whole[:, 0:0]):
         for reduction in ("mean", "sum"):
-            assert dice_backend.values(loss(nothing, **arguments, reduction=reduction)).tolist() == 0.0
+            assert (
+                dice_backend.values(loss(nothing, **arguments, reduction=reduction)).tolist() == 0.0
+            )
 
 
 @pytest.mark.dice_feature("averages")
@@ -145,13 +151,17 @@ def test_names_of_classes_where_there_is_none(dice_backend: Adapter) -> None:
     nothing = counts(dice_backend, "hard")[:, 0:0]
     with pytest.raises(ValueError, match="`classes='foreground'` must leave a class; got none"):
         dice_any.dice_score(nothing, classes="foreground")
-    with pytest.raises(ValueError, match="`classes` must be left out where there is no class; got some"):
+    with pytest.raises(
+        ValueError, match="`classes` must be left out where there is no class; got some"
+    ):
         dice_any.dice_score(nothing, classes=[0])
 
 
 def test_arrays_of_nothing_are_refused(dice_backend: Adapter) -> None:
     nothing = dice_backend(np.zeros((0, 4), dtype=bool))
-    with pytest.raises(ValueError, match=r"`prediction` must have at least one element; got shape \(0, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"`prediction` must have at least one element; got shape \(0, 4\)"
+    ):
         dice_any.dice_score(nothing, nothing)
     if limit(dice_backend.name, "loss") is None:
         with pytest.raises(ValueError, match="`prediction` must have at least one element"):

@@ -144,7 +144,9 @@ OF_LOSS = (*OF_OVERLAP, "smooth", "class_weight", "classes", "average", "absent"
 OF_SCORE = (*OF_OVERLAP, "average", "classes", "empty", "empty_target")
 OF_JOINT = (*OF_OVERLAP, "empty")
 
-SOFT = np.array([[SECRET, 0.75, 0.0], [0.5, 0.25, 0.25], [0.25, 0.0, 0.75], [1.0, 0.5, 0.5]], dtype=np.float32)
+SOFT = np.array(
+    [[SECRET, 0.75, 0.0], [0.5, 0.25, 0.25], [0.25, 0.0, 0.75], [1.0, 0.5, 0.5]], dtype=np.float32
+)
 LOGITS = np.linspace(-3, 3, 12, dtype=np.float32).reshape(4, 3)
 LABELS, OTHERS = np.array([0, 1, 2, 2]), np.array([0, 2, 2, 1])
 AREA = np.linspace(0, 1, 2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
@@ -160,10 +162,17 @@ SCORES: dict[str, Any] = {
     ),
     "pairwise_overlap": ((SOFT, SOFT), {}, ("form", "exact", "backend")),
     "set_overlap": ((LABELS[:3], OTHERS[:2]), {}, ("total",)),
-    "tversky_score": ((SOFT, SOFT), BY_CLASS | {"alpha": 1, "beta": 0}, (*OF_SCORE, "alpha", "beta")),
+    "tversky_score": (
+        (SOFT, SOFT),
+        BY_CLASS | {"alpha": 1, "beta": 0},
+        (*OF_SCORE, "alpha", "beta"),
+    ),
     "f_score": ((SOFT, SOFT), BY_CLASS, (*OF_SCORE, "beta")),
     "generalized_dice_score": ((SOFT, SOFT), BY_CLASS, (*OF_JOINT, "class_weight", "classes")),
-    **dict.fromkeys(("accuracy_score", "matthews_correlation", "cohen_kappa"), ((SOFT, SOFT), BY_CLASS, OF_JOINT)),
+    **dict.fromkeys(
+        ("accuracy_score", "matthews_correlation", "cohen_kappa"),
+        ((SOFT, SOFT), BY_CLASS, OF_JOINT),
+    ),
     **dict.fromkeys(
         (
             *("dice_score", "jaccard_score", "precision_score", "recall_score"),
@@ -190,9 +199,17 @@ LOSSES: dict[str, Any] = {
         SOFTMAX,
         (*OF_LOSS, "dice_weight", "cross_entropy_weight"),
     ),
-    "dice_focal_loss": ((LOGITS, LABELS), SOFTMAX, (*OF_LOSS, "gamma", "dice_weight", "focal_weight")),
+    "dice_focal_loss": (
+        (LOGITS, LABELS),
+        SOFTMAX,
+        (*OF_LOSS, "gamma", "dice_weight", "focal_weight"),
+    ),
     "lovasz_loss": ((SOFT, LABELS), BY_CLASS, OF_LOSS),
-    "centerline_dice_loss": ((AREA, AREA > 0.5), BY_CLASS, (*OF_LOSS, "iterations", "spatial_axes")),
+    "centerline_dice_loss": (
+        (AREA, AREA > 0.5),
+        BY_CLASS,
+        (*OF_LOSS, "iterations", "spatial_axes"),
+    ),
     "wasserstein_dice_loss": (
         (SOFT, LABELS),
         BY_CLASS | {"distances": DISTANCES},

@@ -1,4 +1,6 @@
-"""Something odd in place of an array, in every place of every function: an error in the house's form."""
+"""Something odd in place of an array, in every place of every function: an error in the house's
+form.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,17 @@ from .test_odd_arguments import FORM, LOSSES, SCORES, SECRET, odd_values
 #: what is an array, or None where that is allowed
 ARRAYS = {"array", "integers", "0-d number", "0-d integer", "0-d boolean", "no element"}
 CONVERSIONS = {
-    "dice_to_jaccard": {"0", "1", "0.0", "1.0", "0.5", "nan", "numpy.float32", "numpy.int64", "decimal"},
+    "dice_to_jaccard": {
+        "0",
+        "1",
+        "0.0",
+        "1.0",
+        "0.5",
+        "nan",
+        "numpy.float32",
+        "numpy.int64",
+        "decimal",
+    },
 }
 CONVERSIONS["dice_to_jaccard"] |= {"fraction"} | ARRAYS
 CONVERSIONS["jaccard_to_dice"] = CONVERSIONS["dice_to_jaccard"]
@@ -50,7 +62,11 @@ def odd_arrays(backend: Adapter) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [*SCORES, *LOSSES])
 def test_places_of_arrays(dice_backend: Adapter, name: str) -> None:
-    feature = "ranked" if name in ("lovasz_loss", "centerline_dice_loss", "wasserstein_dice_loss") else "loss"
+    feature = (
+        "ranked"
+        if name in ("lovasz_loss", "centerline_dice_loss", "wasserstein_dice_loss")
+        else "loss"
+    )
     if name in LOSSES and limit(dice_backend.name, feature):
         pytest.skip(f"{dice_backend.name}: {limit(dice_backend.name, feature)}")
     function = getattr(dice_any, name)
@@ -65,7 +81,18 @@ def test_places_of_arrays(dice_backend: Adapter, name: str) -> None:
         if "weight" in keywords and value is not None:
             problems[f"weight={odd}"] = problem(function, *arrays, **arguments, weight=value)
     if name == "set_overlap":
-        collections = {"()", "(0,)", "(0, 0)", "(0.5, 1)", "list", "range", "numbers", "names", "set", "dict"}
+        collections = {
+            "()",
+            "(0,)",
+            "(0, 0)",
+            "(0.5, 1)",
+            "list",
+            "range",
+            "numbers",
+            "names",
+            "set",
+            "dict",
+        }
         problems = {k: v for k, v in problems.items() if k.removeprefix("both=") not in collections}
     wrong = {k: v for k, v in problems.items() if v is not None}
     assert not wrong, "\n".join(f"{name}({k}): {v}" for k, v in wrong.items())
@@ -94,7 +121,18 @@ def test_methods_of_overlaps(dice_backend: Adapter, method: str) -> None:
     labels = dice_backend(np.array([[0, 1, 2, 2], [0, 0, 1, 1]]))
     counts = dice_any.overlap(labels, labels, num_classes=3, axis=1)
     taken = {
-        "sum": {"None", "0", "1", "-1", "numpy.int64", "0-d integer", "()", "(0,)", "list", "range"},
+        "sum": {
+            "None",
+            "0",
+            "1",
+            "-1",
+            "numpy.int64",
+            "0-d integer",
+            "()",
+            "(0,)",
+            "list",
+            "range",
+        },
         "select_classes": {"foreground", "(0,)", "(0, 0)", "list", "range"},
         "from_dict": set(),
         "zero": {"()", "(0,)", "(0, 0)", "list"},

@@ -1,4 +1,6 @@
-"""One sigmoid channel against a label map of 0 and 1: no function takes it for a score of the background."""
+"""One sigmoid channel against a label map of 0 and 1: no function takes it for a score of the
+background.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ RANKED: dict[str, dict[str, Any]] = {
     "wasserstein_dice_loss": {"distances": [[0.0]]},
 }
 FUNCTIONS = {**SCORES, **SUMMED, **RANKED}
-MESSAGE = r"`target` must be boolean or floating beside a class axis of length 1, .+; got int32\. Say which"
+MESSAGE = (
+    r"`target` must be boolean or floating beside a class axis of length 1, .+; got int32\. Say "
+    r"which"
+)
 #: shape of the prediction, its class axis, shape of the target, what is written
 LAYOUTS = {
     "channels first": ((2, 1, 4, 5), 1, (2, 4, 5), r"`target\[:, None(, \.\.\.)?\] == 1`"),
@@ -59,7 +64,14 @@ LAYOUTS = {
 
 def test_every_function_that_takes_a_class_axis_is_here() -> None:
     others = {"backends", "confusion_matrix", "pairwise_overlap", "set_overlap", "value_and_grad"}
-    others |= {"Backend", "dice_to_jaccard", "jaccard_to_dice", "Overlap", "conventions", "distributed"}
+    others |= {
+        "Backend",
+        "dice_to_jaccard",
+        "jaccard_to_dice",
+        "Overlap",
+        "conventions",
+        "distributed",
+    }
     functions = {name for name in dice_any.__all__ if callable(getattr(dice_any, name))}
     assert functions - others == set(FUNCTIONS)
 

@@ -1,4 +1,6 @@
-"""`Overlap` is a value: compared by its bits, kept in its class, stored and indexed without surprises."""
+"""`Overlap` is a value: compared by its bits, kept in its class, stored and indexed without
+surprises.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def counts(backend: Adapter, kind: str, seed: int = 0, **arguments: Any) -> Over
     arguments |= backend.options
     if kind == "hard":
         labels = np.array([[0, 1, 2, 2], [0, 0, 1, 1]])
-        return dice_any.overlap(backend(labels), backend((labels + seed) % 3), num_classes=3, axis=1, **arguments)
+        return dice_any.overlap(
+            backend(labels), backend((labels + seed) % 3), num_classes=3, axis=1, **arguments
+        )
     x = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
     y = np.linspace(1, seed / 8, 24, dtype=np.float32).reshape(2, 3, 4)
     exact = None if kind == "exact" else False
@@ -59,14 +63,20 @@ def can_compare(backend: Adapter) -> bool:
     return backend.name not in ("dask", "cubed")
 
 
-# -- equality ----------------------------------------------------------------------------------------------------------
+# -- equality --------------------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("averages")
 def test_equal_sums_are_equal(dice_backend: Adapter, kind: str) -> None:
-    a, b, other = counts(dice_backend, kind), counts(dice_backend, kind), counts(dice_backend, kind, 1)
+    a, b, other = (
+        counts(dice_backend, kind),
+        counts(dice_backend, kind),
+        counts(dice_backend, kind, 1),
+    )
     if not can_compare(dice_backend):
-        with pytest.raises(ValueError, match="`overlap` must hold values to be compared; got lazy or traced sums"):
+        with pytest.raises(
+            ValueError, match="`overlap` must hold values to be compared; got lazy or traced sums"
+        ):
             _ = a == b
         a, b, other = (stored(adapter("numpy"), o.to_dict()) for o in (a, b, other))
     assert a == b
@@ -103,7 +113,9 @@ def test_bits_of_plain_sums(dice_backend: Adapter) -> None:
 
     def plain(*numbers: float) -> Overlap:
         sums = [[float.hex(number)] * 3 for number in (*numbers, 4.0, 0.0)]
-        return stored(dice_backend, {"kind": "plain", "form": "product", "by_class": True, "sums": sums})
+        return stored(
+            dice_backend, {"kind": "plain", "form": "product", "by_class": True, "sums": sums}
+        )
 
     if not can_compare(dice_backend):
         pytest.skip("lazy")
@@ -140,15 +152,22 @@ def test_it_has_no_hash(dice_backend: Adapter, make: Callable[[Overlap], Any]) -
         make(counts(dice_backend, "hard"))
 
 
-@pytest.mark.parametrize("test", [bool, lambda o: not o, lambda o: o or None, lambda o: 1 if o else 0])
-def test_it_is_neither_true_nor_false(dice_backend: Adapter, kind: str, test: Callable[[Overlap], Any]) -> None:
+@pytest.mark.parametrize(
+    "test", [bool, lambda o: not o, lambda o: o or None, lambda o: 1 if o else 0]
+)
+def test_it_is_neither_true_nor_false(
+    dice_backend: Adapter, kind: str, test: Callable[[Overlap], Any]
+) -> None:
     whole = counts(dice_backend, kind)
     for overlap in (whole, whole[0], whole[0, 0], Overlap.zero(like=whole)):
-        with pytest.raises(TypeError, match=r"`overlap` must not stand for true or false; got .+`overlap.total > 0`"):
+        with pytest.raises(
+            TypeError,
+            match=r"`overlap` must not stand for true or false; got .+`overlap.total > 0`",
+        ):
             test(overlap)
 
 
-# -- subclasses --------------------------------------------------------------------------------------------------------
+# -- subclasses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("averages")
@@ -161,7 +180,9 @@ def test_a_subclass_stays(dice_backend: Adapter, kind: str) -> None:
         "a + b": mine + mine,
         "a + base": mine + plain_one,
         "base + a": plain_one + mine,
-        "hard + a": Overlap.zero((2,), num_classes=3, like=like) + mine if mine.kind != "plain" else mine,
+        "hard + a": Overlap.zero((2,), num_classes=3, like=like) + mine
+        if mine.kind != "plain"
+        else mine,
         "sum()": sum([mine, mine]),
         "sum() of others": sum([plain_one, mine]),
         ".sum": mine.sum(),
@@ -184,7 +205,9 @@ def test_a_subclass_stays(dice_backend: Adapter, kind: str) -> None:
     assert type(Overlap.zero(like=mine)) is Overlap
     assert type(plain_one + plain_one) is Overlap
     assert (mine + plain_one).to_dict() == (plain_one + plain_one).to_dict()
-    assert dice_backend.bits(dice_any.dice_score(mine)) == dice_backend.bits(dice_any.dice_score(plain_one))
+    assert dice_backend.bits(dice_any.dice_score(mine)) == dice_backend.bits(
+        dice_any.dice_score(plain_one)
+    )
 
 
 def test_a_subclass_stays_in_pickles(dice_backend: Adapter, kind: str) -> None:
@@ -196,7 +219,7 @@ def test_a_subclass_stays_in_pickles(dice_backend: Adapter, kind: str) -> None:
     assert again.to_dict() == mine.to_dict()
 
 
-# -- folding and indexing ----------------------------------------------------------------------------------------------
+# -- folding and indexing --------------------------------------------------------------------------
 
 
 AXES = {
@@ -210,7 +233,11 @@ AXES = {
     "set": ({0}, TypeError, "`axis` must be an integer or a tuple of integers; got set"),
     "bytes": (b"\x00", TypeError, "`axis` must be an integer or a tuple of integers; got bytes"),
     "array": (np.array([0, 1]), TypeError, "`axis` must be an integer .+; got numpy.ndarray"),
-    "fractions": ((0, 1.0), TypeError, r"`axis` must be an integer or a tuple of integers; got \(0, 1.0\)"),
+    "fractions": (
+        (0, 1.0),
+        TypeError,
+        r"`axis` must be an integer or a tuple of integers; got \(0, 1.0\)",
+    ),
 }
 
 
@@ -241,7 +268,11 @@ INDICES = {
     "boolean": (True, TypeError, "`index` must hold .+; got bool"),
     "new axis": (None, TypeError, "`index` must hold .+; got NoneType"),
     "name": ("tumour", TypeError, "`index` must hold .+; got str"),
-    "list": ([0, 1], TypeError, "`index` must hold .+; got list. To choose classes use `select_classes`"),
+    "list": (
+        [0, 1],
+        TypeError,
+        "`index` must hold .+; got list. To choose classes use `select_classes`",
+    ),
     "array": (np.array([0, 1]), TypeError, "`index` must hold .+; got numpy.ndarray"),
     "slice of names": (slice("a", "b"), TypeError, "`index` must hold .+; got slice"),
     "slice of fractions": (slice(0.0, 1.0), TypeError, "`index` must hold .+; got slice"),
@@ -259,7 +290,14 @@ def test_what_is_no_index(dice_backend: Adapter, name: str) -> None:
 def test_indices_mean_what_they_do_for_arrays(dice_backend: Adapter, kind: str) -> None:
     whole = counts(dice_backend, kind)
     target = dice_backend.values(whole.target)
-    indices = [0, -1, np.int64(1), slice(None, None, -1), slice(1, None, -1), (slice(None), slice(2, 0, -1))]
+    indices = [
+        0,
+        -1,
+        np.int64(1),
+        slice(None, None, -1),
+        slice(1, None, -1),
+        (slice(None), slice(2, 0, -1)),
+    ]
     indices += [(slice(None, None, 2), 1), (..., slice(None, None, -2)), (1, slice(0, 2)), ...]
     for index in indices:
         got = whole[index]
@@ -267,7 +305,7 @@ def test_indices_mean_what_they_do_for_arrays(dice_backend: Adapter, kind: str) 
         assert got.shape == target[index].shape
 
 
-# -- stored ------------------------------------------------------------------------------------------------------------
+# -- stored ----------------------------------------------------------------------------------------
 
 
 HARD = {"kind": "hard", "form": "product", "by_class": True}
@@ -287,25 +325,69 @@ def plain(first: Any) -> dict[str, Any]:
 
 
 STORED = {
-    "no dictionary": ([], TypeError, "`data` must be a dictionary that `to_dict` wrote; got list. .*json.loads"),
+    "no dictionary": (
+        [],
+        TypeError,
+        "`data` must be a dictionary that `to_dict` wrote; got list. .*json.loads",
+    ),
     "text": (json.dumps(HARD), TypeError, "`data` must be a dictionary .+; got str"),
-    "nothing": ({}, ValueError, "`data` must hold what `to_dict` wrote; got no by_class, form, kind, sums"),
-    "kind": (HARD | {"kind": "soft"}, ValueError, "`kind` must be one of 'hard', 'exact', 'plain'; got 'soft'"),
+    "nothing": (
+        {},
+        ValueError,
+        "`data` must hold what `to_dict` wrote; got no by_class, form, kind, sums",
+    ),
+    "kind": (
+        HARD | {"kind": "soft"},
+        ValueError,
+        "`kind` must be one of 'hard', 'exact', 'plain'; got 'soft'",
+    ),
     "no kind": (HARD | {"kind": None}, TypeError, "`kind` must be one of .+; got None"),
     "list as kind": (HARD | {"kind": ["hard"]}, TypeError, "`kind` must be one of"),
     "form": (HARD | {"form": "cubed"}, ValueError, "`form` must be one of .+; got 'cubed'"),
     "number as form": (HARD | {"form": 0}, TypeError, "`form` must be one of .+; got 0"),
-    "by_class": (HARD | {"by_class": "yes"}, TypeError, "`by_class` must be True or False; got str"),
-    "number as by_class": (HARD | {"by_class": 1}, TypeError, "`by_class` must be True or False; got int"),
-    "four rows": (HARD | {"sums": HARD["sums"][:4]}, ValueError, r"`sums` must have the shape .+; got \(4, 2\)"),
+    "by_class": (
+        HARD | {"by_class": "yes"},
+        TypeError,
+        "`by_class` must be True or False; got str",
+    ),
+    "number as by_class": (
+        HARD | {"by_class": 1},
+        TypeError,
+        "`by_class` must be True or False; got int",
+    ),
+    "four rows": (
+        HARD | {"sums": HARD["sums"][:4]},
+        ValueError,
+        r"`sums` must have the shape .+; got \(4, 2\)",
+    ),
     "no row": (HARD | {"sums": []}, ValueError, r"`sums` must have the shape .+; got \(0,\)"),
     "a number": (HARD | {"sums": 3}, ValueError, r"`sums` must have the shape .+; got \(\)"),
     "no sums": (HARD | {"sums": None}, ValueError, r"`sums` must have the shape"),
-    "no class axis": (HARD | {"sums": [1, 2, 3, 9, 0]}, ValueError, "with a class axis if `by_class`"),
-    "ragged": (HARD | {"sums": [[1, 2], [2, 2], [3], [9, 9], [0, 0]]}, ValueError, "nested lists of one length"),
-    "mixed depth": (HARD | {"sums": [[1, 2], 2, 3, 9, 0]}, ValueError, "nested lists of one length"),
-    "no limbs": (HARD | {"kind": "exact"}, ValueError, r"`sums` must have the shape \(5, 3, '...'\) for exact"),
-    "limbs of hard sums": (EXACT | {"kind": "plain"}, TypeError, "`sums` must hold numbers as `float.hex` writes"),
+    "no class axis": (
+        HARD | {"sums": [1, 2, 3, 9, 0]},
+        ValueError,
+        "with a class axis if `by_class`",
+    ),
+    "ragged": (
+        HARD | {"sums": [[1, 2], [2, 2], [3], [9, 9], [0, 0]]},
+        ValueError,
+        "nested lists of one length",
+    ),
+    "mixed depth": (
+        HARD | {"sums": [[1, 2], 2, 3, 9, 0]},
+        ValueError,
+        "nested lists of one length",
+    ),
+    "no limbs": (
+        HARD | {"kind": "exact"},
+        ValueError,
+        r"`sums` must have the shape \(5, 3, '...'\) for exact",
+    ),
+    "limbs of hard sums": (
+        EXACT | {"kind": "plain"},
+        TypeError,
+        "`sums` must hold numbers as `float.hex` writes",
+    ),
     "fraction": (hard(2.5), TypeError, "must hold integers; got float"),
     "whole float": (hard(1.0), TypeError, "must hold integers; got float"),
     "NaN": (hard(math.nan), TypeError, "must hold integers; got float"),
@@ -352,19 +434,31 @@ def test_invalid_counts_may_be_negative(dice_backend: Adapter) -> None:
     assert stored(dice_backend, data).to_dict() == data
 
 
-# -- zero --------------------------------------------------------------------------------------------------------------
+# -- zero ------------------------------------------------------------------------------------------
 
 
 ZEROS = {
-    "a number": ({"shape": 3}, TypeError, r"`shape` must be a tuple of integers; got int. For one axis pass `\(n,\)`"),
+    "a number": (
+        {"shape": 3},
+        TypeError,
+        r"`shape` must be a tuple of integers; got int. For one axis pass `\(n,\)`",
+    ),
     "a fraction": ({"shape": (0.5,)}, TypeError, "`shape` must be an integer; got float"),
-    "negative": ({"shape": (-1,)}, ValueError, r"`shape` must hold lengths of at least 0, .+; got \(-1,\)"),
+    "negative": (
+        {"shape": (-1,)},
+        ValueError,
+        r"`shape` must hold lengths of at least 0, .+; got \(-1,\)",
+    ),
     "huge": ({"shape": (2**20, 2**20)}, ValueError, r"of fewer than 2\*\*32 counts"),
     "name": ({"shape": "3"}, TypeError, "`shape` must be a tuple of integers; got str"),
     "kind": ({"kind": 0}, TypeError, "`kind` must be one of 'hard', 'exact', 'plain'; got 0"),
     "form": ({"form": None}, TypeError, "`form` must be one of"),
     "classes": ({"num_classes": 0}, ValueError, "`num_classes` must be at least 1; got 0"),
-    "classes by name": ({"num_classes": "3"}, TypeError, "`num_classes` must be an integer; got str"),
+    "classes by name": (
+        {"num_classes": "3"},
+        TypeError,
+        "`num_classes` must be an integer; got str",
+    ),
     "like a list": ({"like": [1, 2]}, TypeError, "`like` must be an array of a library"),
 }
 
@@ -379,7 +473,10 @@ def test_what_zero_does_not_take(name: str) -> None:
 def test_a_zero_merges_with_what_it_is_like(dice_backend: Adapter, kind: str) -> None:
     whole = counts(dice_backend, kind)
     like = dice_backend(np.zeros(1, dtype=np.float32))
-    zeros = [Overlap.zero(like=whole), Overlap.zero((2,), num_classes=3, like=like, kind=whole.kind)]
+    zeros = [
+        Overlap.zero(like=whole),
+        Overlap.zero((2,), num_classes=3, like=like, kind=whole.kind),
+    ]
     if whole.kind != "plain":
         zeros.append(Overlap.zero((2,), num_classes=3, like=like))
     for zero in zeros:

@@ -1,4 +1,6 @@
-"""Scores are a fixed sequence of float64 operations on exact sums: Python's own floats give the bits to expect."""
+"""Scores are a fixed sequence of float64 operations on exact sums: Python's own floats give the
+bits to expect.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +31,32 @@ BY_CLASS: dict[str, tuple[Callable, dict, Formula]] = {
     "jaccard": (dice_any.jaccard_score, {}, lambda i, x, y, n: i / ((x + y) - i)),
     "precision": (dice_any.precision_score, {}, lambda i, x, y, n: i / x),
     "recall": (dice_any.recall_score, {}, lambda i, x, y, n: i / y),
-    "specificity": (dice_any.specificity_score, {}, lambda i, x, y, n: ((n - y) - (x - i)) / (n - y)),
-    "volume similarity": (dice_any.volume_similarity, {}, lambda i, x, y, n: 2 * min(x, y) / (x + y)),
+    "specificity": (
+        dice_any.specificity_score,
+        {},
+        lambda i, x, y, n: ((n - y) - (x - i)) / (n - y),
+    ),
+    "volume similarity": (
+        dice_any.volume_similarity,
+        {},
+        lambda i, x, y, n: 2 * min(x, y) / (x + y),
+    ),
     "overlap coefficient": (dice_any.overlap_coefficient, {}, lambda i, x, y, n: i / min(x, y)),
     "Tversky": (
         dice_any.tversky_score,
         {"alpha": 0.3, "beta": 0.7},
         lambda i, x, y, n: i / (i + (0.3 * (x - i) + 0.7 * (y - i))),
     ),
-    "F2": (dice_any.f_score, {"beta": 2}, lambda i, x, y, n: 5 * i / (5 * i + (4 * (y - i) + (x - i)))),
-    "Ochiai": (dice_any.cosine_score, {"form": "product"}, lambda i, x, y, n: i / rounded_sqrt(x * y)),
+    "F2": (
+        dice_any.f_score,
+        {"beta": 2},
+        lambda i, x, y, n: 5 * i / (5 * i + (4 * (y - i) + (x - i))),
+    ),
+    "Ochiai": (
+        dice_any.cosine_score,
+        {"form": "product"},
+        lambda i, x, y, n: i / rounded_sqrt(x * y),
+    ),
 }
 
 
@@ -53,7 +71,9 @@ def halving_mean(values: list[float]) -> float:
     while len(values) > 1:
         back = len(values) // 2
         front = values[: len(values) - back]
-        values = [a + b for a, b in zip(front, values[len(values) - back :], strict=False)] + front[back:]
+        values = [a + b for a, b in zip(front, values[len(values) - back :], strict=False)] + front[
+            back:
+        ]
     return values[0] / count
 
 
@@ -74,7 +94,9 @@ def test_hard_scores_to_the_bit(dice_backend: Adapter, name: str) -> None:
     x, y = recipe.labels(5, 200, 5), recipe.labels(6, 200, 5)
     got = dice_backend.bits(dice_backend.call(function, x, y, num_classes=5, **arguments))
     pairs = zip(oracle.by_class(5, x), oracle.by_class(5, y), strict=True)
-    expected = [formula(*(float(n) for n in ((a & b).sum(), a.sum(), b.sum(), a.size))) for a, b in pairs]
+    expected = [
+        formula(*(float(n) for n in ((a & b).sum(), a.sum(), b.sum(), a.size))) for a, b in pairs
+    ]
     assert got == [value.hex() for value in expected]
 
 
@@ -96,10 +118,14 @@ def test_averages_to_the_bit(dice_backend: Adapter, average: str, classes: int) 
         sizes = [b for _, _, b, _ in floats]
         weighted = [s * w for s, w in zip(scores, sizes, strict=True)]
         expected = halving_mean(weighted) * classes / sum(sizes)
-        got = dice_backend.values(dice_backend.call(dice_any.dice_score, x, y, class_axis=0, average=average))
+        got = dice_backend.values(
+            dice_backend.call(dice_any.dice_score, x, y, class_axis=0, average=average)
+        )
         assert float(got) == pytest.approx(expected, rel=1e-15)
         return
-    got = dice_backend.bits(dice_backend.call(dice_any.dice_score, x, y, class_axis=0, average=average))
+    got = dice_backend.bits(
+        dice_backend.call(dice_any.dice_score, x, y, class_axis=0, average=average)
+    )
     assert got == [expected.hex()]
 
 
@@ -107,7 +133,9 @@ JOINT = {
     "accuracy": (dice_any.accuracy_score, lambda i, x, y, n: sum(i) / Fraction(n)),
     "kappa": (
         dice_any.cohen_kappa,
-        lambda i, x, y, n: Fraction(n * sum(i) - sum(map(int.__mul__, x, y)), n * n - sum(map(int.__mul__, x, y))),
+        lambda i, x, y, n: Fraction(
+            n * sum(i) - sum(map(int.__mul__, x, y)), n * n - sum(map(int.__mul__, x, y))
+        ),
     ),
     "generalized Dice": (
         dice_any.generalized_dice_score,
@@ -127,10 +155,16 @@ def test_joint_scores(dice_backend: Adapter, name: str) -> None:
     x, y = recipe.labels(11, 90, 4), recipe.labels(12, 90, 4)
     i, a, b = (
         [int(mask.sum()) for mask in masks]
-        for masks in ([(x == c) & (y == c) for c in range(4)], oracle.by_class(4, x), oracle.by_class(4, y))
+        for masks in (
+            [(x == c) & (y == c) for c in range(4)],
+            oracle.by_class(4, x),
+            oracle.by_class(4, y),
+        )
     )
     got = float(dice_backend.values(dice_backend.call(function, x, y, num_classes=4)))
-    assert got == pytest.approx(float(formula(i, a, b, 90)), rel=1e-6 if "no-float64" in dice_backend.name else 1e-14)
+    assert got == pytest.approx(
+        float(formula(i, a, b, 90)), rel=1e-6 if "no-float64" in dice_backend.name else 1e-14
+    )
 
 
 @pytest.mark.dice_feature("exact")
@@ -154,7 +188,9 @@ def test_empty_sets(dice_backend: Adapter) -> None:
     expected = [math.nan, 0.0, 0.0, 2 / 3]
     assert scores() == pytest.approx(expected, nan_ok=True)
     assert scores(empty=1.0) == pytest.approx([1.0, 0.0, 0.0, 2 / 3])
-    assert scores(empty_target=math.nan) == pytest.approx([math.nan, math.nan, 0.0, 2 / 3], nan_ok=True)
+    assert scores(empty_target=math.nan) == pytest.approx(
+        [math.nan, math.nan, 0.0, 2 / 3], nan_ok=True
+    )
     assert scores(classes=[3, 1]) == pytest.approx([2 / 3, 0.0])
     assert scores(average="macro") == pytest.approx(2 / 9)
     assert scores(average="macro", classes=[0]) == pytest.approx(math.nan, nan_ok=True)
@@ -166,7 +202,9 @@ def test_activations(dice_backend: Adapter, activation: str) -> None:
     """Exponentials differ between libraries by some ulp, so this is a tolerance and not a bit."""
     logits = (recipe.memberships(15, (3, 40), "float32") - np.float32(0.5)) * np.float32(12)
     y = recipe.labels(17, 40, 3)
-    got = dice_backend.values(dice_backend.call(dice_any.dice_score, logits, y, class_axis=0, activation=activation))
+    got = dice_backend.values(
+        dice_backend.call(dice_any.dice_score, logits, y, class_axis=0, activation=activation)
+    )
     wide = logits.astype(np.float64)
     if activation == "sigmoid":
         p = 1 / (1 + np.exp(-wide))
@@ -174,5 +212,7 @@ def test_activations(dice_backend: Adapter, activation: str) -> None:
         p = np.exp(wide) / np.exp(wide).sum(axis=0)
     else:
         p = (wide.argmax(axis=0) == np.arange(3)[:, None]).astype(np.float64)
-    expected = [2 * math.fsum(p[c] * (y == c)) / (math.fsum(p[c]) + (y == c).sum()) for c in range(3)]
+    expected = [
+        2 * math.fsum(p[c] * (y == c)) / (math.fsum(p[c]) + (y == c).sum()) for c in range(3)
+    ]
     assert got.tolist() == pytest.approx(expected, rel=1e-12)

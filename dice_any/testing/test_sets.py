@@ -1,4 +1,6 @@
-"""Sets of element ids: how many different ones there are is a matter of values, so lazy libraries cannot tell."""
+"""Sets of element ids: how many different ones there are is a matter of values, so lazy libraries
+cannot tell.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from .adapters import Adapter
 
 @pytest.mark.dice_feature("sets")
 def test_arrays_of_ids(dice_backend: Adapter) -> None:
-    result = dice_any.set_overlap(dice_backend(np.array([3, 1, 4, 1, 5])), dice_backend(np.array([5, 9, 2, 6, 5, 3])))
+    result = dice_any.set_overlap(
+        dice_backend(np.array([3, 1, 4, 1, 5])), dice_backend(np.array([5, 9, 2, 6, 5, 3]))
+    )
     assert oracle.overlap_sums(result) == [oracle.Exact(*(n * oracle.UNIT for n in (2, 4, 5, 7)))]
 
 

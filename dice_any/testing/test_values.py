@@ -1,4 +1,6 @@
-"""Values of memberships, labels and weights: what rounding may do, and which argument an error names."""
+"""Values of memberships, labels and weights: what rounding may do, and which argument an error
+names.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,14 @@ FORMS = ["product", "squared", "minimum"]
 
 
 def rounded(dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return two sets whose members are off by up to a rounding error, and the sets that they stand for."""
+    """Return two sets whose members are off by up to a rounding error, and the sets that they stand
+    for.
+    """
     right = [np.round(recipe.memberships(seed, (2, 3, 4, 5), "float32") * 4) / 4 for seed in (1, 3)]
     off = [
-        np.where(a == 0, -recipe.memberships(seed, a.shape) * SMALL, np.where(a == 1, 1 + SMALL, a)).astype(dtype)
+        np.where(
+            a == 0, -recipe.memberships(seed, a.shape) * SMALL, np.where(a == 1, 1 + SMALL, a)
+        ).astype(dtype)
         for seed, a in zip((5, 7), right, strict=True)
     ]
     assert all((a > 1).any() and (a < 0).any() for a in off)
@@ -36,7 +42,9 @@ def rounded(dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_rounding_error_counts_as_0_or_1(dice_backend: Adapter, dtype: str, form: str, weighted: bool) -> None:
+def test_a_rounding_error_counts_as_0_or_1(
+    dice_backend: Adapter, dtype: str, form: str, weighted: bool
+) -> None:
     x, y, right_x, right_y = rounded(dtype)
     weight = recipe.memberships(9, x.shape) if weighted else None
     keywords = {"form": form, "weight": weight}
@@ -44,7 +52,10 @@ def test_a_rounding_error_counts_as_0_or_1(dice_backend: Adapter, dtype: str, fo
     assert got == [oracle.exact_sums(right_x, right_y, form, weight)]
     plain = dice_backend.call(dice_any.overlap, x, y, exact=False, **keywords)
     expected = oracle.exact_sums(right_x, right_y, form, weight).floats()
-    rows = [dice_backend.values(row) for row in (plain.intersection, plain.prediction, plain.target, plain.total)]
+    rows = [
+        dice_backend.values(row)
+        for row in (plain.intersection, plain.prediction, plain.target, plain.total)
+    ]
     assert rows == pytest.approx(expected, rel=1e-6)
 
 
@@ -67,14 +78,18 @@ def test_a_rounding_error_in_pairs(dice_backend: Adapter) -> None:
 @pytest.mark.dice_feature("exact", "loss", "averages", "closed form")
 @pytest.mark.parametrize("name", RATIOS)
 @pytest.mark.parametrize("form", FORMS)
-def test_a_rounding_error_in_losses_and_gradients(dice_backend: Adapter, name: str, form: str) -> None:
+def test_a_rounding_error_in_losses_and_gradients(
+    dice_backend: Adapter, name: str, form: str
+) -> None:
     if form == "squared" and name in ("tversky", "focal tversky", "matthews"):
         pytest.skip("the form is refused")
     x, y, right_x, right_y = rounded("float32")
     run = gradient_of(RATIOS[name])
     for exact in (False, True):
         value, gradient = dice_backend.call(run, x, y, class_axis=1, form=form, exact=exact)
-        expected, slope = run(right_x.astype(np.float64), right_y.astype(np.float64), class_axis=1, form=form)
+        expected, slope = run(
+            right_x.astype(np.float64), right_y.astype(np.float64), class_axis=1, form=form
+        )
         assert float(dice_backend.values(value)) == pytest.approx(float(expected), rel=1e-6)
         assert dice_backend.values(gradient) == pytest.approx(slope, rel=1e-4, abs=1e-7)
 
@@ -95,12 +110,21 @@ def test_a_rounding_error_in_other_losses(dice_backend: Adapter, name: str) -> N
         assert dice_backend.values(gradient) == pytest.approx(slope, rel=1e-4, abs=1e-6)
 
 
-# -- what is invalid ---------------------------------------------------------------------------------------------------
+# -- what is invalid -------------------------------------------------------------------------------
 
-BAD = {"below": -LARGE, "above": 1 + LARGE, "255": 255.0, "NaN": math.nan, "infinite": math.inf, "-infinite": -math.inf}
+BAD = {
+    "below": -LARGE,
+    "above": 1 + LARGE,
+    "255": 255.0,
+    "NaN": math.nan,
+    "infinite": math.inf,
+    "-infinite": -math.inf,
+}
 
 
-def refuses(backend: Adapter, message: str, function: Callable[..., Any], *arrays: Any, **keywords: Any) -> None:
+def refuses(
+    backend: Adapter, message: str, function: Callable[..., Any], *arrays: Any, **keywords: Any
+) -> None:
     """Check that a call raises or, where it may not look, that its answer is NaN."""
     if limit(backend.name, "errors") is None:
         with pytest.raises(ValueError, match=message):
@@ -115,7 +139,9 @@ def refuses(backend: Adapter, message: str, function: Callable[..., Any], *array
 @pytest.mark.parametrize("name", [name for name in ALL if name not in COMPOUND])
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("position", ["prediction", "target"])
-def test_losses_look_at_memberships(dice_backend: Adapter, name: str, bad: str, position: str) -> None:
+def test_losses_look_at_memberships(
+    dice_backend: Adapter, name: str, bad: str, position: str
+) -> None:
     if name in OTHERS and (reason := limit(dice_backend.name, "ranked")):
         pytest.skip(reason)
     x, y = recipe.memberships(13, (2, 3, 4, 5)), recipe.memberships(15, (2, 3, 4, 5))
@@ -145,11 +171,16 @@ def test_losses_of_logits_look_at_soft_targets(dice_backend: Adapter, name: str,
 
 
 @pytest.mark.dice_feature("exact", "weight")
-@pytest.mark.parametrize("kind", ["masks", "memberships", "labels", "memberships by class", "matrix"])
 @pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "int8", "int16", "int32", "int64", "uint32", "float16", "float32", "float64"]
+    "kind", ["masks", "memberships", "labels", "memberships by class", "matrix"]
 )
-def test_an_error_names_the_argument_whatever_the_weight(dice_backend: Adapter, kind: str, dtype: str) -> None:
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "uint8", "int8", "int16", "int32", "int64", "uint32", "float16", "float32", "float64"],
+)
+def test_an_error_names_the_argument_whatever_the_weight(
+    dice_backend: Adapter, kind: str, dtype: str
+) -> None:
     """A bad prediction beside a good weight of any type, and a bad weight beside good arrays."""
     if not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
@@ -170,9 +201,13 @@ def test_an_error_names_the_argument_whatever_the_weight(dice_backend: Adapter, 
         bad[1, 1] = -1
         if kind == "matrix" and "float" not in dtype and limit(dice_backend.name, "errors"):
             return  # integers cannot say NaN
-        message = "`weight` must be non-negative and below 2\\*\\*31; got other values at 1 elements"
+        message = (
+            "`weight` must be non-negative and below 2\\*\\*31; got other values at 1 elements"
+        )
         refuses(dice_backend, message, function, x, y, weight=bad, **keywords)
-    if kind == "masks" or (kind == "matrix" and "float" not in dtype and limit(dice_backend.name, "errors")):
+    if kind == "masks" or (
+        kind == "matrix" and "float" not in dtype and limit(dice_backend.name, "errors")
+    ):
         return
     x = x.copy()
     x[(1,) * x.ndim] = 7
@@ -190,7 +225,9 @@ def test_what_takes_no_part_is_not_looked_at(dice_backend: Adapter) -> None:
     for activation in (None, "softmax", "argmax", "sigmoid"):
         keywords = {"class_axis": 0, "activation": activation}
         got = dice_backend.call(dice_any.overlap, x, y, weight=weight, ignore_label=9, **keywords)
-        expected = dice_backend.call(dice_any.overlap, x[:, kept], y[kept], weight=np.ones(kept.sum()), **keywords)
+        expected = dice_backend.call(
+            dice_any.overlap, x[:, kept], y[kept], weight=np.ones(kept.sum()), **keywords
+        )
         assert dice_backend.bits(got.total) == dice_backend.bits(expected.total)
         values, right = (dice_backend.values(dice_any.dice_score(o)) for o in (got, expected))
         assert values == pytest.approx(right, rel=1e-6)
@@ -206,7 +243,7 @@ def test_a_label_beyond_int64_is_no_ignored_one(dice_backend: Adapter) -> None:
     refuses(dice_backend, message, dice_any.dice_score, x, y, num_classes=2, ignore_label=-1)
 
 
-# -- nothing summed ----------------------------------------------------------------------------------------------------
+# -- nothing summed --------------------------------------------------------------------------------
 
 
 @pytest.mark.dice_feature("loss", "averages", "closed form")
@@ -214,7 +251,9 @@ def test_a_label_beyond_int64_is_no_ignored_one(dice_backend: Adapter) -> None:
 @pytest.mark.parametrize("target", ["labels", "memberships", "masks"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("axis", [(), "space"])
-def test_dice_where_nothing_is_summed(dice_backend: Adapter, dtype: str, target: str, weighted: bool, axis: Any) -> None:
+def test_dice_where_nothing_is_summed(
+    dice_backend: Adapter, dtype: str, target: str, weighted: bool, axis: Any
+) -> None:
     """A count is an element: nothing that is made for one sum may be written over for the next."""
     if dtype == "float64" and limit(dice_backend.name, "exact"):
         pytest.skip("the device has no float64")
@@ -226,7 +265,11 @@ def test_dice_where_nothing_is_summed(dice_backend: Adapter, dtype: str, target:
     given = labels if target == "labels" else y.astype(bool) if target == "masks" else y
     weight = None
     if weighted:
-        weight = np.arange(1.0, 6.0, dtype=dtype) if target == "labels" else np.arange(1.0, 6.0, dtype=dtype)[:, None]
+        weight = (
+            np.arange(1.0, 6.0, dtype=dtype)
+            if target == "labels"
+            else np.arange(1.0, 6.0, dtype=dtype)[:, None]
+        )
     w = 1.0 if weight is None else np.arange(1.0, 6.0)[:, None]
     x64 = x.astype(np.float64)
     smooth = 0.25
@@ -237,7 +280,9 @@ def test_dice_where_nothing_is_summed(dice_backend: Adapter, dtype: str, target:
     keywords = {"class_axis": 1, "axis": axis, "smooth": smooth, "weight": weight}
     got = dice_backend.call(dice_any.dice_loss, x, given, **keywords)
     assert float(dice_backend.values(got)) == pytest.approx(expected, rel=tolerance)
-    value, gradient = dice_backend.call(dice_any.value_and_grad(dice_any.dice_loss), x, given, **keywords)
+    value, gradient = dice_backend.call(
+        dice_any.value_and_grad(dice_any.dice_loss), x, given, **keywords
+    )
     assert float(dice_backend.values(value)) == pytest.approx(expected, rel=tolerance)
     assert dice_backend.values(gradient) == pytest.approx(slope, rel=10 * tolerance)
 
@@ -246,7 +291,9 @@ def test_dice_where_nothing_is_summed(dice_backend: Adapter, dtype: str, target:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("target", ["labels", "memberships"])
-def test_arguments_stay_as_they_are(dice_backend: Adapter, name: str, dtype: str, target: str) -> None:
+def test_arguments_stay_as_they_are(
+    dice_backend: Adapter, name: str, dtype: str, target: str
+) -> None:
     """No loss writes into the caller's arrays, whatever is summed."""
     if name in OTHERS and (reason := limit(dice_backend.name, "ranked")):
         pytest.skip(reason)
@@ -261,7 +308,12 @@ def test_arguments_stay_as_they_are(dice_backend: Adapter, name: str, dtype: str
     activations = ["softmax"] if name in COMPOUND else [None, "softmax"]
     for activation in activations:
         for axis in ("space", (), None) if name in RATIOS else ("space",):
-            keywords = {"class_axis": 1, "activation": activation, "axis": axis, **dice_backend.options}
+            keywords = {
+                "class_axis": 1,
+                "activation": activation,
+                "axis": axis,
+                **dice_backend.options,
+            }
             try:
                 gradient_of(ALL[name])(arrays[0], arrays[1], weight=arrays[2], **keywords)
                 ALL[name](arrays[0], arrays[1], weight=arrays[2], **keywords)

@@ -39,7 +39,9 @@ def loss_of(x: np.ndarray, y: np.ndarray, w: np.ndarray, v: list[float], smooth:
 
 def run(backend: Adapter, *arrays: Any, **arguments: Any) -> np.ndarray:
     loss = dice_any.wasserstein_dice_loss
-    return backend.values(backend.call(loss, *arrays, class_axis=1, distances=DISTANCES, **arguments))
+    return backend.values(
+        backend.call(loss, *arrays, class_axis=1, distances=DISTANCES, **arguments)
+    )
 
 
 @pytest.mark.parametrize("option", ["plain", "ignored", "weighted"])
@@ -52,12 +54,17 @@ def test_label_maps(dice_backend: Adapter, option: str) -> None:
         x[0, :, 3] = np.nan
     if option == "weighted":
         w = recipe.integers(5, (2, 8), 4).astype(np.float64) * 0.25
-        v, arguments = [0.5, 1.0, 2.0], {"weight": w.astype(np.float32), "class_weight": [0.5, 1, 2]}
+        v, arguments = (
+            [0.5, 1.0, 2.0],
+            {"weight": w.astype(np.float32), "class_weight": [0.5, 1, 2]},
+        )
     expected = [loss_of(x[n], y[n], w[n], v, 1) for n in range(2)]
     got = run(dice_backend, x.astype(np.float32), y, axis="space", reduction="none", **arguments)
     assert got == pytest.approx(np.array(expected), rel=2e-6)
     whole = loss_of(np.concatenate([*x], axis=1), y.ravel(), w.ravel(), v, 0.5)
-    assert float(run(dice_backend, x.astype(np.float32), y, smooth=0.5, **arguments)) == pytest.approx(whole, rel=2e-6)
+    assert float(
+        run(dice_backend, x.astype(np.float32), y, smooth=0.5, **arguments)
+    ) == pytest.approx(whole, rel=2e-6)
 
 
 def test_soft_targets_are_means_of_labels(dice_backend: Adapter) -> None:
@@ -69,14 +76,20 @@ def test_soft_targets_are_means_of_labels(dice_backend: Adapter) -> None:
 
 
 def test_all_distances_1_are_a_dice_loss(dice_backend: Adapter) -> None:
-    """Of hard predictions and the foreground: A counts its true positives, D the errors of every class."""
+    """Of hard predictions and the foreground: A counts its true positives, D the errors of every
+    class.
+    """
     labels, y = recipe.labels(9, (1, 40), CLASSES), recipe.labels(11, (1, 40), CLASSES)
     x = np.stack([labels == c for c in range(CLASSES)], axis=1).astype(np.float32)
     right = int(((labels == y) & (y > 0)).sum())
     wrong = int((labels != y).sum())
     ones = 1 - np.eye(CLASSES)
-    got = dice_backend.call(dice_any.wasserstein_dice_loss, x, y, class_axis=1, distances=ones.tolist(), smooth=0)
-    assert float(dice_backend.values(got)) == pytest.approx(1 - 2 * right / (2 * right + wrong), rel=1e-6)
+    got = dice_backend.call(
+        dice_any.wasserstein_dice_loss, x, y, class_axis=1, distances=ones.tolist(), smooth=0
+    )
+    assert float(dice_backend.values(got)) == pytest.approx(
+        1 - 2 * right / (2 * right + wrong), rel=1e-6
+    )
 
 
 @pytest.mark.dice_feature("closed form", "exact")
@@ -85,7 +98,13 @@ def test_all_distances_1_are_a_dice_loss(dice_backend: Adapter) -> None:
     [
         {},
         {"activation": "softmax", "axis": "space", "class_weight": "simple", "absent": "skip"},
-        {"activation": "softmax", "ignore_label": 1, "reduction": "sum", "classes": [0, 2], "smooth": 0},
+        {
+            "activation": "softmax",
+            "ignore_label": 1,
+            "reduction": "sum",
+            "classes": [0, 2],
+            "smooth": 0,
+        },
         {"activation": "softmax", "weight": True, "axis": "space"},
     ],
     ids=["memberships", "softmax", "ignored", "weighted"],

@@ -1,4 +1,6 @@
-"""Write ``_generated/support.md`` from `dice_any.testing.capabilities`, which the tests skip by too."""
+"""Write ``_generated/support.md`` from `dice_any.testing.capabilities`, which the tests skip by
+too.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def table() -> str:
             cells.append(f"no ({reasons.index(reason) + 1})")
         rows.append([f"`{backend}`", *cells])
     lines = [_row(["", *FEATURES]), _row(["---"] * (len(FEATURES) + 1)), *map(_row, rows), ""]
-    lines += [f"{number}. {reason[0].upper()}{reason[1:]}." for number, reason in enumerate(reasons, 1)]
+    lines += [
+        f"{number}. {reason[0].upper()}{reason[1:]}." for number, reason in enumerate(reasons, 1)
+    ]
     lines += ["", "The columns:", ""]
     for feature, meaning in FEATURES.items():
         lines += [feature, f": {meaning[0].upper()}{meaning[1:]}.", ""]

@@ -4,7 +4,9 @@ from dice_any.arrays import ArrayLibrary
 
 
 class Lattice(ArrayLibrary):
-    """`lattice` keeps to the standard, computes at once on the host, and has one device without float64."""
+    """`lattice` keeps to the standard, computes at once on the host, and has one device without
+    float64.
+    """
 
     def __init__(self):
         super().__init__("lattice")  # imports it; its own namespace holds the standard's functions

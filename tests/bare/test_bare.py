@@ -1,4 +1,6 @@
-"""With array-api-compat alone: nothing here may import an array library, because none is installed."""
+"""With array-api-compat alone: nothing here may import an array library, because none is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ def test_no_array_library_is_installed() -> None:
 
 def test_import_loads_nothing_but_the_helper() -> None:
     code = "import sys, dice_any; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert not set(output) & set(ARRAY_LIBRARIES)
     assert "array_api_compat" not in output or find_spec("array_api_compat")
 
 
 def test_a_list_is_told_what_to_do() -> None:
     with pytest.raises(
-        TypeError, match=r"`prediction` must be an array of a library that follows the Array API .* got list"
+        TypeError,
+        match=r"`prediction` must be an array of a library that follows the Array API .* got list",
     ):
         dice_any.dice_score([True, False], [True, True])
 

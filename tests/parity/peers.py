@@ -1,4 +1,6 @@
-"""The packages compared with, imported once, and inputs that force the hard cases. `nox -s parity` installs them."""
+"""The packages compared with, imported once, and inputs that force the hard cases. `nox -s parity`
+installs them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ os.environ["KERAS_BACKEND"] = "torch"
 
 
 def _bypass(package: str) -> None:
-    """Register a package without running its `__init__`, which imports what its losses do not need."""
+    """Register a package without running its `__init__`, which imports what its losses do not
+    need.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise ImportError(f"{package} is not installed; `nox -s parity` installs it")
@@ -71,7 +75,9 @@ SHAPE = (4, 7, 9)
 
 
 def logits(seed: int) -> torch.Tensor:
-    """Float32 scores (N, C, H, W); those of seed 2 are so sure that sums of absent classes compare with the smoothing."""
+    """Float32 scores (N, C, H, W); those of seed 2 are so sure that sums of absent classes compare
+    with the smoothing.
+    """
     values = np.random.default_rng(seed).normal(size=(SHAPE[0], CLASSES, *SHAPE[1:]))
     if seed == 2:
         values[:, CLASSES - 1] -= 3
@@ -79,8 +85,9 @@ def logits(seed: int) -> torch.Tensor:
 
 
 def label_maps(seed: int, *, ignoring: bool = False) -> torch.Tensor:
-    """int64 labels (N, H, W): the last class is nowhere, class 3 only in sample 0, sample 1 all background; with `ignoring`
-    a fifth of the pixels are to be ignored. (A sample that is ignored as a whole leaves our mean; the peers count it.)
+    """int64 labels (N, H, W): the last class is nowhere, class 3 only in sample 0, sample 1 all
+    background; with `ignoring` a fifth of the pixels are to be ignored. (A sample that is ignored
+    as a whole leaves our mean; the peers count it.)
     """
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES - 2, SHAPE)

@@ -1,4 +1,6 @@
-"""Where a package answers what nobody can mean, or a preset cannot follow: both values, side by side."""
+"""Where a package answers what nobody can mean, or a preset cannot follow: both values, side by
+side.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def is_(value: object, expected: float) -> None:
     assert float(value) == pytest.approx(expected, abs=1e-4)
 
 
-# -- MONAI -------------------------------------------------------------------------------------------------------------
+# -- MONAI -----------------------------------------------------------------------------------------
 
 
 def test_monai_broadcasts_shapes_to_a_dice_above_1() -> None:
@@ -55,7 +57,9 @@ def test_monai_weighs_classes_without_dividing_by_the_weights() -> None:
     weights = [2.0] * CLASSES
     plain = monai.losses.DiceLoss(softmax=True, to_onehot_y=True)(z, y[:, None])
     weighted = monai.losses.DiceLoss(softmax=True, to_onehot_y=True, weight=weights)(z, y[:, None])
-    ours = dice_loss(z, y, class_axis=1, activation="softmax", class_weight=weights, **conventions.monai)
+    ours = dice_loss(
+        z, y, class_axis=1, activation="softmax", class_weight=weights, **conventions.monai
+    )
     is_(weighted, 2 * float(plain))
     is_(ours, float(plain))
 
@@ -73,7 +77,9 @@ def test_monai_generalized_loss_of_nothing_is_0_and_its_smoothing_drowns_large_c
 
 def test_monai_generalized_loss_without_smoothing_is_ours() -> None:
     z, y = logits(0), label_maps(0)
-    theirs = monai.losses.GeneralizedDiceLoss(softmax=True, to_onehot_y=True, smooth_nr=0, smooth_dr=0)(z, y[:, None])
+    theirs = monai.losses.GeneralizedDiceLoss(
+        softmax=True, to_onehot_y=True, smooth_nr=0, smooth_dr=0
+    )(z, y[:, None])
     ours = generalized_dice_loss(z, y, class_axis=1, activation="softmax", axis="space", smooth=0)
     assert float(ours) == pytest.approx(float(theirs), abs=1e-6)
 
@@ -87,7 +93,7 @@ def test_monai_calls_a_metric_of_nothing_0() -> None:
     assert ours.isnan().all()
 
 
-# -- several at once ---------------------------------------------------------------------------------------------------
+# -- several at once -------------------------------------------------------------------------------
 
 
 def test_half_precision_overflows() -> None:
@@ -110,7 +116,9 @@ def test_smp_everything_predicted_for_an_empty_target_is_free() -> None:
 
 
 def test_a_soft_target_is_not_its_own_best_prediction() -> None:
-    """Two classes of membership ½ everywhere, prediction equal to the target: loss ½ in four packages."""
+    """Two classes of membership ½ everywhere, prediction equal to the target: loss ½ in four
+    packages.
+    """
     soft, z = torch.full((1, 2, 8, 8), 0.5), torch.zeros(1, 2, 8, 8)
     nnunet = dice.MemoryEfficientSoftDiceLoss(torch.sigmoid, ddp=False, smooth=1e-5)(z, soft)
     last = jnp.zeros((1, 8, 8, 2)), jnp.full((1, 8, 8, 2), 0.5)
@@ -126,7 +134,7 @@ def test_a_soft_target_is_not_its_own_best_prediction() -> None:
     is_(monai.losses.DiceLoss(soft_label=True)(soft, soft), 0.0)  # has to be asked for
 
 
-# -- one each ----------------------------------------------------------------------------------------------------------
+# -- one each --------------------------------------------------------------------------------------
 
 
 def test_keras_tversky_has_alpha_and_beta_swapped() -> None:
@@ -138,8 +146,15 @@ def test_keras_tversky_has_alpha_and_beta_swapped() -> None:
 def test_smp_weighted_macro_of_a_perfect_prediction_is_one_over_the_classes() -> None:
     labels = torch.arange(CLASSES).repeat(2, 3, 1)
     counts = smp_metrics.get_stats(labels, labels, mode="multiclass", num_classes=CLASSES)
-    is_(smp_metrics.f1_score(*counts, reduction="macro", class_weights=[1.0] * CLASSES), 1 / CLASSES)
-    is_(dice_score(labels, labels, num_classes=CLASSES, average="macro", **conventions.smp_metric).mean(), 1.0)
+    is_(
+        smp_metrics.f1_score(*counts, reduction="macro", class_weights=[1.0] * CLASSES), 1 / CLASSES
+    )
+    is_(
+        dice_score(
+            labels, labels, num_classes=CLASSES, average="macro", **conventions.smp_metric
+        ).mean(),
+        1.0,
+    )
 
 
 def test_optax_refuses_probabilities_of_labels_that_overlap() -> None:
@@ -161,10 +176,16 @@ def test_torchmetrics_generalized_dice_depends_on_the_order_of_samples() -> None
     def ours(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return dice_any.generalized_dice_score(x, y, num_classes=CLASSES, axis="space")
 
-    assert (theirs(prediction, target)[order] - theirs(prediction[order], target[order])).abs().max() > 0.01
+    assert (
+        theirs(prediction, target)[order] - theirs(prediction[order], target[order])
+    ).abs().max() > 0.01
     assert torch.equal(ours(prediction, target)[order], ours(prediction[order], target[order]))
     present = torch.arange(CLASSES).repeat(4, 3, 1)  # every class everywhere: the same number
-    shifted = torch.where(torch.rand(present.shape, generator=torch.manual_seed(0)) < 0.3, (present + 1) % CLASSES, present)
+    shifted = torch.where(
+        torch.rand(present.shape, generator=torch.manual_seed(0)) < 0.3,
+        (present + 1) % CLASSES,
+        present,
+    )
     assert torch.allclose(theirs(shifted, present).double(), ours(shifted, present), atol=1e-6)
 
 
@@ -181,7 +202,12 @@ def test_nnunet_ends_at_minus_1() -> None:
     sure = torch.tensor([[[[20.0, -20.0]], [[-20.0, 20.0]]]])
     y = torch.tensor([[[[0, 1]]]])
     soft_dice = {"smooth": 1e-5, "do_bg": False, "ddp": False}
-    is_(compound_losses.DC_and_CE_loss(soft_dice, {}, dice_class=dice.MemoryEfficientSoftDiceLoss)(sure, y), -1.0)
+    is_(
+        compound_losses.DC_and_CE_loss(soft_dice, {}, dice_class=dice.MemoryEfficientSoftDiceLoss)(
+            sure, y
+        ),
+        -1.0,
+    )
     is_(dice_loss(sure, y[:, 0], class_axis=1, activation="softmax", **conventions.nnunet), 0.0)
 
 

@@ -31,7 +31,9 @@ Peer = Callable[[Tensor, Tensor, "int | None"], object]
 
 def of_monai(loss: type, **arguments: object) -> Peer:
     def peer(z: Tensor, y: Tensor, ignored: int | None) -> object:
-        return loss(to_onehot_y=True, softmax=True, ignore_index=ignored, **arguments)(z, y[:, None])
+        return loss(to_onehot_y=True, softmax=True, ignore_index=ignored, **arguments)(
+            z, y[:, None]
+        )
 
     return peer
 
@@ -46,7 +48,11 @@ def of_nnunet(**arguments: object) -> Peer:
     def peer(z: Tensor, y: Tensor, ignored: int | None) -> object:
         soft_dice = {"smooth": 1e-5, "do_bg": False, "ddp": False, **arguments}
         return 1 + compound_losses.DC_and_CE_loss(
-            soft_dice, {}, weight_ce=0, ignore_label=ignored, dice_class=dice.MemoryEfficientSoftDiceLoss
+            soft_dice,
+            {},
+            weight_ce=0,
+            ignore_label=ignored,
+            dice_class=dice.MemoryEfficientSoftDiceLoss,
         )(z, y[:, None])
 
     return peer
@@ -85,7 +91,11 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], Peer, bool]] = {
 
 
 def preset(name: str) -> dict[str, object]:
-    return {"class_axis": 1, "activation": "softmax", **getattr(conventions, name.partition(",")[0])}
+    return {
+        "class_axis": 1,
+        "activation": "softmax",
+        **getattr(conventions, name.partition(",")[0]),
+    }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -132,9 +142,13 @@ def test_labels_that_overlap(name: str, theirs: Callable[..., Tensor]) -> None:
 @pytest.mark.parametrize("ignoring", [False, True])
 @pytest.mark.parametrize("loss", ["dice", "tversky"])
 def test_kornia_macro_sample_by_sample(loss: str, ignoring: bool) -> None:
-    """Kornia averages over the classes of a sample first, then over samples; we over all pairs of sample and class."""
+    """Kornia averages over the classes of a sample first, then over samples; we over all pairs of
+    sample and class.
+    """
     weights = {"alpha": 0.25, "beta": 0.75} if loss == "tversky" else {}
-    ours, arguments = (dice_loss, {"average": "macro"}) if loss == "dice" else (tversky_loss, weights)
+    ours, arguments = (
+        (dice_loss, {"average": "macro"}) if loss == "dice" else (tversky_loss, weights)
+    )
     theirs = of_kornia(getattr(kornia.losses, f"{loss}_loss"), **arguments)
     z, y = logits(0), label_maps(0, ignoring=ignoring)
     known = {"ignore_label": IGNORED} if ignoring else {}
@@ -149,7 +163,14 @@ def test_kornia_macro_sample_by_sample(loss: str, ignoring: bool) -> None:
 
 @pytest.mark.parametrize(
     ("name", "printed"),
-    [("monai", 0.653), ("smp", 0.320), ("nnunet", 0.779), ("kornia", 0.545), ("keras", 0.545), ("optax", 0.314)],
+    [
+        ("monai", 0.653),
+        ("smp", 0.320),
+        ("nnunet", 0.779),
+        ("kornia", 0.545),
+        ("keras", 0.545),
+        ("optax", 0.314),
+    ],
 )
 def test_the_example_of_the_page(name: str, printed: float) -> None:
     """What docs/conventions.md prints of ours, from the packages themselves."""

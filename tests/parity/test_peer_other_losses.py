@@ -5,7 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from peers import CLASSES, IGNORED, compound_losses, dice, label_maps, logits, monai, one_hot, smp_losses, torch
+from peers import (
+    CLASSES,
+    IGNORED,
+    compound_losses,
+    dice,
+    label_maps,
+    logits,
+    monai,
+    one_hot,
+    smp_losses,
+    torch,
+)
 
 import dice_any
 from dice_any import conventions
@@ -15,7 +26,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SOFTMAX = {"class_axis": 1, "activation": "softmax"}
 SIGMOID = {"class_axis": 1, "activation": "sigmoid"}
 DISTANCES = torch.tensor(
-    [[0.0, 1, 1, 1, 1], [1, 0, 0.5, 0.5, 0.5], [1, 0.5, 0, 0.25, 0.5], [1, 0.5, 0.25, 0, 0.5], [1, 0.5, 0.5, 0.5, 0]]
+    [
+        [0.0, 1, 1, 1, 1],
+        [1, 0, 0.5, 0.5, 0.5],
+        [1, 0.5, 0, 0.25, 0.5],
+        [1, 0.5, 0.25, 0, 0.5],
+        [1, 0.5, 0.5, 0.5, 0],
+    ]
 )
 
 
@@ -23,15 +40,22 @@ def both(ours: object, theirs: object, tolerance: float = 1e-6) -> None:
     assert float(ours) == pytest.approx(float(theirs), abs=tolerance, rel=tolerance)
 
 
-# -- Dice and cross-entropy --------------------------------------------------------------------------------------------
+# -- Dice and cross-entropy ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 2.0)])
 def test_monai_dice_and_cross_entropy(seed: int, weights: tuple[float, float]) -> None:
     z, y = logits(seed), label_maps(seed)
-    theirs = monai.losses.DiceCELoss(to_onehot_y=True, softmax=True, lambda_dice=weights[0], lambda_ce=weights[1])
-    arguments = {"dice_weight": weights[0], "cross_entropy_weight": weights[1], **SOFTMAX, **conventions.monai}
+    theirs = monai.losses.DiceCELoss(
+        to_onehot_y=True, softmax=True, lambda_dice=weights[0], lambda_ce=weights[1]
+    )
+    arguments = {
+        "dice_weight": weights[0],
+        "cross_entropy_weight": weights[1],
+        **SOFTMAX,
+        **conventions.monai,
+    }
     both(dice_any.dice_cross_entropy_loss(z, y, **arguments), theirs(z, y[:, None]), 2e-6)
 
 
@@ -59,7 +83,14 @@ def test_nnunet_dice_and_cross_entropy(seed: int, ignoring: bool) -> None:
         ignore_label=ignored,
         dice_class=dice.MemoryEfficientSoftDiceLoss,
     )(z, y[:, None])
-    both(dice_any.dice_cross_entropy_loss(z, y, ignore_label=ignored, **SOFTMAX, **conventions.nnunet) - 1, theirs, 2e-6)
+    both(
+        dice_any.dice_cross_entropy_loss(
+            z, y, ignore_label=ignored, **SOFTMAX, **conventions.nnunet
+        )
+        - 1,
+        theirs,
+        2e-6,
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -68,11 +99,13 @@ def test_cross_entropy_alone(seed: int, classes: list[float] | None) -> None:
     z, y = logits(seed), label_maps(seed, ignoring=True)
     weight = None if classes is None else torch.tensor(classes)
     theirs = torch.nn.functional.cross_entropy(z, y, weight=weight, ignore_index=IGNORED)
-    ours = partial(dice_any.dice_cross_entropy_loss, dice_weight=0, ignore_label=IGNORED, class_weight=classes)
+    ours = partial(
+        dice_any.dice_cross_entropy_loss, dice_weight=0, ignore_label=IGNORED, class_weight=classes
+    )
     both(ours(z, y, **SOFTMAX), theirs, 2e-6)
 
 
-# -- Dice and focal loss -----------------------------------------------------------------------------------------------
+# -- Dice and focal loss ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -97,7 +130,7 @@ def test_smp_focal(gamma: float) -> None:
     both(dice_any.dice_focal_loss(z, target, gamma=gamma, dice_weight=0, **SIGMOID), theirs, 2e-6)
 
 
-# -- Lovász ------------------------------------------------------------------------------------------------------------
+# -- Lovász ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ignoring", [False, True])
@@ -125,14 +158,16 @@ def test_gradients_of_lovasz() -> None:
     assert torch.allclose(a.grad, b.grad, rtol=1e-4, atol=1e-7)
 
 
-# -- centre-line Dice --------------------------------------------------------------------------------------------------
+# -- centre-line Dice ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("iterations", [0, 3])
 @pytest.mark.parametrize("seed", range(3))
 def test_monai_centerline(seed: int, iterations: int) -> None:
     z, y = logits(seed), label_maps(seed)
-    theirs = monai.losses.SoftclDiceLoss(iter_=iterations, softmax=True, to_onehot_y=True, smooth=1e-9)(z, y[:, None])
+    theirs = monai.losses.SoftclDiceLoss(
+        iter_=iterations, softmax=True, to_onehot_y=True, smooth=1e-9
+    )(z, y[:, None])
     preset = conventions.monai_centerline | {"iterations": iterations}
     both(dice_any.centerline_dice_loss(z, y, **SOFTMAX, **preset), theirs, 2e-6)
 
@@ -146,12 +181,17 @@ def test_monai_centerline_default_adds_to_the_harmonic_mean() -> None:
 
 def test_monai_centerline_of_volumes() -> None:
     generator = torch.Generator().manual_seed(0)
-    z, y = torch.randn(2, 1, 5, 6, 7, generator=generator), torch.rand(2, 1, 5, 6, 7, generator=generator) < 0.6
+    z, y = (
+        torch.randn(2, 1, 5, 6, 7, generator=generator),
+        torch.rand(2, 1, 5, 6, 7, generator=generator) < 0.6,
+    )
     theirs = monai.losses.SoftclDiceLoss(sigmoid=True, smooth=1e-9)(z, y.float())
-    both(dice_any.centerline_dice_loss(z, y, **SIGMOID, **conventions.monai_centerline), theirs, 2e-6)
+    both(
+        dice_any.centerline_dice_loss(z, y, **SIGMOID, **conventions.monai_centerline), theirs, 2e-6
+    )
 
 
-# -- generalised Wasserstein Dice --------------------------------------------------------------------------------------
+# -- generalised Wasserstein Dice ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -159,7 +199,9 @@ def test_monai_wasserstein(seed: int) -> None:
     z, y = logits(seed), label_maps(seed)
     theirs = monai.losses.GeneralizedWassersteinDiceLoss(DISTANCES)(z, y[:, None])
     preset = conventions.monai_wasserstein
-    both(dice_any.wasserstein_dice_loss(z, y, distances=DISTANCES, **SOFTMAX, **preset), theirs, 2e-6)
+    both(
+        dice_any.wasserstein_dice_loss(z, y, distances=DISTANCES, **SOFTMAX, **preset), theirs, 2e-6
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -31,8 +31,8 @@ SEEDS = range(3)
 
 
 def pair(seed: int, *, ignoring: bool = False) -> tuple[Tensor, Tensor]:
-    """Return a prediction that is right in about half of the pixels, and a target; the prediction also finds class 3 in
-    samples that have none, and the last class is in neither.
+    """Return a prediction that is right in about half of the pixels, and a target; the prediction
+    also finds class 3 in samples that have none, and the last class is in neither.
     """
     target = label_maps(seed, ignoring=ignoring)
     generator = np.random.default_rng(seed + 100)
@@ -48,7 +48,10 @@ def close(ours: object, theirs: object, tolerance: float = 1e-6) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("score", "metric"),
-    [(dice_any.dice_score, monai.metrics.DiceMetric), (dice_any.jaccard_score, monai.metrics.MeanIoU)],
+    [
+        (dice_any.dice_score, monai.metrics.DiceMetric),
+        (dice_any.jaccard_score, monai.metrics.MeanIoU),
+    ],
 )
 def test_monai_metric(score: Callable[..., Tensor], metric: type, seed: int) -> None:
     x, y = pair(seed)
@@ -62,7 +65,13 @@ def test_monai_metric(score: Callable[..., Tensor], metric: type, seed: int) -> 
     of_classes = score(x, y, num_classes=CLASSES, **conventions.monai_metric | counting)
     close(of_classes, metric(reduction="none", ignore_empty=False)(one_hot(x), one_hot(y)))
     x, y = pair(seed, ignoring=True)
-    of_classes = score(x, y, num_classes=CLASSES, ignore_label=IGNORED, **conventions.monai_metric | {"average": None})
+    of_classes = score(
+        x,
+        y,
+        num_classes=CLASSES,
+        ignore_label=IGNORED,
+        **conventions.monai_metric | {"average": None},
+    )
     close(of_classes, metric(reduction="none", ignore_index=IGNORED)(one_hot(x), one_hot(y)))
 
 
@@ -81,7 +90,9 @@ def test_monai_generalized(seed: int, kind: str) -> None:
         theirs(one_hot(x).float(), one_hot(y).float())
         close(ours.mean(), theirs.aggregate())
         nothing = torch.zeros(2, CLASSES, 4, 4)
-        ours = dice_any.generalized_dice_score(nothing.bool(), nothing.bool(), class_axis=1, **conventions.monai_generalized)
+        ours = dice_any.generalized_dice_score(
+            nothing.bool(), nothing.bool(), class_axis=1, **conventions.monai_generalized
+        )
         close(ours, theirs(nothing, nothing)[:, 0])
         close(ours, [1, 1])
 
@@ -100,8 +111,12 @@ def test_monai_generalized(seed: int, kind: str) -> None:
 )
 def test_smp_metric(name: str, metric: str, ignored: int | None, seed: int) -> None:
     x, y = pair(seed, ignoring=ignored is not None)
-    counts = smp_metrics.get_stats(x, y, mode="multiclass", num_classes=CLASSES, ignore_index=ignored)
-    ours = getattr(dice_any, name)(x, y, num_classes=CLASSES, ignore_label=ignored, **conventions.smp_metric)
+    counts = smp_metrics.get_stats(
+        x, y, mode="multiclass", num_classes=CLASSES, ignore_index=ignored
+    )
+    ours = getattr(dice_any, name)(
+        x, y, num_classes=CLASSES, ignore_label=ignored, **conventions.smp_metric
+    )
     close(ours, getattr(smp_metrics, metric)(*counts))
 
 
@@ -118,7 +133,9 @@ def test_nnunet_metric(ignored: int | None, seed: int) -> None:
     for key, score in (("Dice", dice_any.dice_score), ("IoU", dice_any.jaccard_score)):
         ours = score(x, y, **arguments)
         for n in range(len(x)):
-            results = evaluate_predictions.compute_metrics(y[n].numpy(), x[n].numpy(), Reader(), [1, 2, 3, 4], ignored)
+            results = evaluate_predictions.compute_metrics(
+                y[n].numpy(), x[n].numpy(), Reader(), [1, 2, 3, 4], ignored
+            )
             close(ours[n], [results["metrics"][c][key] for c in (1, 2, 3, 4)])
 
 
@@ -131,17 +148,23 @@ def test_torchmetrics(seed: int) -> None:
     close(dice_any.dice_score(x, y, **ours), theirs.dice_score(x, y, **arguments))
     close(dice_any.jaccard_score(x, y, **ours), theirs.mean_iou(x, y, **arguments))
     absent = {"average": None, "empty": -1.0}
-    close(dice_any.jaccard_score(x, y, **ours | absent), theirs.mean_iou(x, y, per_class=True, **arguments))
+    close(
+        dice_any.jaccard_score(x, y, **ours | absent),
+        theirs.mean_iou(x, y, per_class=True, **arguments),
+    )
     for average in ("micro", "weighted"):
         close(
-            dice_any.dice_score(x, y, **ours | {"average": average}), theirs.dice_score(x, y, average=average, **arguments)
+            dice_any.dice_score(x, y, **ours | {"average": average}),
+            theirs.dice_score(x, y, average=average, **arguments),
         )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("average", [None, "macro", "micro", "weighted"])
 def test_sklearn(seed: int, average: str | None) -> None:
-    """Of label maps, and with ignored pixels as weights: the numbers with `labels=`; of masks: the defaults."""
+    """Of label maps, and with ignored pixels as weights: the numbers with `labels=`; of masks: the
+    defaults.
+    """
     x, y = (a.numpy().ravel() for a in pair(seed))
     weight = np.random.default_rng(seed).random(x.shape) < 0.7
     arguments = {"labels": range(CLASSES), "average": average, "sample_weight": weight}
@@ -155,7 +178,11 @@ def test_sklearn(seed: int, average: str | None) -> None:
         score = getattr(dice_any, name)
         close(score(x, y, **ours), metric(y, x, **arguments), 1e-12)
         for label in range(CLASSES):  # the last one is in neither
-            close(score(x == label, y == label, **conventions.sklearn), metric(y == label, x == label), 1e-12)
+            close(
+                score(x == label, y == label, **conventions.sklearn),
+                metric(y == label, x == label),
+                1e-12,
+            )
     if average == "macro":  # the default leaves out what occurs in neither, as `empty=nan` does
         close(
             dice_any.dice_score(x, y, **ours | {"empty": math.nan, "weight": None}),
@@ -175,8 +202,14 @@ def test_scipy(label: int) -> None:
     x, y = ((a == label).numpy().ravel() for a in pair(0))
     w = np.random.default_rng(0).random(x.shape) < 0.7
     close(1 - dice_any.dice_score(x, y, **conventions.scipy), distance.dice(x, y), 1e-12)
-    close(1 - dice_any.jaccard_score(x, y, **conventions.scipy_jaccard), distance.jaccard(x, y), 1e-12)
-    close(1 - dice_any.dice_score(x, y, weight=w, **conventions.scipy), distance.dice(x, y, w.astype(float)), 1e-12)
+    close(
+        1 - dice_any.jaccard_score(x, y, **conventions.scipy_jaccard), distance.jaccard(x, y), 1e-12
+    )
+    close(
+        1 - dice_any.dice_score(x, y, weight=w, **conventions.scipy),
+        distance.dice(x, y, w.astype(float)),
+        1e-12,
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -193,4 +226,6 @@ def test_simpleitk(seed: int) -> None:
     image = SimpleITK.GetImageFromArray(empty)
     theirs.Execute(image, image)
     assert dice_any.dice_score(empty, empty, **ours) == theirs.GetDiceCoefficient() == math.inf
-    assert theirs.GetJaccardCoefficient() == np.finfo(np.float64).max  # not inf: the preset cannot say both
+    assert (
+        theirs.GetJaccardCoefficient() == np.finfo(np.float64).max
+    )  # not inf: the preset cannot say both

@@ -11,7 +11,13 @@ from dice_any import conventions
 from dice_any.averages import ScoreArguments
 from dice_any.loss_arguments import LossArguments
 
-ARGUMENTS = {*LossArguments.__annotations__, *ScoreArguments.__annotations__, "alpha", "beta", "iterations"}
+ARGUMENTS = {
+    *LossArguments.__annotations__,
+    *ScoreArguments.__annotations__,
+    "alpha",
+    "beta",
+    "iterations",
+}
 
 
 @pytest.mark.parametrize("name", conventions.__all__)
@@ -22,11 +28,13 @@ def test_a_preset_is_a_read_only_mapping_of_our_arguments(name: str) -> None:
     with pytest.raises(TypeError, match="does not support item assignment"):
         preset["axis"] = None
     assert preset | {"backend": None} == {**preset, "backend": None}
-    assert f"\n{name} " in conventions.__doc__
+    assert f"\n{name}\n    " in conventions.__doc__
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="no preset 'mona'; the presets are keras, .*, monai, "):
+    with pytest.raises(
+        AttributeError, match="no preset 'mona'; the presets are keras, .*, monai, "
+    ):
         conventions.mona  # noqa: B018
 
 

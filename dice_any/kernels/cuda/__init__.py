@@ -1,6 +1,8 @@
-"""Kernels that Numba compiles for NVIDIA GPUs: for CuPy's arrays and PyTorch's CUDA tensors, where they lie.
+"""Kernels that Numba compiles for NVIDIA GPUs: for CuPy's arrays and PyTorch's CUDA tensors, where
+they lie.
 
-What is here decides and prepares. It imports Numba only when a task is accepted that is large enough to wait for it.
+What is here decides and prepares. It imports Numba only when a task is accepted that is large
+enough to wait for it.
 """
 
 from __future__ import annotations

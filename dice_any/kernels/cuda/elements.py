@@ -19,8 +19,8 @@ wide = scalars.compiled(cuda.jit(device=True), wide=True)
 
 
 def build_product(real: Any) -> Any:
-    """Return what multiplies numbers of this type and rounds, whatever is added to it: compilers for a GPU would make one
-    operation of both, with bits of its own.
+    """Return what multiplies numbers of this type and rounds, whatever is added to it: compilers
+    for a GPU would make one operation of both, with bits of its own.
     """
     if config.ENABLE_CUDASIM:
         return lambda a, b: a * b

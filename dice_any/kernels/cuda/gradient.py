@@ -25,18 +25,32 @@ from .elements import (
 
 
 def build_gradient(case: Case) -> Any:
-    """Return the kernel that computes the prediction's gradient from the slopes of I, X and E; a thread for an element."""
+    """Return the kernel that computes the prediction's gradient from the slopes of I, X and E; a
+    thread for an element.
+    """
     real, functions = (np.float64, wide) if case.real == "float64" else (np.float32, narrow)
-    exp, log_of, sigmoid, log_sigmoid = functions.exp, functions.log, functions.sigmoid, functions.log_sigmoid
+    exp, log_of, sigmoid, log_sigmoid = (
+        functions.exp,
+        functions.log,
+        functions.sigmoid,
+        functions.log_sigmoid,
+    )
     cost_slope, i_slope, x_slope = functions.cost_slope, functions.both_slope, functions.size_slope
     member, product = functions.member, build_product(real)
-    activation, labels, form, weighted, entropy = case.activation, case.labels, case.form, case.weighted, case.entropy
+    activation, labels, form, weighted, entropy = (
+        case.activation,
+        case.labels,
+        case.form,
+        case.weighted,
+        case.entropy,
+    )
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
     softmax, write = build_softmax(read_x, exp, real), build_writer(case.dtypes[0])
 
     @cuda.jit
     def fill(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        summed: Any, steps: Any,
         sizes: Any, ignored: Any, gamma: Any, slopes: Any, out: Any,
     ) -> None:  # fmt: skip
         cells, _, elements, classes = sizes
@@ -59,7 +73,11 @@ def build_gradient(case: Case) -> Any:
                     weight = read_w(w, w_at + c * class_steps[2]) if weighted else real(1)
                     g = real(0)
                     if weight != real(0) and mark != classes + 1:
-                        t = real(mark == c) if labels else member(read_y(y, y_at + c * class_steps[1]))
+                        t = (
+                            real(mark == c)
+                            if labels
+                            else member(read_y(y, y_at + c * class_steps[1]))
+                        )
                         at = cell * classes + c
                         slope_i, slope_x = real(slopes[at]), real(slopes[counts + at])
                         z = read_x(x, x_at + c * class_steps[0])
@@ -68,13 +86,18 @@ def build_gradient(case: Case) -> Any:
                             v = sigmoid(z)
                         elif activation == SOFTMAX:
                             v = exp(z - top) / total
-                        g = product(slope_i, i_slope(v, t, form)) + product(slope_x, x_slope(v, form))
+                        g = product(slope_i, i_slope(v, t, form)) + product(
+                            slope_x, x_slope(v, form)
+                        )
                         g = weight * g
                         pull = real(0)
                         if entropy:
                             slope_e = weight * real(slopes[ENTROPY * counts + at])
                             if activation == SIGMOID:
-                                up, down = cost_slope(log_sigmoid(z), power), cost_slope(log_sigmoid(-z), power)
+                                up, down = (
+                                    cost_slope(log_sigmoid(z), power),
+                                    cost_slope(log_sigmoid(-z), power),
+                                )
                                 pull = slope_e * (t * up * (real(1) - v) - (real(1) - t) * down * v)
                             elif t != real(0):
                                 pull = slope_e * t * cost_slope((z - top) - log_of(total), power)

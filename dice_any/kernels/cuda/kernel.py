@@ -14,7 +14,8 @@ from ..task import Task
 ENOUGH = 2**20
 #: So many of each sum keep a block of threads busy.
 ENOUGH_EACH = 2**10
-#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes less memory.
+#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes
+#: less memory.
 MOST_PAIRS = 2**24
 INTEGERS = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"}
 KNOWN = INTEGERS | {"bool", "float16", "bfloat16", "float32", "float64"}
@@ -46,7 +47,9 @@ class Kernel:
                 from . import run
 
                 self._problem.append(None if run.available() else "Numba finds no CUDA device")
-            except Exception as error:  # Numba refuses versions of NumPy, Python and CUDA that it does not know
+            except (
+                Exception
+            ) as error:  # Numba refuses versions of NumPy, Python and CUDA that it does not know
                 self._problem.append(f"numba-cuda does not load: {error}")
         return self._problem[0]
 
@@ -56,7 +59,11 @@ class Kernel:
         size, each = elements(shape), elements(tuple(shape[a] for a in task.axis))
         if size < ENOUGH:
             return f"{size} elements are too few to wait for a compiler"
-        return True if each >= ENOUGH_EACH else f"{each} elements a sum are too few for a block of threads"
+        return (
+            True
+            if each >= ENOUGH_EACH
+            else f"{each} elements a sum are too few for a block of threads"
+        )
 
     def accepts(self, task: Task) -> bool | str:
         """Look at what is covered."""
@@ -74,12 +81,16 @@ class Kernel:
         compute = run.label_counts if all(task.labels) else run.sums
         return compute(self.memory, task, prediction, target, weight)
 
-    def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    def overlap_vjp(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+    ) -> Array:
         from . import run
 
         return run.gradient(self.memory, task, prediction, target, weight, cotangent)
 
-    def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
+    def confusion_matrix(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None
+    ) -> tuple[Array, Array]:
         from . import run
 
         cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
@@ -106,7 +117,10 @@ def _declined(task: Task) -> str | None:
             return "label maps with numbers as weights are left to the reference"
         return None
     if task.kind == "exact" and task.activation is not None:
-        return "exact sums of logits are left to the reference, whose exponential is of the array library"
+        return (
+            "exact sums of logits are left to the reference, whose exponential is of the array "
+            "library"
+        )
     if task.activation == "softmax" and task.weighs_classes_apart:
         return "a softmax over classes with weights of their own is left to the reference"
     return None

@@ -12,17 +12,22 @@ from .elements import build_reader, offset, read_label
 INT32 = types.int32
 
 
-def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scores: bool, masked: bool, each: int) -> Any:
+def build_labels(
+    pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scores: bool, masked: bool, each: int
+) -> Any:
     """Return the kernel that counts two label maps, of which the first may be the best of `scores`.
 
-    The bins of a cell are the classes' I, X and Y, the total and what is invalid in each map; or all pairs of labels,
-    rows = target. Where they fit, a block of threads counts a tile in its own memory first.
+    The bins of a cell are the classes' I, X and Y, the total and what is invalid in each map; or
+    all pairs of labels, rows = target. Where they fit, a block of threads counts a tile in its own
+    memory first.
     """
     read_x = build_reader(dtypes[0], np.float64 if dtypes[0] == "float64" else np.float32)
 
     @cuda.jit(device=True)
     def best(x: Any, at: Any, step: Any, classes: Any) -> Any:
-        """Return the class of the largest score, the first of equals; `classes` where one is NaN."""
+        """Return the class of the largest score, the first of equals; `classes` where one is
+        NaN.
+        """
         top, mark = read_x(x, at), np.int64(0)
         for c in range(classes):
             v = read_x(x, at + c * step)
@@ -44,7 +49,8 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
 
     @cuda.jit
     def count_tiles(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        summed: Any, steps: Any,
         sizes: Any, ignored: Any, out: Any,
     ) -> None:  # fmt: skip
         bins = cuda.shared.array(0, INT32)
@@ -73,7 +79,11 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                     counted = b != side
                 if counted:
                     at = x_at + offset(i, summed, steps[0])
-                    a = best(x, at, class_steps[0], classes) if scores else read_label(x, at, classes, (0, 0))
+                    a = (
+                        best(x, at, class_steps[0], classes)
+                        if scores
+                        else read_label(x, at, classes, (0, 0))
+                    )
                     total += 1
                     bad_x += np.int64(a == classes)
                     bad_y += np.int64(b == classes)
@@ -90,7 +100,10 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                             cuda.atomic.add(out, place(number, cell, cells, classes), np.int64(1))
             if not pairs:
                 for part in range(3):
-                    number, found = 3 * classes + part, total if part == 0 else bad_x if part == 1 else bad_y
+                    number, found = (
+                        3 * classes + part,
+                        total if part == 0 else bad_x if part == 1 else bad_y,
+                    )
                     if found != 0 and in_block:
                         cuda.atomic.add(bins, number, np.int32(found))
                     elif found != 0:
@@ -99,7 +112,9 @@ def build_labels(pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scor
                 cuda.syncthreads()
                 for number in range(lane, length, threads):
                     if bins[number] != 0:
-                        cuda.atomic.add(out, place(number, cell, cells, classes), np.int64(bins[number]))
+                        cuda.atomic.add(
+                            out, place(number, cell, cells, classes), np.int64(bins[number])
+                        )
                 cuda.syncthreads()
 
     return count_tiles

@@ -1,7 +1,8 @@
-"""What the launching code needs to know of an array library: where arrays lie, new ones, the device and its stream.
+"""What the launching code needs to know of an array library: where arrays lie, new ones, the device
+and its stream.
 
-Nothing here waits for the device, and nothing is copied: a kernel is handed the stretch of memory that an array lies in,
-as a flat array from the lowest address on, and walks it by strides.
+Nothing here waits for the device, and nothing is copied: a kernel is handed the stretch of memory
+that an array lies in, as a flat array from the lowest address on, and walks it by strides.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from numba import cuda
 
 from ...arrays.library import Array
 
-#: Kernels read bfloat16, which NumPy does not know, as the bits that it is; booleans as bytes, any of which may be true.
+#: Kernels read bfloat16, which NumPy does not know, as the bits that it is; booleans as bytes, any
+#: of which may be true.
 BITS = {"bfloat16": "int16", "bool": "uint8"}
 
 
 class Flat(NamedTuple):
-    """An array as a kernel sees it: a stretch of numbers, the place of its first element there, and steps along axes."""
+    """An array as a kernel sees it: a stretch of numbers, the place of its first element there, and
+    steps along axes.
+    """
 
     stretch: Any
     start: int
@@ -41,7 +45,9 @@ class _Stretch:
 
 
 def extent(shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[int, int]:
-    """Return the place of the first element in the stretch that an array lies in, and the length of the stretch."""
+    """Return the place of the first element in the stretch that an array lies in, and the length of
+    the stretch.
+    """
     reach = [(n - 1) * step for n, step in zip(shape, steps, strict=True)]
     start = -sum(r for r in reach if r < 0)
     return start, start + 1 + sum(r for r in reach if r > 0)
@@ -126,7 +132,9 @@ class Simulated:
         steps = tuple(s // array.itemsize for s in array.strides)
         start, length = extent(array.shape, steps)
         lowest = array[tuple(slice(None, None, -1 if s < 0 else 1) for s in steps)]
-        stretch = np.lib.stride_tricks.as_strided(lowest, (length,), (array.itemsize,), writeable=written)
+        stretch = np.lib.stride_tricks.as_strided(
+            lowest, (length,), (array.itemsize,), writeable=written
+        )
         # what is written must come back: the simulator copies plain arrays both ways
         return Flat(stretch if written else cuda.to_device(stretch), start, steps)
 

@@ -1,4 +1,6 @@
-"""From arrays to launches. Nothing waits for the device; what is returned is still being computed."""
+"""From arrays to launches. Nothing waits for the device; what is returned is still being
+computed.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +43,34 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
         work = _Work(memory, task, [prediction, target, weight], THREADS * EACH)
         kind = "float64" if task.kind == "plain" else "int64"
         out = memory.zeros((math.prod(task.lead), work.cells, work.classes), kind, prediction)
-        partials = memory.empty((work.cells * work.classes * len(places) * work.parts,), kind, prediction)
+        partials = memory.empty(
+            (work.cells * work.classes * len(places) * work.parts,), kind, prediction
+        )
         stretch = memory.flat(partials, written=True).stretch
         kernel = _built(build_sums, case)
-        kernel[_blocks(work.tiles), THREADS, stream](*work.arguments, float(task.entropy or 0), stretch)
+        kernel[_blocks(work.tiles), THREADS, stream](
+            *work.arguments, float(task.entropy or 0), stretch
+        )
         numbers = work.cells * work.classes * len(places)
         kernel = _built(build_fold, getattr(np, kind), THREADS)
         kernel[_blocks(numbers), THREADS, stream](
-            memory.flat(partials).stretch, work.sizes, places, memory.flat(out.reshape(-1), written=True).stretch
+            memory.flat(partials).stretch,
+            work.sizes,
+            places,
+            memory.flat(out.reshape(-1), written=True).stretch,
         )
     tail = (task.classes,) if task.by_class else ()
     return out.reshape((*task.lead, *work.kept, *tail))
 
 
-def gradient(memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+def gradient(
+    memory: Any,
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    cotangent: Array,
+) -> Array:
     """Return the prediction's gradient."""
     case = _case(task)
     with memory.on(prediction) as stream:
@@ -63,24 +79,38 @@ def gradient(memory: Any, task: Task, prediction: Array, target: Array, weight: 
         slopes = memory.flat(memory.contiguous(cotangent).reshape(-1)).stretch
         kernel = _built(build_gradient, case)
         blocks = _blocks(-(-work.cells * work.elements // THREADS))
-        kernel[blocks, THREADS, stream](*work.arguments, float(task.entropy or 0), slopes, work.flats[3].stretch)
+        kernel[blocks, THREADS, stream](
+            *work.arguments, float(task.entropy or 0), slopes, work.flats[3].stretch
+        )
     return out
 
 
-def label_counts(memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+def label_counts(
+    memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None
+) -> Array:
     """Return the counts of two label maps."""
     with memory.on(prediction) as stream:
         return _count(memory, task, prediction, target, weight, stream, pairs=False)
 
 
-def label_pairs(memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for what is invalid."""
+def label_pairs(
+    memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None
+) -> Array:
+    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for
+    what is invalid.
+    """
     with memory.on(prediction) as stream:
         return _count(memory, task, prediction, target, weight, stream, pairs=True)
 
 
 def _count(
-    memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None, stream: Any, pairs: bool
+    memory: Any,
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    stream: Any,
+    pairs: bool,
 ) -> Array:
     classes, side = task.classes, task.classes + 1
     bins = side**2 if pairs else 3 * classes + 3
@@ -88,11 +118,17 @@ def _count(
     # a tile is long beside the bins that are cleared and added for it
     each = EACH * max(1, -(-bins // (THREADS * EACH))) if in_block else EACH
     work = _Work(memory, task, [prediction, target, weight], THREADS * each)
-    out = memory.zeros((*work.kept, side, side) if pairs else (ROWS, *work.kept, classes), "int64", prediction)
+    out = memory.zeros(
+        (*work.kept, side, side) if pairs else (ROWS, *work.kept, classes), "int64", prediction
+    )
     stretch = memory.flat(out.reshape(-1), written=True).stretch
     scores = task.activation == "argmax"
-    kernel = _built(labels.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each)
-    kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](*work.arguments, stretch)
+    kernel = _built(
+        labels.build_labels, pairs, in_block, work.dtypes, scores, weight is not None, each
+    )
+    kernel[_blocks(work.tiles), THREADS, stream, 4 * bins if in_block else 0](
+        *work.arguments, stretch
+    )
     if not pairs:
         labels.spread[_blocks(-(-3 * work.cells // THREADS)), THREADS, stream](work.sizes, stretch)
     return out
@@ -131,17 +167,23 @@ def _built(build: Any, *case: Any) -> Any:
 
 
 class _Work:
-    """One call: its arrays, how they lie, and how the work is cut into tiles, which depends on nothing but shapes."""
+    """One call: its arrays, how they lie, and how the work is cut into tiles, which depends on
+    nothing but shapes.
+    """
 
     def __init__(self, memory: Any, task: Task, arrays: list[Array | None], tile: int) -> None:
         shape = task.shapes[0] or ()
         self.classes = task.classes if task.by_class else 1
         self.dtypes = _dtypes(task)
-        self.kept = tuple(n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis)
+        self.kept = tuple(
+            n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
+        )
         lacking = task.class_axis if task.labels[1] else None
         lacks = (None, lacking, lacking, None)
         # in the place of an array that is not there, the prediction, which nothing then reads
-        self.flats: list[Flat] = [memory.flat(arrays[0] if a is None else a, written=k == 3) for k, a in enumerate(arrays)]
+        self.flats: list[Flat] = [
+            memory.flat(arrays[0] if a is None else a, written=k == 3) for k, a in enumerate(arrays)
+        ]
         views = [_view(task, *given) for given in zip(arrays, self.flats, lacks, strict=False)]
         layout: Plan = plan(task, shape, views)
         self.cells, self.elements = layout.cells, layout.elements
@@ -159,7 +201,9 @@ class _Work:
 
 
 def _view(task: Task, array: Array | None, flat: Flat, lacking: int | None) -> View:
-    """Return the strides over the axes of the prediction, 0 where the array is broadcast or has no such axis."""
+    """Return the strides over the axes of the prediction, 0 where the array is broadcast or has no
+    such axis.
+    """
     if array is None:
         return View(0, 0, (0,) * len(task.shapes[0] or ()), 0)
     steps = [0 if n == 1 else s for n, s in zip(array.shape, flat.steps, strict=True)]

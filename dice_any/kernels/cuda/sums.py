@@ -1,9 +1,10 @@
 """The sums, tile by tile.
 
-A tile is what one block of threads sums at a time: `each` elements for a thread, neighbours by neighbouring threads, so
-that reads are coalesced where the elements of a class lie behind one another. Tiles are cut by shapes alone, a tile's sums
-go to a place of their own, and one kernel adds them in one order. So the bits of a result depend neither on the number of
-blocks nor on the GPU, and nothing is added to a floating number by two threads.
+A tile is what one block of threads sums at a time: `each` elements for a thread, neighbours by
+neighbouring threads, so that reads are coalesced where the elements of a class lie behind one
+another. Tiles are cut by shapes alone, a tile's sums go to a place of their own, and one kernel
+adds them in one order. So the bits of a result depend neither on the number of blocks nor on the
+GPU, and nothing is added to a floating number by two threads.
 """
 
 from __future__ import annotations
@@ -13,19 +14,36 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from .elements import NONE, NUMBERS, SIGMOID, SOFTMAX, Case, build_reader, build_softmax, narrow, offset, read_label, wide
+from .elements import (
+    NONE,
+    NUMBERS,
+    SIGMOID,
+    SOFTMAX,
+    Case,
+    build_reader,
+    build_softmax,
+    narrow,
+    offset,
+    read_label,
+    wide,
+)
 
 UNIT, LOW_BITS = 2.0**31, 2**31 - 1
 #: Partial sums of this many threads are added first, then the partial sums of those.
 GROUPS = 16
 REALS = {"hard": np.int64, "exact": np.float64}
 
-both, size, is_membership, is_weight = narrow.both, narrow.size, narrow.is_membership, narrow.is_weight
+both, size, is_membership, is_weight = (
+    narrow.both,
+    narrow.size,
+    narrow.is_membership,
+    narrow.is_weight,
+)
 member = wide.member
 quantise, high_limb, low_limb = narrow.quantise, narrow.high_limb, narrow.low_limb
 
 
-# -- the terms of one element ------------------------------------------------------------------------------------------
+# -- the terms of one element ----------------------------------------------------------------------
 
 
 def rows(case: Case) -> tuple[int, ...]:
@@ -40,8 +58,8 @@ def rows(case: Case) -> tuple[int, ...]:
 def build_terms(case: Case) -> Any:
     """Return what makes the terms of one element that counts, in the order of `rows`.
 
-    They follow from the membership x, or the logit z, the target's membership t, the weight w, and whether a label is
-    `outside`; by softmax, `log` is the logarithm of the membership.
+    They follow from the membership x, or the logit z, the target's membership t, the weight w, and
+    whether a label is `outside`; by softmax, `log` is the logarithm of the membership.
     """
     form, weighted = case.form, case.weighted == NUMBERS
     if case.kind == "hard":
@@ -57,13 +75,18 @@ def build_terms(case: Case) -> Any:
         @cuda.jit(device=True)
         def terms(x: Any, z: Any, log: Any, t: Any, w: Any, outside: Any, gamma: Any) -> Any:
             good_x, good_t, good_w = is_membership(x), is_membership(t), is_weight(w)
-            bad_x, bad_t, bad_w = np.int64(not good_x), np.int64(outside) + np.int64(not good_t), np.int64(not good_w)
+            bad_x, bad_t, bad_w = (
+                np.int64(not good_x),
+                np.int64(outside) + np.int64(not good_t),
+                np.int64(not good_w),
+            )
             x, t = (member(x) if good_x else 0.0), (member(t) if good_t else 0.0)
             i, x, t = both(x, t, form), size(x, form), size(t, form)
             if not weighted:
                 q_i, q_x, q_t = quantise(i), quantise(x), quantise(t)
                 return (
-                    high_limb(q_i), low_limb(q_i), high_limb(q_x), low_limb(q_x), high_limb(q_t), low_limb(q_t),
+                    high_limb(q_i), low_limb(q_i), high_limb(q_x), low_limb(q_x), high_limb(q_t),
+                    low_limb(q_t),
                     np.int64(1), bad_x, bad_t,
                 )  # fmt: skip
             w = w if good_w else 0.0
@@ -82,7 +105,8 @@ def build_terms(case: Case) -> Any:
 def limbs(v: Any) -> Any:
     """Return a number below 2³¹ in units of 1, 2⁻³¹ and 2⁻⁶².
 
-    The only subtraction is of numbers that are exact, so that it is the same whether the compiler fuses it or not.
+    The only subtraction is of numbers that are exact, so that it is the same whether the compiler
+    fuses it or not.
     """
     high = np.int64(v * UNIT)
     low = np.int64((v * UNIT - np.float64(high)) * UNIT)
@@ -125,7 +149,10 @@ def _build_plain_terms(case: Case) -> Any:
             if labels:
                 e = cost(log_sigmoid(z if t > real(0.0) else -z), gamma)
             else:
-                up, down = t * cost(log_sigmoid(z), gamma), (real(1.0) - t) * cost(log_sigmoid(-z), gamma)
+                up, down = (
+                    t * cost(log_sigmoid(z), gamma),
+                    (real(1.0) - t) * cost(log_sigmoid(-z), gamma),
+                )
                 e = (up if t != real(0.0) else real(0.0)) + (down if t != real(1.0) else real(0.0))
         else:
             share = t
@@ -137,12 +164,14 @@ def _build_plain_terms(case: Case) -> Any:
     return terms_and_costs
 
 
-# -- tiles -------------------------------------------------------------------------------------------------------------
+# -- tiles -----------------------------------------------------------------------------------------
 
 
 @cuda.jit(device=True)
 def add_threads(shared: Any, groups: Any, count: Any, lane: Any, threads: Any) -> None:
-    """Add what each thread has left in each row of `shared`, into the first column of `groups`; in one order."""
+    """Add what each thread has left in each row of `shared`, into the first column of `groups`; in
+    one order.
+    """
     cuda.syncthreads()
     for number in range(lane, count * GROUPS, threads):
         row, group = number // GROUPS, number % GROUPS
@@ -163,7 +192,12 @@ def build_sums(case: Case) -> Any:
     real: Any = REALS.get(case.kind, np.float64 if case.real == "float64" else np.float32)
     functions = wide if case.real == "float64" else narrow
     exp, log_of, sigmoid = functions.exp, functions.log, functions.sigmoid
-    activation, labels, weighted, entropy = case.activation, case.labels, case.weighted, case.entropy
+    activation, labels, weighted, entropy = (
+        case.activation,
+        case.labels,
+        case.weighted,
+        case.entropy,
+    )
     threads, each, count = case.threads, case.each, len(rows(case))
     read_x, read_y, read_w = (build_reader(dtype, real) for dtype in case.dtypes)
     softmax = build_softmax(read_x, exp, real)
@@ -171,7 +205,8 @@ def build_sums(case: Case) -> Any:
 
     @cuda.jit
     def sum_tiles(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        summed: Any, steps: Any,
         sizes: Any, ignored: Any, gamma: Any, partials: Any,
     ) -> None:  # fmt: skip
         shared = cuda.shared.array((count, threads), number_type)
@@ -203,10 +238,14 @@ def build_sums(case: Case) -> Any:
                     if i < elements:
                         counted, outside, weight = True, False, real(1)
                         if weighted:
-                            weight = read_w(w, w_at + offset(i, summed, steps[2]) + c * class_steps[2])
+                            weight = read_w(
+                                w, w_at + offset(i, summed, steps[2]) + c * class_steps[2]
+                            )
                             counted = weight != real(0)
                         if labels:
-                            mark = read_label(y, y_at + offset(i, summed, steps[1]), classes, ignored)
+                            mark = read_label(
+                                y, y_at + offset(i, summed, steps[1]), classes, ignored
+                            )
                             counted = counted and mark != classes + 1
                             outside = mark == classes
                             t = real(mark == c)
@@ -214,7 +253,9 @@ def build_sums(case: Case) -> Any:
                             t = real(0)
                         if counted:
                             if not labels:
-                                t = read_y(y, y_at + offset(i, summed, steps[1]) + c * class_steps[1])
+                                t = read_y(
+                                    y, y_at + offset(i, summed, steps[1]) + c * class_steps[1]
+                                )
                             z = read_x(x, x_at + offset(i, summed, steps[0]) + c * class_steps[0])
                             v, log = z, real(0)
                             if activation == SIGMOID:
@@ -237,7 +278,9 @@ def build_sums(case: Case) -> Any:
 
 
 def build_fold(number_type: Any, threads: int) -> Any:
-    """Return the kernel that adds the tiles of each number, and puts it where it belongs in the sums."""
+    """Return the kernel that adds the tiles of each number, and puts it where it belongs in the
+    sums.
+    """
 
     @cuda.jit
     def fold(partials: Any, sizes: Any, places: Any, out: Any) -> None:

@@ -1,6 +1,7 @@
 """Kernels that Numba compiles for the CPU: for NumPy's arrays, and for PyTorch's without a copy.
 
-What is here decides and prepares. It imports Numba only when a task is accepted that is large enough to wait for it.
+What is here decides and prepares. It imports Numba only when a task is accepted that is large
+enough to wait for it.
 """
 
 from __future__ import annotations

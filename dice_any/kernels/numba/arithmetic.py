@@ -1,4 +1,6 @@
-"""The scalars, compiled for the CPU. `exp` and what builds on it take float32 and float64, each by its own functions."""
+"""The scalars, compiled for the CPU. `exp` and what builds on it take float32 and float64, each by
+its own functions.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _wide = scalars.compiled(njit(**OPTIONS), wide=True)
 
 
 def _by_type(name: str, number: int = 1) -> Any:
-    """Return what compiles to the narrow or the wide function, by the type of the first argument."""
+    """Return what compiles to the narrow or the wide function, by the type of the first
+    argument.
+    """
     narrow, wide = getattr(_narrow, name), getattr(_wide, name)
 
     def choose_one(z: Any) -> Any:
@@ -33,16 +37,24 @@ def _by_type(name: str, number: int = 1) -> Any:
     def stub(*arguments: Any) -> Any:
         # only a name that Numba finds; it puts one of the two functions in its place
         raise TypeError(
-            f"`{name}` must be called in code that Numba compiles; got a call of Python's. Use the NumPy function."
+            f"`{name}` must be called in code that Numba compiles; got a call of Python's. Use the "
+            "NumPy function."
         )
 
     overload(stub, jit_options=OPTIONS)(choose)
     return stub
 
 
-exp, log, sigmoid, log_sigmoid = (_by_type(name) for name in ("exp", "log", "sigmoid", "log_sigmoid"))
+exp, log, sigmoid, log_sigmoid = (
+    _by_type(name) for name in ("exp", "log", "sigmoid", "log_sigmoid")
+)
 cost, cost_slope = (_by_type(name, 2) for name in ("cost", "cost_slope"))
 is_membership, is_weight = _narrow.is_membership, _narrow.is_weight
 member = _by_type("member")
-both, size, both_slope, size_slope = _narrow.both, _narrow.size, _narrow.both_slope, _narrow.size_slope
+both, size, both_slope, size_slope = (
+    _narrow.both,
+    _narrow.size,
+    _narrow.both_slope,
+    _narrow.size_slope,
+)
 quantise, high_limb, low_sum = _narrow.quantise, _narrow.high_limb, _narrow.low_sum

@@ -1,7 +1,7 @@
 """A block of memberships or logits: what is compiled for it, where its rows are, and its softmax.
 
-What a task fixes (`Case`) is compiled in: what it does not need leaves no instruction. The rest, layout, types of labels and
-weights, lengths, is decided once for each block.
+What a task fixes (`Case`) is compiled in: what it does not need leaves no instruction. The rest,
+layout, types of labels and weights, lengths, is decided once for each block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Case(NamedTuple):
     entropy: int
 
 
-# -- loading -----------------------------------------------------------------------------------------------------------
+# -- loading ---------------------------------------------------------------------------------------
 
 
 @njit(**INLINE)
@@ -48,7 +48,9 @@ def load_rows(
     shape: Any,
     strides: Any,
 ) -> Any:
-    """Return where the rows of a block are and how far apart: in place if they can be used there, else in `scratch`."""
+    """Return where the rows of a block are and how far apart: in place if they can be used there,
+    else in `scratch`.
+    """
     if code == own and lies_straight(first, n, shape, strides, scratch.itemsize):
         return address + offset(first, shape, strides), step
     for c in range(classes):
@@ -80,7 +82,9 @@ def load_weights(
             load_real(loaders, weights, n, code, address + c * step, first, shape, strides)
         ignored = np.int32(classes + 1)
         for i in range(n):
-            weights[i] = ZERO if marks[i] == ignored else weights[i] + ZERO  # without the sum, it would be a branch
+            weights[i] = (
+                ZERO if marks[i] == ignored else weights[i] + ZERO
+            )  # without the sum, it would be a branch
         if rows == 1:
             for i in range(n):
                 marks[i] = max(marks[i], ignored if weights[i] == ZERO else np.int32(0))
@@ -99,32 +103,55 @@ def find_cell(place: Any, cell: Any, kept: Any, kept_steps: Any) -> Any:
 
 @njit(**INLINE)
 def read_block(
-    loaders: Any, xs: Any, ys: Any, ws: Any, marks: Any, n: Any, classes: Any, own: Any, place: Any, at: Any,
+    loaders: Any, xs: Any, ys: Any, ws: Any, marks: Any, n: Any, classes: Any, own: Any,
+    place: Any, at: Any,
     first: Any, summed: Any, steps: Any, ignoring: Any, ignored: Any, labels: Any, weighted: Any,
 ) -> Any:  # fmt: skip
-    """Fill `marks` with a block's labels; return where the rows of prediction, target and weight are, and how far apart."""
-    x_row, x_step = load_rows(loaders, xs, classes, n, place[0, 1], own, at[0], place[0, 2], first, summed, steps[0])
+    """Fill `marks` with a block's labels; return where the rows of prediction, target and weight
+    are, and how far apart.
+    """
+    x_row, x_step = load_rows(
+        loaders, xs, classes, n, place[0, 1], own, at[0], place[0, 2], first, summed, steps[0]
+    )
     y_row, y_step, w_step = ys.ctypes.data, 0, 0
     if labels:
-        load_labels(loaders, marks, n, place[1, 1], at[1], first, summed, steps[1], classes, ignoring, ignored)
+        load_labels(
+            loaders,
+            marks,
+            n,
+            place[1, 1],
+            at[1],
+            first,
+            summed,
+            steps[1],
+            classes,
+            ignoring,
+            ignored,
+        )
     else:
-        y_row, y_step = load_rows(loaders, ys, classes, n, place[1, 1], own, at[1], place[1, 2], first, summed, steps[1])
+        y_row, y_step = load_rows(
+            loaders, ys, classes, n, place[1, 1], own, at[1], place[1, 2], first, summed, steps[1]
+        )
     if weighted:
         if not labels:
             marks[:n] = 0
-        w_step = load_weights(loaders, ws, marks, classes, n, place[2, 1], at[2], place[2, 2], first, summed, steps[2])
+        w_step = load_weights(
+            loaders, ws, marks, classes, n, place[2, 1], at[2], place[2, 2], first, summed, steps[2]
+        )
     return x_row, x_step, y_row, y_step, ws.ctypes.data, w_step
 
 
-# -- activation --------------------------------------------------------------------------------------------------------
+# -- activation ------------------------------------------------------------------------------------
 
 
 @njit(**INLINE)
 def softmax(
-    shrunk: Any, top: Any, total: Any, own: Any, marks: Any, n: Any, classes: Any, address: Any, step: Any,
+    shrunk: Any, top: Any, total: Any, own: Any, marks: Any, n: Any, classes: Any, address: Any,
+    step: Any,
     real: Any, want_own: Any,
 ) -> None:  # fmt: skip
-    """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over the classes.
+    """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over
+    the classes.
 
     If wanted, `own` becomes the logarithm of the membership in each element's own class.
     """
@@ -143,7 +170,9 @@ def softmax(
             below = z[i] - top[i]
             out[i] = exp(below)
             if want_own:
-                own[i] += below if marks[i] == c else ZERO  # added, as what is kept would be a branch
+                own[i] += (
+                    below if marks[i] == c else ZERO
+                )  # added, as what is kept would be a branch
         for i in range(n):
             total[i] += out[i]
     if want_own:

@@ -1,4 +1,6 @@
-"""The gradient of memberships and logits: each block is computed again, or taken from what was kept, and written once."""
+"""The gradient of memberships and logits: each block is computed again, or taken from what was
+kept, and written once.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ from .memory import STAMP, claim, lies_straight, offset, row, scatter
 
 
 def build_gradient(case: Case, over: bool) -> Any:
-    """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and E.
+    """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and
+    E.
 
-    One that goes `over` memberships that were kept finds them in the place of the logits, and leaves the gradient there.
+    One that goes `over` memberships that were kept finds them in the place of the logits, and
+    leaves the gradient there.
     """
     stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
@@ -23,8 +27,9 @@ def build_gradient(case: Case, over: bool) -> Any:
     focal = entropy == FOCAL
     own_cost = bool(entropy and labels and activation == SOFTMAX)
 
-    # not contracted: which products a compiler fuses depends on what is around them, and the gradient is to be the same over
-    # what was kept as over what is computed again, and without an activation that of the reference to the bit
+    # not contracted: which products a compiler fuses depends on what is around them, and the
+    # gradient is to be the same over what was kept as over what is computed again, and without an
+    # activation that of the reference to the bit
     @njit(cache=True, nogil=True, error_model="numpy")
     def fill_chunks(
         loaders: Any,
@@ -46,7 +51,8 @@ def build_gradient(case: Case, over: bool) -> Any:
         ws = np.ones((classes if weighted and place[2, 2] != 0 else 1, block), real)
         shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
         top, total, share, pull, mean = (
-            np.empty(block, real), np.empty(block, real), np.empty(block, real), np.zeros(block, real),
+            np.empty(block, real), np.empty(block, real), np.empty(block, real), np.zeros(block,
+            real),
             np.empty(block, real),
         )  # fmt: skip
         marks = np.zeros(block, np.int32)
@@ -63,15 +69,30 @@ def build_gradient(case: Case, over: bool) -> Any:
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
-                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps, ignoring, ignored,
+                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps,
+                    ignoring, ignored,
                     labels, weighted,
                 )  # fmt: skip
-                in_place = place[3, 1] == own and lies_straight(first, n, summed, steps[3], gradient.itemsize)
+                in_place = place[3, 1] == own and lies_straight(
+                    first, n, summed, steps[3], gradient.itemsize
+                )
                 g_row = g_at + offset(first, summed, steps[3])
 
                 if activation == SOFTMAX:
                     if not over:
-                        softmax(shrunk, top, total, pull, marks, n, classes, x_row, x_step, real, own_cost and focal)
+                        softmax(
+                            shrunk,
+                            top,
+                            total,
+                            pull,
+                            marks,
+                            n,
+                            classes,
+                            x_row,
+                            x_step,
+                            real,
+                            own_cost and focal,
+                        )
                     for i in range(n):
                         share[i] = ONE if over else ONE / total[i]
                         mean[i] = ZERO
@@ -80,7 +101,9 @@ def build_gradient(case: Case, over: bool) -> Any:
                             pull[i] = cost_slope(pull[i], gamma) if focal else -ONE
                     for c in range(classes):
                         slope_i, slope_x, slope_e = (
-                            real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
+                            real(slopes[cell, c, 0]),
+                            real(slopes[cell, c, 1]),
+                            real(slopes[cell, c, 2]),
                         )  # fmt: skip
                         z, y, w = (
                             row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
@@ -100,12 +123,18 @@ def build_gradient(case: Case, over: bool) -> Any:
                             mean[i] += g * w[i] if weighted else g
                         if entropy and not labels:
                             for i in range(n):
-                                slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
+                                slope = (
+                                    cost_slope((z[i] - top[i]) - log(total[i]), gamma)
+                                    if focal
+                                    else -ONE
+                                )
                                 part = slope_e * slope * member(y[i])
                                 mean[i] += part * w[i] if weighted else part
                 for c in range(classes):
                     slope_i, slope_x, slope_e = (
-                        real(slopes[cell, c, 0]), real(slopes[cell, c, 1]), real(slopes[cell, c, 2])
+                        real(slopes[cell, c, 0]),
+                            real(slopes[cell, c, 1]),
+                            real(slopes[cell, c, 2]),
                     )  # fmt: skip
                     z, y, w = (
                         row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
@@ -113,7 +142,8 @@ def build_gradient(case: Case, over: bool) -> Any:
                     )  # fmt: skip
                     out = row(g_row + c * place[3, 2], n, real) if in_place else gradient[:n]
                     p = shrunk[c, :n] if activation == SOFTMAX and not over else z
-                    if over:  # and said so, for two arrays at one place are computed one element at a time
+                    # and said so, for two arrays at one place are computed one element at a time
+                    if over:
                         out = p
                     for i in range(n):
                         t = np.float32(marks[i] == c) if labels else member(y[i])
@@ -138,7 +168,11 @@ def build_gradient(case: Case, over: bool) -> Any:
                     if entropy and not own_cost:
                         for i in range(n):
                             if activation == SOFTMAX:
-                                slope = cost_slope((z[i] - top[i]) - log(total[i]), gamma) if focal else -ONE
+                                slope = (
+                                    cost_slope((z[i] - top[i]) - log(total[i]), gamma)
+                                    if focal
+                                    else -ONE
+                                )
                                 part = slope_e * slope * member(y[i])
                             else:
                                 v = sigmoid(z[i])
@@ -148,7 +182,10 @@ def build_gradient(case: Case, over: bool) -> Any:
                                     part = slope_e * slope * ((ONE - v) if hit else -v)
                                 else:
                                     t = member(y[i])
-                                    up, down = cost_slope(log_sigmoid(z[i]), gamma), cost_slope(log_sigmoid(-z[i]), gamma)
+                                    up, down = (
+                                        cost_slope(log_sigmoid(z[i]), gamma),
+                                        cost_slope(log_sigmoid(-z[i]), gamma),
+                                    )
                                     part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
                             if weighted:
                                 part = part * w[i] if w[i] != ZERO else ZERO

@@ -13,7 +13,7 @@ from .memory import INLINE, STAMP, claim, lies_straight, load_labels, load_real,
 I, X, Y, N, BAD_X, BAD_Y, BAD_W = range(7)  # noqa: E741
 
 
-# -- masks -------------------------------------------------------------------------------------------------------------
+# -- masks -----------------------------------------------------------------------------------------
 
 
 @njit(**INLINE)
@@ -64,7 +64,15 @@ def build_masks(weighted: bool) -> Any:
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def count_masks(
-        loaders: Any, ticket: Any, sizes: Any, place: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any, out: Any
+        loaders: Any,
+        ticket: Any,
+        sizes: Any,
+        place: Any,
+        kept: Any,
+        kept_steps: Any,
+        summed: Any,
+        steps: Any,
+        out: Any,
     ) -> None:
         _stamp = stamp
         chunks, parts, length, elements, _, block, _, _ = sizes
@@ -79,18 +87,45 @@ def build_masks(weighted: bool) -> Any:
             counts = out[chunk, 0]
             while first < last:
                 n = min(block, last - first)
-                x = load_bytes(scratch[0], n, place[0, 0] + offset(cell, kept, kept_steps[0]), first, summed, steps[0])
-                y = load_bytes(scratch[1], n, place[1, 0] + offset(cell, kept, kept_steps[1]), first, summed, steps[1])
+                x = load_bytes(
+                    scratch[0],
+                    n,
+                    place[0, 0] + offset(cell, kept, kept_steps[0]),
+                    first,
+                    summed,
+                    steps[0],
+                )
+                y = load_bytes(
+                    scratch[1],
+                    n,
+                    place[1, 0] + offset(cell, kept, kept_steps[1]),
+                    first,
+                    summed,
+                    steps[1],
+                )
                 w = x
                 if weighted:
-                    w = load_bytes(scratch[2], n, place[2, 0] + offset(cell, kept, kept_steps[2]), first, summed, steps[2])
+                    w = load_bytes(
+                        scratch[2],
+                        n,
+                        place[2, 0] + offset(cell, kept, kept_steps[2]),
+                        first,
+                        summed,
+                        steps[2],
+                    )
                 words, rest = n // 8, n % 8
                 count_bytes(
-                    counts, row(x, words, np.uint64), row(y, words, np.uint64), row(w, words, np.uint64), weighted, 8
+                    counts,
+                    row(x, words, np.uint64),
+                    row(y, words, np.uint64),
+                    row(w, words, np.uint64),
+                    weighted,
+                    8,
                 )
                 done = words * 8
                 count_bytes(
-                    counts, row(x + done, rest, np.uint8), row(y + done, rest, np.uint8), row(w + done, rest, np.uint8),
+                    counts, row(x + done, rest, np.uint8), row(y + done, rest, np.uint8),
+                    row(w + done, rest, np.uint8),
                     weighted, 1,
                 )  # fmt: skip
                 first += n
@@ -120,15 +155,18 @@ def count_pairs(
             out[BAD_X, i, j] = out[BAD_Y, i, j] = out[BAD_W, i, j] = 0
 
 
-# -- label maps --------------------------------------------------------------------------------------------------------
+# -- label maps ------------------------------------------------------------------------------------
 
 
 @njit(**INLINE)
 def best_classes(
-    marks: Any, best: Any, scratch: Any, loaders: Any, classes: Any, n: Any, code: Any, own: Any, address: Any, step: Any,
+    marks: Any, best: Any, scratch: Any, loaders: Any, classes: Any, n: Any, code: Any, own: Any,
+    address: Any, step: Any,
     first: Any, shape: Any, strides: Any, real: Any,
 ) -> None:  # fmt: skip
-    """Fill `marks` with the class of the largest score, the first of equals; `classes` where one is NaN."""
+    """Fill `marks` with the class of the largest score, the first of equals; `classes` where one is
+    NaN.
+    """
     straight = code == own and lies_straight(first, n, shape, strides, scratch.itemsize)
     for c in range(classes):
         at = address + c * step + offset(first, shape, strides)
@@ -153,7 +191,8 @@ def best_classes(
 
 @njit(**INLINE)
 def count_labels(counts: Any, x: Any, y: Any, seen_x: Any, seen_y: Any, classes: Any) -> None:
-    """Count two rows of marks. Four histograms take turns: one would wait for its own last addition.
+    """Count two rows of marks. Four histograms take turns: one would wait for its own last
+    addition.
 
     A count of `seen_x` has what agrees with the target in its upper half.
     """
@@ -187,7 +226,8 @@ def count_labels(counts: Any, x: Any, y: Any, seen_x: Any, seen_y: Any, classes:
             counts[c, Y] += sum_y
         elif c == classes:
             bad_x, bad_y = sum_x, sum_y
-    total = x.size - np.int64(seen_y[0, classes + 1] + seen_y[1, classes + 1] + seen_y[2, classes + 1]
+    total = x.size - np.int64(
+        seen_y[0, classes + 1] + seen_y[1, classes + 1] + seen_y[2, classes + 1]
                               + seen_y[3, classes + 1])  # fmt: skip
     for c in range(classes):
         counts[c, N] += total
@@ -203,18 +243,32 @@ def count_label_pairs(counts: Any, x: Any, y: Any) -> None:
 
 
 def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
-    """Return the compiled loop that counts two label maps, of which the first may be the best of `scores`."""
+    """Return the compiled loop that counts two label maps, of which the first may be the best of
+    `scores`.
+    """
     stamp = STAMP
     real, own = (np.float64, 12) if scores == "float64" else (np.float32, 11)
     argmax = scores is not None
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def count_maps(
-        loaders: Any, ticket: Any, sizes: Any, place: Any, kept: Any, kept_steps: Any, summed: Any, steps: Any, out: Any
+        loaders: Any,
+        ticket: Any,
+        sizes: Any,
+        place: Any,
+        kept: Any,
+        kept_steps: Any,
+        summed: Any,
+        steps: Any,
+        out: Any,
     ) -> None:
         _stamp = stamp
         chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
-        x, y, bytes_ = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.uint8)
+        x, y, bytes_ = (
+            np.empty(block, np.int32),
+            np.empty(block, np.int32),
+            np.empty(block, np.uint8),
+        )
         best, scratch = np.empty(block, real), np.empty(block, real)
         seen_x = np.empty((4, 1 if pairs else classes + 2), np.uint64)
         seen_y = np.empty((4, 1 if pairs else classes + 2), np.uint64)
@@ -231,14 +285,36 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
                 n = min(block, last - first)
                 if argmax:
                     best_classes(
-                        x, best, scratch, loaders, classes, n, place[0, 1], own, x_at, place[0, 2], first, summed, steps[0],
+                        x, best, scratch, loaders, classes, n, place[0, 1], own, x_at, place[0, 2],
+                        first, summed, steps[0],
                         real,
                     )  # fmt: skip
                 else:
-                    load_labels(loaders, x, n, place[0, 1], x_at, first, summed, steps[0], classes, 0, 0)
-                load_labels(loaders, y, n, place[1, 1], y_at, first, summed, steps[1], classes, ignoring, ignored)
+                    load_labels(
+                        loaders, x, n, place[0, 1], x_at, first, summed, steps[0], classes, 0, 0
+                    )
+                load_labels(
+                    loaders,
+                    y,
+                    n,
+                    place[1, 1],
+                    y_at,
+                    first,
+                    summed,
+                    steps[1],
+                    classes,
+                    ignoring,
+                    ignored,
+                )
                 if weighted:
-                    at = load_bytes(bytes_, n, place[2, 0] + offset(cell, kept, kept_steps[2]), first, summed, steps[2])
+                    at = load_bytes(
+                        bytes_,
+                        n,
+                        place[2, 0] + offset(cell, kept, kept_steps[2]),
+                        first,
+                        summed,
+                        steps[2],
+                    )
                     w = row(at, n, np.uint8)
                     for i in range(n):
                         y[i] = y[i] if w[i] else np.int32(classes + 1)

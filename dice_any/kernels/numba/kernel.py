@@ -11,12 +11,14 @@ from ..labels import split_pairs
 from ..pairs import pair_sums
 from ..task import Task
 
-#: So many elements of memberships, labels or scores are worth what the first call of a process pays: Numba's import and
-#: the compiled code's way from the cache, a second or so; and its compilation once on a machine.
+#: So many elements of memberships, labels or scores are worth what the first call of a process
+#: pays: Numba's import and the compiled code's way from the cache, a second or so; and its
+#: compilation once on a machine.
 ENOUGH = 2**20
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24
-#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes less memory.
+#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes
+#: less memory.
 MOST_PAIRS = 2**24
 KNOWN = {
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
@@ -40,7 +42,9 @@ class Kernel:
                 from . import run  # noqa: F401
 
                 self._problem.append(None)
-            except Exception as error:  # Numba refuses versions of NumPy and Python that it does not know
+            except (
+                Exception
+            ) as error:  # Numba refuses versions of NumPy and Python that it does not know
                 self._problem.append(f"Numba does not load: {error}")
         return self._problem[0]
 
@@ -68,7 +72,9 @@ class Kernel:
         compute = run.counts if task.kind == "hard" else run.sums
         return compute(task, prediction, target, weight)
 
-    def overlap_vjp(self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    def overlap_vjp(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array
+    ) -> Array:
         from . import run
 
         if not self._in_memory(prediction, target, weight):
@@ -85,18 +91,26 @@ class Kernel:
         kept = run.room_to_keep(task, prediction)
         return run.sums(task, prediction, target, weight, kept), kept
 
-    def overlap_vjp_over(self, task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array) -> Array:
+    def overlap_vjp_over(
+        self, task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array
+    ) -> Array:
         from . import run
 
         if not self._in_memory(kept, target, weight):
             return reference.overlap_vjp_over(task, kept, target, weight, cotangent)
         return run.gradient(task, kept, target, weight, cotangent, over=True)
 
-    def confusion_matrix(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> tuple[Array, Array]:
+    def confusion_matrix(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None
+    ) -> tuple[Array, Array]:
         from . import run
 
         side = task.classes + 1
-        if elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis)) * side**2 > MOST_PAIRS:
+        if (
+            elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
+            * side**2
+            > MOST_PAIRS
+        ):
             return reference.confusion_matrix(task, prediction, target, weight)
         joint = run.label_pairs(task, prediction, target, weight)
         matrix, invalid = split_pairs(task, load_library(self.module), joint[None, ...])
@@ -112,7 +126,9 @@ class Kernel:
         return pair_sums(self._row_sums, task, X, Y)
 
     def _in_memory(self, *arrays: Array | None) -> bool:
-        """Tell whether there is memory to look at: PyTorch has tensors of shapes alone, and wraps what it transforms."""
+        """Tell whether there is memory to look at: PyTorch has tensors of shapes alone, and wraps
+        what it transforms.
+        """
         library = load_library(self.module)
         return all(array is None or library.at_hand(array) for array in arrays)
 
@@ -130,12 +146,18 @@ def _declined(task: Task) -> str | None:
         if task.dtypes[2] not in (None, "bool"):
             return "integer weights of counts are left to the reference"
         if task.labels[0] != task.labels[1]:
-            return "masks of classes against a label map, or labels against masks, are left to the reference"
+            return (
+                "masks of classes against a label map, or labels against masks, are left to the "
+                "reference"
+            )
         return None
     if all(task.labels):
         return "label maps with floating weights are left to the reference"
     if task.kind == "exact" and task.activation is not None:
-        return "exact sums of logits are left to the reference, whose exponential is of the array library"
+        return (
+            "exact sums of logits are left to the reference, whose exponential is of the array "
+            "library"
+        )
     if task.activation == "softmax" and task.weighs_classes_apart:
         return "a softmax over classes with weights of their own is left to the reference"
     return None

@@ -1,8 +1,9 @@
 """Memory as compiled loops see it: addresses and strides, one block of elements at a time.
 
-Addresses instead of arrays, because one compiled loop then serves every layout, read-only or not, of NumPy and PyTorch.
-A block that lies contiguous and in the right type is used in place; any other is gathered into scratch that stays in
-cache, converted on the way. So the loops that compute see contiguous rows of one type only.
+Addresses instead of arrays, because one compiled loop then serves every layout, read-only or not,
+of NumPy and PyTorch. A block that lies contiguous and in the right type is used in place; any other
+is gathered into scratch that stays in cache, converted on the way. So the loops that compute see
+contiguous rows of one type only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ CODES = [
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "bfloat16", "float32", "float64"),
 ]
-FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (CODES.index(name) for name in ("float16", "bfloat16", "float32", "float64"))
+FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (
+    CODES.index(name) for name in ("float16", "bfloat16", "float32", "float64")
+)
 
 #: In the place of a code, where there is no array.
 NO_ARRAY = -1
@@ -30,13 +33,17 @@ NO_ARRAY = -1
 def _stamp() -> str:
     """Return a digest of all that loops are made of.
 
-    Numba takes compiled code from its cache if the file of the loop itself is as it was. A loop that holds this value has
-    it in the key, and is compiled anew when a function that it calls has changed.
+    Numba takes compiled code from its cache if the file of the loop itself is as it was. A loop
+    that holds this value has it in the key, and is compiled anew when a function that it calls has
+    changed.
     """
     here = Path(__file__).parent
     try:
         return sha256(
-            b"".join(path.read_bytes() for path in (*sorted(here.glob("*.py")), here.parent / "scalars.py"))
+            b"".join(
+                path.read_bytes()
+                for path in (*sorted(here.glob("*.py")), here.parent / "scalars.py")
+            )
         ).hexdigest()
     except OSError:  # a package without sources does not change
         return ""
@@ -108,7 +115,9 @@ def from_half(bits: Any, brain: Any) -> Any:
         return np.int32(np.int32(bits) << 16).view(np.float32)
     magnitude = np.int32(np.int32(bits & 0x7FFF) << 13)
     number = magnitude.view(np.float32) * np.float32(2.0**112)
-    whole = np.int32(np.float32(number).view(np.int32) | (0x7F800000 if (bits & 0x7C00) == 0x7C00 else 0))
+    whole = np.int32(
+        np.float32(number).view(np.int32) | (0x7F800000 if (bits & 0x7C00) == 0x7C00 else 0)
+    )
     return np.int32(whole | (np.int32(bits & 0x8000) << 16)).view(np.float32)
 
 
@@ -131,8 +140,9 @@ def to_half(value: Any, brain: Any) -> Any:
     return np.uint16(half | sign)
 
 
-# -- loading and storing: compiled once each, and called through their addresses ---------------------------------------
-# A function that is called in the usual way becomes part of every loop that calls it, with loops for a dozen types.
+# -- loading and storing: compiled once each, and called through their addresses -------------------
+# A function that is called in the usual way becomes part of every loop that calls it, with loops
+# for a dozen types.
 
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
@@ -202,7 +212,14 @@ def build_real_loader(real: Any) -> Any:
 
     @cfunc(types.void(*[types.int64] * 8), cache=True, error_model="numpy")
     def fill_real(
-        out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any
+        out: Any,
+        length: Any,
+        code: Any,
+        address: Any,
+        first: Any,
+        shape_at: Any,
+        strides_at: Any,
+        dims: Any,
     ) -> None:
         _stamp = stamp
         shape, strides = row(shape_at, dims, np.int64), row(strides_at, dims, np.int64)
@@ -244,8 +261,12 @@ def build_real_loader(real: Any) -> Any:
 
 
 @njit(**INLINE)
-def read_labels(out: Any, labels: Any, wide: Any, classes: Any, ignoring: Any, ignored: Any) -> None:
-    """Turn labels to marks: a class number, `classes` for a label out of range, `classes` + 1 for one that is ignored."""
+def read_labels(
+    out: Any, labels: Any, wide: Any, classes: Any, ignoring: Any, ignored: Any
+) -> None:
+    """Turn labels to marks: a class number, `classes` for a label out of range, `classes` + 1 for
+    one that is ignored.
+    """
     limit, skipped = wide(classes), wide(ignored)
     outside, ignored_mark = np.int32(classes), np.int32(classes + 1)
     for i in range(out.size):
@@ -257,14 +278,16 @@ def read_labels(out: Any, labels: Any, wide: Any, classes: Any, ignoring: Any, i
 def build_label_loader() -> Any:
     """Return the address of what fills a row of int32 with marks.
 
-    `ignoring` tells whether `ignored` is a label of this type at all. A label of uint64 beyond int64 becomes negative,
-    which is outside as well. 8 and 16 bits are compared in 32, which makes vectors twice as long.
+    `ignoring` tells whether `ignored` is a label of this type at all. A label of uint64 beyond
+    int64 becomes negative, which is outside as well. 8 and 16 bits are compared in 32, which makes
+    vectors twice as long.
     """
     stamp = STAMP
 
     @cfunc(types.void(*[types.int64] * 11), cache=True, error_model="numpy")
     def fill_labels(
-        out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any, dims: Any,
+        out: Any, length: Any, code: Any, address: Any, first: Any, shape_at: Any, strides_at: Any,
+        dims: Any,
         classes: Any, ignoring: Any, ignored: Any,
     ) -> None:  # fmt: skip
         _stamp = stamp
@@ -297,18 +320,34 @@ def build_label_loader() -> Any:
 
 
 @njit(**INLINE)
-def load_real(loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any) -> None:
-    call(loaders[0], (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size))
+def load_real(
+    loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any
+) -> None:
+    call(
+        loaders[0],
+        (
+            out.ctypes.data,
+            n,
+            code,
+            address,
+            first,
+            shape.ctypes.data,
+            strides.ctypes.data,
+            shape.size,
+        ),
+    )
 
 
 @njit(**INLINE)
 def load_labels(
-    loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any, classes: Any,
+    loaders: Any, out: Any, n: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any,
+    classes: Any,
     ignoring: Any, ignored: Any,
 ) -> None:  # fmt: skip
     call(
         loaders[1],
-        (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data, shape.size, classes, ignoring,
+        (out.ctypes.data, n, code, address, first, shape.ctypes.data, strides.ctypes.data,
+        shape.size, classes, ignoring,
          ignored),
     )  # fmt: skip
 
@@ -329,5 +368,7 @@ def scatter(values: Any, code: Any, address: Any, first: Any, shape: Any, stride
                 row(start + i * step, 1, np.float32)[0] = values[done + i]
         else:
             for i in range(n):
-                row(start + i * step, 1, np.uint16)[0] = to_half(np.float32(values[done + i]), code == 10)
+                row(start + i * step, 1, np.uint16)[0] = to_half(
+                    np.float32(values[done + i]), code == 10
+                )
         done += n

@@ -19,8 +19,8 @@ from .sums import build_sums
 
 ACTIVATIONS = {None: blocks.NONE, "sigmoid": blocks.SIGMOID, "softmax": blocks.SOFTMAX}
 REALS = {"float32": np.float32, "float64": np.float64}
-#: Numbers of a block, so that the scratch of one thread stays in its cache; elements of one by softmax, which goes over
-#: its block many times: the nearest cache.
+#: Numbers of a block, so that the scratch of one thread stays in its cache; elements of one by
+#: softmax, which goes over its block many times: the nearest cache.
 LONGEST_BLOCK, SHORTEST_BLOCK, SOFTMAX_BLOCK = 2048, 64, 192
 BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
 #: Numbers of a chunk: enough to be worth claiming.
@@ -31,10 +31,12 @@ PAIR_ROUND = 2**28
 _compiled: dict[Any, Any] = {}
 
 
-# -- memberships and logits --------------------------------------------------------------------------------------------
+# -- memberships and logits ------------------------------------------------------------------------
 
 
-def sums(task: Task, prediction: Array, target: Array, weight: Array | None, kept: Array | None = None) -> Array:
+def sums(
+    task: Task, prediction: Array, target: Array, weight: Array | None, kept: Array | None = None
+) -> Array:
     """Return the sums of memberships or logits; fill `kept` with the memberships."""
     exact = task.kind == "exact"
     arrays = [prediction, target, weight] if kept is None else [prediction, target, weight, kept]
@@ -47,35 +49,61 @@ def sums(task: Task, prediction: Array, target: Array, weight: Array | None, kep
 
 
 def room_to_keep(task: Task, prediction: Array) -> Array | None:
-    """Return an array for memberships that become the gradient; None where they would be of no use, or be rounded."""
-    useful = task.entropy is None if task.activation == "sigmoid" else task.activation == "softmax" and not task.entropy
-    rounded = task.dtypes[0] != _case(task).real or (task.library == "numpy" and not prediction.dtype.isnative)
+    """Return an array for memberships that become the gradient; None where they would be of no use,
+    or be rounded.
+    """
+    useful = (
+        task.entropy is None
+        if task.activation == "sigmoid"
+        else task.activation == "softmax" and not task.entropy
+    )
+    rounded = task.dtypes[0] != _case(task).real or (
+        task.library == "numpy" and not prediction.dtype.isnative
+    )
     return _empty_like(task, prediction) if useful and not rounded else None
 
 
 def gradient(
-    task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array, over: bool = False
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    cotangent: Array,
+    over: bool = False,
 ) -> Array:
     """Return the prediction's gradient; `over` memberships that were kept it has their place."""
     out = prediction if over else _empty_like(task, prediction)
     work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
     slopes = np.zeros((work.plan.cells, work.classes, 3))
-    rows = (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    rows = (
+        (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
+    )
     given = np.asarray(cotangent if task.library == "numpy" else cotangent.detach().numpy())
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
-    work.run(_loop(build_gradient, case, over), _loaders(case.real, case.labels), float(task.entropy or 0), slopes)
+    work.run(
+        _loop(build_gradient, case, over),
+        _loaders(case.real, case.labels),
+        float(task.entropy or 0),
+        slopes,
+    )
     return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
 
 
 def _empty_like(task: Task, prediction: Array) -> Array:
-    """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first touch costs half."""
+    """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first
+    touch costs half.
+    """
     if task.library == "numpy":
         return np.empty_like(prediction, dtype=prediction.dtype.newbyteorder("="))
     torch = _torch()
-    bits = prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction  # NumPy has no word for it
-    return torch.from_numpy(np.empty_like(bits.detach().resolve_neg().numpy())).view(prediction.dtype)
+    bits = (
+        prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction
+    )  # NumPy has no word for it
+    return torch.from_numpy(np.empty_like(bits.detach().resolve_neg().numpy())).view(
+        prediction.dtype
+    )
 
 
 def _block(task: Task) -> int:
@@ -86,7 +114,9 @@ def _block(task: Task) -> int:
 
 
 def _case(task: Task) -> Case:
-    wide = "float64" in task.dtypes[:2] or (task.kind == "exact" and task.dtypes[2] not in (None, "bool", "float32"))
+    wide = "float64" in task.dtypes[:2] or (
+        task.kind == "exact" and task.dtypes[2] not in (None, "bool", "float32")
+    )
     return Case(
         real="float64" if wide else "float32",
         activation=ACTIVATIONS[task.activation],
@@ -97,7 +127,7 @@ def _case(task: Task) -> Case:
     )
 
 
-# -- masks and label maps ----------------------------------------------------------------------------------------------
+# -- masks and label maps --------------------------------------------------------------------------
 
 
 def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
@@ -110,15 +140,21 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
         return work.answer(out, task.lead)
     work = _Work(task, [prediction, target, weight], *_label_block(task))
     out = work.zeros((ROWS,), np.int64)
-    work.run(_loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out)
+    work.run(
+        _loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out
+    )
     return work.answer(out, task.lead)
 
 
 def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for what is invalid."""
+    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for
+    what is invalid.
+    """
     side = task.classes + 1
     work = _Work(task, [prediction, target, weight], LABEL_BLOCK, max(LABEL_CHUNK, 16 * side**2))
-    out = np.zeros((work.chunks, side + 1, side), dtype=np.int64)  # one more row for what is not counted
+    out = np.zeros(
+        (work.chunks, side + 1, side), dtype=np.int64
+    )  # one more row for what is not counted
     work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
     joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
     return _back(task, np.ascontiguousarray(joint).reshape(*work.kept, side, side))
@@ -153,25 +189,37 @@ def _scores(task: Task) -> str | None:
 
 
 def _label_block(task: Task) -> tuple[int, int]:
-    """Return the lengths of a block and of a chunk; a block is long beside the histograms that it fills."""
+    """Return the lengths of a block and of a chunk; a block is long beside the histograms that it
+    fills.
+    """
     return max(LABEL_BLOCK, 4 * task.classes), max(LABEL_CHUNK, 16 * task.classes)
 
 
-# -- what all have in common -------------------------------------------------------------------------------------------
+# -- what all have in common -----------------------------------------------------------------------
 
 
 class _Work:
     """One call: its arrays, how they lie, and how the work is cut into chunks.
 
-    The cut depends on nothing but shapes: sums of chunks are added in their order, so that threads change no bit.
+    The cut depends on nothing but shapes: sums of chunks are added in their order, so that threads
+    change no bit.
     """
 
-    def __init__(self, task: Task, arrays: list[Array | None], block: int, chunk: int, class_is_kept: bool = False) -> None:
+    def __init__(
+        self,
+        task: Task,
+        arrays: list[Array | None],
+        block: int,
+        chunk: int,
+        class_is_kept: bool = False,
+    ) -> None:
         shape = task.shapes[0] or ()
         by_class = task.class_axis is not None and not class_is_kept
         self.task = task
         self.classes = task.classes if by_class or all(task.labels) else 1
-        self.kept = tuple(n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis)
+        self.kept = tuple(
+            n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
+        )
         self.held: list[Array] = []  # alive as long as compiled code may look at their memory
         lacking = task.class_axis if task.labels[1] else None
         lacks = (None, lacking, lacking, None)
@@ -201,9 +249,13 @@ class _Work:
     def answer(self, out: np.ndarray, lead: tuple[int, ...]) -> Array:
         """Add the chunks of each cell, and bring the rows to the front."""
         rows = out.reshape(self.plan.cells, self.parts, *out.shape[1:]).sum(axis=1)
-        rows = np.moveaxis(rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2))
+        rows = np.moveaxis(
+            rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2)
+        )
         tail = (self.task.classes,) if self.task.by_class else ()
-        return _back(self.task, np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail))
+        return _back(
+            self.task, np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail)
+        )
 
     def _view(self, array: Array | None, lacking: int | None) -> View:
         if array is None:
@@ -211,7 +263,11 @@ class _Work:
         if self.task.library == "numpy":
             if not (array.flags.aligned and array.dtype.isnative):
                 array = array.astype(array.dtype.newbyteorder("="))
-            address, strides, name = array.__array_interface__["data"][0], array.strides, array.dtype.name
+            address, strides, name = (
+                array.__array_interface__["data"][0],
+                array.strides,
+                array.dtype.name,
+            )
         else:
             array = array.resolve_neg()
             size = array.element_size()
@@ -222,7 +278,9 @@ class _Work:
         if lacking is not None:
             steps.insert(lacking, 0)
         class_axis = self.task.class_axis
-        return View(address, CODES.index(name), tuple(steps), 0 if class_axis is None else steps[class_axis])
+        return View(
+            address, CODES.index(name), tuple(steps), 0 if class_axis is None else steps[class_axis]
+        )
 
 
 def _loop(build: Any, *case: Any) -> Any:
@@ -233,7 +291,9 @@ def _loop(build: Any, *case: Any) -> Any:
 
 
 def _loaders(real: str | None, labels: bool) -> tuple[int, int]:
-    """Return the addresses of what loads numbers and labels; 0 for what the task has none of, so that it is not compiled."""
+    """Return the addresses of what loads numbers and labels; 0 for what the task has none of, so
+    that it is not compiled.
+    """
     return (
         0 if real is None else _loop(build_real_loader, REALS[real]).address,
         _loop(build_label_loader).address if labels else 0,

@@ -1,7 +1,8 @@
 """The sums of memberships and logits, one pass over the arrays.
 
-A block of elements is loaded, activated and summed class by class before the next one, so that nothing larger than a block
-is ever stored; but for memberships that are kept for the gradient, in its place.
+A block of elements is loaded, activated and summed class by class before the next one, so that
+nothing larger than a block is ever stored; but for memberships that are kept for the gradient, in
+its place.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def count_bad_weights(weights: Any) -> Any:
 
 @njit(**INLINE)
 def are_members(values: Any, bits: Any, one: Any) -> Any:
-    """Tell whether all values are in [0, 1]: the bits of just those, taken as integers, are at most those of 1."""
+    """Tell whether all values are in [0, 1]: the bits of just those, taken as integers, are at most
+    those of 1.
+    """
     top = bits(0)
     numbers = values.view(bits)
     for i in range(numbers.size):
@@ -63,7 +66,9 @@ def are_members(values: Any, bits: Any, one: Any) -> Any:
 
 @njit(error_model="numpy")
 def clean(values: Any, w: Any, weighted: Any, out: Any) -> Any:
-    """Fill `out` with values drawn into [0, 1], 0 for those that are invalid or take no part; count the invalid."""
+    """Fill `out` with values drawn into [0, 1], 0 for those that are invalid or take no part; count
+    the invalid.
+    """
     found = 0
     for i in range(values.size):
         v = values[i]
@@ -78,11 +83,14 @@ def add_plain(
     sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any,
     activation: Any, labels: Any, form: Any, weighted: Any, costly: Any, keep: Any,
 ) -> None:  # fmt: skip
-    """Add the terms of one class of one block, and the costs of the elements that have its label; keep the memberships."""
+    """Add the terms of one class of one block, and the costs of the elements that have its label;
+    keep the memberships.
+    """
     for start in range(0, x.size, RUN):
         n = min(RUN, x.size - start)
         xs, ys, ms, ws, shares, cs, kept = (
-            x[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n],
+            x[start : start + n], y[start : start + n], marks[start : start + n],
+            w[start : start + n],
             share[start : start + n], costs[start : start + n], memberships[start : start + n],
         )  # fmt: skip
         sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
@@ -138,18 +146,28 @@ def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
 
 
 @njit(**REORDERED)
-def add_sigmoid_costs(sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, power: Any, labels: Any, weighted: Any) -> None:
+def add_sigmoid_costs(
+    sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, power: Any, labels: Any, weighted: Any
+) -> None:
     """Add costs by sigmoid, of the set and of its complement."""
     for start in range(0, z.size, RUN):
         n = min(RUN, z.size - start)
-        zs, ys, ms, ws = (z[start : start + n], y[start : start + n], marks[start : start + n], w[start : start + n])
+        zs, ys, ms, ws = (
+            z[start : start + n],
+            y[start : start + n],
+            marks[start : start + n],
+            w[start : start + n],
+        )
         sum_e, sum_n = ZERO, ZERO
         for i in range(n):
             if labels:
                 term = cost(log_sigmoid(zs[i] if ms[i] == c else -zs[i]), power)
             else:
                 t = ys[i]
-                up, down = t * cost(log_sigmoid(zs[i]), power), (ONE - t) * cost(log_sigmoid(-zs[i]), power)
+                up, down = (
+                    t * cost(log_sigmoid(zs[i]), power),
+                    (ONE - t) * cost(log_sigmoid(-zs[i]), power),
+                )
                 term = (up if t != ZERO else ZERO) + (down if t != ONE else ZERO)
             weight = ws[i] if weighted else ONE
             sum_e += (term * weight if weight != ZERO else ZERO) if weighted else term
@@ -166,7 +184,11 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
     h_i, h_x, h_y = hs
     for i in range(x.size):
         v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
-        term_i, term_x, term_y = quantise(both(v, t, form)), quantise(size(v, form)), quantise(size(t, form))
+        term_i, term_x, term_y = (
+            quantise(both(v, t, form)),
+            quantise(size(v, form)),
+            quantise(size(t, form)),
+        )
         q_i, h_i = q_i + np.uint64(term_i), h_i + np.uint64(high_limb(term_i))
         q_x, h_x = q_x + np.uint64(term_x), h_x + np.uint64(high_limb(term_x))
         q_y, h_y = q_y + np.uint64(term_y), h_y + np.uint64(high_limb(term_y))
@@ -177,7 +199,9 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
 
 
 @njit(**INLINE)
-def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any) -> None:
+def add_exact_weighed(
+    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any
+) -> None:
     """The same with weights, whose products have a whole part too."""
     bad = 0
     for part in range(4):
@@ -193,7 +217,11 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
             term = weight if part == N else term * weight
             floor = np.int64(term)
             number = quantise(term - np.float64(floor))
-            whole, q, h = whole + np.uint64(floor), q + np.uint64(number), h + np.uint64(high_limb(number))
+            whole, q, h = (
+                whole + np.uint64(floor),
+                q + np.uint64(number),
+                h + np.uint64(high_limb(number)),
+            )
         sums[part, 0] += np.int64(whole)
         sums[part, 1] += np.int64(h)
         sums[part, 2] += np.int64(low_sum(q, h))
@@ -201,11 +229,17 @@ def add_exact_weighed(sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, lab
 
 
 def build_sums(case: Case, exact: bool, keep: bool) -> Any:
-    """Return the compiled loop that sums, and keeps the memberships in a fourth array if they are to be kept."""
+    """Return the compiled loop that sums, and keeps the memberships in a fourth array if they are
+    to be kept.
+    """
     stamp = STAMP
     real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
     activation, labels, form, weighted, entropy = case[1:]
-    bits, one = (np.uint32, np.uint32(0x3F800000)) if real is np.float32 else (np.uint64, np.uint64(0x3FF0000000000000))
+    bits, one = (
+        (np.uint32, np.uint32(0x3F800000))
+        if real is np.float32
+        else (np.uint64, np.uint64(0x3FF0000000000000))
+    )
     has_ys = not labels
     own_cost = bool(entropy and labels and activation == SOFTMAX)
 
@@ -229,7 +263,8 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         ys = np.empty((classes if has_ys else 1, block), real)
         ws = np.empty((classes if weighted and place[2, 2] != 0 else 1, block), real)
         shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
-        top, total, share, own_log = (np.empty(block, real), np.empty(block, real), np.empty(block, real),
+        top, total, share, own_log = (
+            np.empty(block, real), np.empty(block, real), np.empty(block, real),
                                       np.zeros(block, real))  # fmt: skip
         marks = np.zeros(block, np.int32)
         spare = np.empty(block if keep else 1, real)
@@ -246,7 +281,8 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
-                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps, ignoring, ignored,
+                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps,
+                    ignoring, ignored,
                     labels, weighted,
                 )  # fmt: skip
                 outside = count_marks(marks[:n], classes) if labels else 0
@@ -256,7 +292,19 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
                 if activation == SOFTMAX:
-                    softmax(shrunk, top, total, own_log, marks, n, classes, x_row, x_step, real, own_cost)
+                    softmax(
+                        shrunk,
+                        top,
+                        total,
+                        own_log,
+                        marks,
+                        n,
+                        classes,
+                        x_row,
+                        x_step,
+                        real,
+                        own_cost,
+                    )
                     for i in range(n):
                         share[i] = ONE / total[i]
                     if own_cost:

@@ -159,7 +159,8 @@ def size() -> int:
 def together(share: Share, chunks: int, each: int = ROUND) -> None:
     """Call `share`, which must hold all arrays that it touches, on this thread and on others.
 
-    As many take part as there are chunks for. Python sees signals whenever a thread has done `each`.
+    As many take part as there are chunks for. Python sees signals whenever a thread has done
+    `each`.
     """
     threads = size()
     for first in range(0, chunks, threads * each):

@@ -17,7 +17,9 @@ def accepts(task):
 
 
 def overlap(task, prediction, target, weight):
-    """Return intersection, prediction, target, total, and how many values of each argument were invalid."""
+    """Return intersection, prediction, target, total, and how many values of each argument were
+    invalid.
+    """
     both = np.count_nonzero(prediction & target)
     sizes = np.count_nonzero(prediction), np.count_nonzero(target)
     return np.array([both, *sizes, prediction.size, 0, 0, 0], dtype=np.int64)

@@ -1,4 +1,6 @@
-"""MLX: lazy, in memory that CPU and GPU share; float64 exists on the CPU only, so that is where sums are made."""
+"""MLX: lazy, in memory that CPU and GPU share; float64 exists on the CPU only, so that is where
+sums are made.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def exp(array):
 
 
 def argsort(array, axis=-1, descending=False, stable=True):
-    return mx.argsort(-array if descending else array, axis=axis)  # MLX keeps equal elements in their order
+    return mx.argsort(
+        -array if descending else array, axis=axis
+    )  # MLX keeps equal elements in their order
 
 
 #: `mlx.core`, and the little of the Array API standard in which it differs

@@ -1,4 +1,6 @@
-"""What the conformance kit does not ask: MLX's own transformations, and that the kernel is found and used."""
+"""What the conformance kit does not ask: MLX's own transformations, and that the kernel is found
+and used.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ def test_gradient_through_mlx():
     x, y = mx.array([0.5, 0.25, 1.0]), mx.array([True, False, True])
     # D = 2I / (X + Y) with I = 1.5, X = 1.75, Y = 2; dD/dx = (2y(X + Y) - 2I) / (X + Y)²
     expected = [-(2 * on * 3.75 - 3) / 3.75**2 for on in (1, 0, 1)]
-    assert mx.grad(lambda p: dice_any.dice_loss(p, y, smooth=0))(x).tolist() == pytest.approx(expected, rel=1e-6)
+    assert mx.grad(lambda p: dice_any.dice_loss(p, y, smooth=0))(x).tolist() == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_nothing_is_computed_before_it_is_asked_for():
@@ -48,7 +52,9 @@ def test_the_kernel_is_used_where_it_accepts(monkeypatch):
     from dice_any_example import mask_count
 
     calls = []
-    monkeypatch.setattr(mask_count, "overlap", lambda *arguments: calls.append(1) or np.array([1, 3, 2, 5, 0]))
+    monkeypatch.setattr(
+        mask_count, "overlap", lambda *arguments: calls.append(1) or np.array([1, 3, 2, 5, 0])
+    )
     x, y = np.array([True, True, True, False, False]), np.array([True, False, False, True, False])
     assert float(dice_any.dice_score(x, y)) == 2 / 5
     assert float(dice_any.dice_score(x, y, weight=np.ones(5))) == 2 / 5  # declined: the reference's
