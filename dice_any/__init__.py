@@ -5,7 +5,6 @@ of every one.
 from . import conventions
 from . import distributed as distributed
 from .counts import Overlap, confusion_matrix, overlap, pairwise_overlap, set_overlap
-from .gradients import value_and_grad
 from .losses import (
     centerline_dice_loss,
     dice_cross_entropy_loss,
@@ -21,6 +20,7 @@ from .losses import (
     tversky_loss,
     wasserstein_dice_loss,
 )
+from .losses.gradients import value_and_grad
 from .registry import Backend, backends
 from .scores import (
     accuracy_score,

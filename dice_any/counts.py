@@ -12,10 +12,20 @@ from .arrays.library import Array, elements
 from .kernels import optional_part, reference, select
 from .kernels.limbs import limbs_to_float64
 from .kernels.pairs import no_pairs
-from .reading import Axis, are_collections, read, read_ids, read_rows, read_set, read_total
-from .summing import raise_bad_values, rows_of_overlap, summed
+from .measuring import measure, raise_bad_values, rows_of_overlap
+from .reading import (
+    Axis,
+    are_collections,
+    public,
+    raise_heavy,
+    raise_invalid,
+    read,
+    read_ids,
+    read_rows,
+    read_set,
+    read_total,
+)
 from .sums import Overlap
-from .values import raise_heavy, raise_invalid
 
 #: Numbers that confusion matrices may hold together: 8 GiB.
 MOST_CELLS = 2**30
@@ -23,6 +33,7 @@ MOST_CELLS = 2**30
 __all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
 
 
+@public()
 def overlap(
     prediction: Array,
     target: Array,
@@ -123,7 +134,7 @@ def overlap(
     >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
     ([2, 1, 1], [1, 1, 0], [1, 0, 1])
     """
-    return summed(
+    return measure(
         prediction,
         target,
         class_axis=class_axis,
@@ -138,6 +149,7 @@ def overlap(
     ).overlap
 
 
+@public()
 def confusion_matrix(
     prediction: Array,
     target: Array,
@@ -229,6 +241,7 @@ def confusion_matrix(
     return answer.deliver(matrix)
 
 
+@public()
 def pairwise_overlap(
     X: Array,  # noqa: N803 - the field's name for a matrix of samples
     Y: Array,  # noqa: N803
@@ -296,9 +309,10 @@ def pairwise_overlap(
             raise_bad_values(answer, task, sums, X, Y, None, pairs=True)
         return Overlap.of_sums(
             answer, rows_of_overlap(answer, task, sums), task.kind, form, by_class=False
-        )  # type: ignore[arg-type]
+        )
 
 
+@public()
 def set_overlap(
     a: Collection[Any] | Array, b: Collection[Any] | Array, /, *, total: int | None = None
 ) -> Overlap:

@@ -90,7 +90,7 @@ class _Facts(NamedTuple):
     def of(cls, overlap: Any) -> _Facts:
         if not isinstance(overlap, Overlap):  # the others are told too, or they would wait
             return cls(type(overlap).__name__, "", "", False, (), "", False, False)
-        library, sums = overlap._library, overlap._sums
+        library, sums = overlap._library, overlap.rows
         plain_zero = overlap.kind == "hard" and overlap.shape == () and library.at_hand(sums)
         return cls(
             library.name,
@@ -165,10 +165,10 @@ def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
 
     if facts.nothing:
         device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
-        like = overlap._sums if facts.library == "torch" else torch.zeros(1, device=device)
-        sums = Overlap.zero(common.shape, like=like, kind=common.kind)._sums  # type: ignore[arg-type]
+        like = overlap.rows if facts.library == "torch" else torch.zeros(1, device=device)
+        sums = Overlap.zero(common.shape, like=like, kind=common.kind).rows  # type: ignore[arg-type]
     else:
-        sums = overlap._sums_as(common.kind)  # type: ignore[arg-type]
+        sums = overlap.rows_as(common.kind)  # type: ignore[arg-type]
     # a way back goes through every process, or the others would wait for it
     return (
         sums.detach().requires_grad_() if common.differentiable and not sums.requires_grad else sums

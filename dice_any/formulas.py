@@ -16,8 +16,8 @@ from typing import NamedTuple
 from .arrays.library import Array, ArrayLibrary
 
 
-class Sums(NamedTuple):
-    """The four sums, in floating point."""
+class Sizes(NamedTuple):
+    """The sizes |X∩Y|, |X| and |Y|, and the total N, in floating point."""
 
     intersection: Array
     prediction: Array
@@ -26,26 +26,26 @@ class Sums(NamedTuple):
 
 
 Ratio = tuple[Array, Array]
-Formula = Callable[[ArrayLibrary, Sums], Ratio]
+Formula = Callable[[ArrayLibrary, Sizes], Ratio]
 
 
-def dice(library: ArrayLibrary, s: Sums) -> Ratio:
+def dice(library: ArrayLibrary, s: Sizes) -> Ratio:
     """2I / (X + Y)."""
     return 2.0 * s.intersection, s.prediction + s.target
 
 
-def jaccard(library: ArrayLibrary, s: Sums) -> Ratio:
+def jaccard(library: ArrayLibrary, s: Sizes) -> Ratio:
     """I / (X + Y − I)."""
     return s.intersection, (s.prediction + s.target) - s.intersection
 
 
-def tversky(library: ArrayLibrary, s: Sums, alpha: float, beta: float) -> Ratio:
+def tversky(library: ArrayLibrary, s: Sizes, alpha: float, beta: float) -> Ratio:
     """I / (I + α·fp + β·fn)."""
     fp, fn = s.prediction - s.intersection, s.target - s.intersection
     return s.intersection, s.intersection + (alpha * fp + beta * fn)
 
 
-def f_score(library: ArrayLibrary, s: Sums, beta: float) -> Ratio:
+def f_score(library: ArrayLibrary, s: Sizes, beta: float) -> Ratio:
     """(1 + β²)·I / ((1 + β²)·I + β²·fn + fp)."""
     square = beta * beta
     fp, fn = s.prediction - s.intersection, s.target - s.intersection
@@ -53,42 +53,42 @@ def f_score(library: ArrayLibrary, s: Sums, beta: float) -> Ratio:
     return numerator, numerator + (square * fn + fp)
 
 
-def precision(library: ArrayLibrary, s: Sums) -> Ratio:
+def precision(library: ArrayLibrary, s: Sizes) -> Ratio:
     """I / X."""
     return s.intersection, s.prediction
 
 
-def recall(library: ArrayLibrary, s: Sums) -> Ratio:
+def recall(library: ArrayLibrary, s: Sizes) -> Ratio:
     """I / Y."""
     return s.intersection, s.target
 
 
-def true_negatives(s: Sums) -> Array:
+def true_negatives(s: Sizes) -> Array:
     """Return tn = (N − Y) − fp, which is exact for counts."""
     return (s.total - s.target) - (s.prediction - s.intersection)
 
 
-def specificity(library: ArrayLibrary, s: Sums) -> Ratio:
+def specificity(library: ArrayLibrary, s: Sizes) -> Ratio:
     """Return tn / (N − Y)."""
     return true_negatives(s), s.total - s.target
 
 
-def volume_similarity(library: ArrayLibrary, s: Sums) -> Ratio:
+def volume_similarity(library: ArrayLibrary, s: Sizes) -> Ratio:
     """1 − |X − Y| / (X + Y), which is 2·min(X, Y) / (X + Y)."""
     return 2.0 * library.xp.minimum(s.prediction, s.target), s.prediction + s.target
 
 
-def overlap_coefficient(library: ArrayLibrary, s: Sums) -> Ratio:
+def overlap_coefficient(library: ArrayLibrary, s: Sizes) -> Ratio:
     """I / min(X, Y)."""
     return s.intersection, library.xp.minimum(s.prediction, s.target)
 
 
-def cosine(library: ArrayLibrary, s: Sums) -> Ratio:
+def cosine(library: ArrayLibrary, s: Sizes) -> Ratio:
     """I / √(X·Y)."""
     return s.intersection, library.sqrt(s.prediction * s.target)
 
 
-def covariance(s: Sums) -> Array:
+def covariance(s: Sizes) -> Array:
     """Return N·I − X·Y as I·tn − fp·fn, which keeps its digits where a set is a tiny or a huge part
     of N.
     """
@@ -97,7 +97,7 @@ def covariance(s: Sums) -> Array:
     )
 
 
-def matthews_of_class(library: ArrayLibrary, s: Sums, smooth: tuple[float, float]) -> Ratio:
+def matthews_of_class(library: ArrayLibrary, s: Sizes, smooth: tuple[float, float]) -> Ratio:
     """(N·I − X·Y)·(1 + a/v) / (√(X·(N − X)·v) + b), v = Y·(N − Y): Matthews' φ, smoothed.
 
     The numerator at the target itself is v, to which a is added as to every ratio; at a constant
@@ -118,7 +118,7 @@ def matthews_of_class(library: ArrayLibrary, s: Sums, smooth: tuple[float, float
     )
 
 
-def matthews_slopes(library: ArrayLibrary, s: Sums, smooth: tuple[float, float]) -> list[Ratio]:
+def matthews_slopes(library: ArrayLibrary, s: Sizes, smooth: tuple[float, float]) -> list[Ratio]:
     """Return the derivatives of the two parts of `matthews_of_class` in I, then in X."""
     xp = library.xp
     mixed, spread, root = _spreads(library, s)
@@ -131,7 +131,7 @@ def matthews_slopes(library: ArrayLibrary, s: Sums, smooth: tuple[float, float])
     ]
 
 
-def _spreads(library: ArrayLibrary, s: Sums) -> tuple[Array, Array, Array]:
+def _spreads(library: ArrayLibrary, s: Sizes) -> tuple[Array, Array, Array]:
     """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N −
     Y)).
     """
@@ -172,10 +172,10 @@ def wasserstein_dice(library: ArrayLibrary, agreement: Array, distance: Array) -
 # -- joint: one number over the classes, which are the last axis -----------------------------------
 
 
-def two_classes(library: ArrayLibrary, s: Sums) -> Sums:
+def two_classes(library: ArrayLibrary, s: Sizes) -> Sizes:
     """Return the sums of the set and of its complement as two classes along a new last axis."""
     stack = library.xp.stack
-    return Sums(
+    return Sizes(
         stack([true_negatives(s), s.intersection], axis=-1),
         stack([s.total - s.prediction, s.prediction], axis=-1),
         stack([s.total - s.target, s.target], axis=-1),
@@ -183,12 +183,12 @@ def two_classes(library: ArrayLibrary, s: Sums) -> Sums:
     )
 
 
-def accuracy(library: ArrayLibrary, s: Sums) -> Ratio:
+def accuracy(library: ArrayLibrary, s: Sizes) -> Ratio:
     """Σ I / N."""
     return halving_sum(library, s.intersection), s.total[..., 0]
 
 
-def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
+def matthews(library: ArrayLibrary, s: Sizes) -> Ratio:
     """(N·ΣI − ΣX·Y) / √((N² − ΣX²)(N² − ΣY²)), Gorodkin's R_K; two classes give Matthews' φ."""
     spread_x, spread_y = (
         beyond_chance(library, s.total, row, row) for row in (s.prediction, s.target)
@@ -201,7 +201,7 @@ def matthews(library: ArrayLibrary, s: Sums) -> Ratio:
     return halving_sum(library, covariance(s)), library.sqrt(spread_x * spread_y)
 
 
-def kappa(library: ArrayLibrary, s: Sums) -> Ratio:
+def kappa(library: ArrayLibrary, s: Sizes) -> Ratio:
     """(N·ΣI − ΣX·Y) / (N² − ΣX·Y), Cohen's κ."""
     return halving_sum(library, covariance(s)), beyond_chance(
         library, s.total, s.prediction, s.target
@@ -218,7 +218,7 @@ def beyond_chance(library: ArrayLibrary, total: Array, a: Array, b: Array) -> Ar
     return halving_sum(library, a * (total - b)) + n * (n - halving_sum(library, a))
 
 
-def generalized_dice(library: ArrayLibrary, s: Sums, weights: Array) -> Ratio:
+def generalized_dice(library: ArrayLibrary, s: Sizes, weights: Array) -> Ratio:
     """2·Σ w·I / Σ w·(X + Y)."""
     return (
         2.0 * halving_sum(library, weights * s.intersection),

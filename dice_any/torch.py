@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import torch
 
 from . import losses
-from .loss_arguments import LossArguments
 
 __all__ = [
     "CenterlineDiceLoss",
@@ -43,7 +42,7 @@ class _Loss(torch.nn.Module):
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         own = inspect.signature(self.function).parameters
-        known = {*own, *LossArguments.__annotations__} - {"prediction", "target", "arguments"}
+        known = {name for name, p in own.items() if p.kind is p.KEYWORD_ONLY}
         unknown = sorted(set(arguments) - known)
         if unknown:
             raise TypeError(

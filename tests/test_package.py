@@ -15,7 +15,11 @@ import pytest
 import dice_any
 
 HOME = Path(dice_any.__file__).parent
-DOCUMENTED = ["counts", "losses", "registry", "scores", "sums", "arrays.tiles"]
+DOCUMENTED = sorted(
+    ".".join(path.relative_to(HOME.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in HOME.rglob("*.py")
+    if "\n    >>> " in path.read_text() and path.name != "torch.py"
+)
 
 
 def test_import_loads_no_array_library() -> None:
@@ -37,7 +41,7 @@ def test_import_loads_no_array_library() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_examples_in_docstrings_run(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"dice_any.{name}"))
+    result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
     assert result.failed == 0
 

@@ -11,9 +11,16 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 Array = Any
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    #: The type of the caller's array, where an answer is of the same; any, beside an `Overlap`.
+    A = TypeVar("A", default=Any)
+else:
+    A = Any
 Axes = tuple[int, ...]
 #: (task, library, prediction, target, weight) -> sums of one block
 BlockFunction = Callable[..., Array]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary, elements
 from .blocks import counted_mask, outside
@@ -214,10 +214,10 @@ def _histogram(
         codes = codes + xp.reshape(library.arange(cells, codes), lengths) * length
     codes = xp.reshape(codes, (-1,))
     flat = [None if weights is None else xp.reshape(weights, (-1,)) for weights in labels.weights]
-    bincount = _bincount(library)
+    bincount: Any = _bincount(library)
     counts = [
         xp.reshape(bincount(codes, cells * length, weights), (cells, length)) for weights in flat
-    ]  # type: ignore[misc]
+    ]
     return library.stack(
         [xp.reshape(part[:, :bins], (*_kept(task, shape), bins)) for part in counts]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 #: Rows of the sums that a kernel returns, along their first axis.
 INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
@@ -11,6 +12,9 @@ INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
 INVALID_PREDICTION, INVALID_TARGET, INVALID_WEIGHT, ENTROPY, ENTROPY_WEIGHT = range(4, 9)
 #: The rows of a task without entropy.
 ROWS = 7
+
+#: What sums are held in.
+Kind = Literal["hard", "exact", "plain"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Task:
     activation: str | None
     form: str
     ignore_label: int | None
-    kind: str
+    kind: Kind
     entropy: float | None = None
 
     @property

@@ -14,28 +14,50 @@ from .arguments import (
     read_integer,
     read_num_classes,
     read_number,
+    refuse_squared,
     shown,
+    size_power,
 )
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
+from .keywords import (
+    DEFAULTS,
+    Average,
+    Axis,
+    Classes,
+    ClassWeight,
+    JointArguments,
+    LossArguments,
+    OverlapArguments,
+    ScoreArguments,
+    Smooth,
+)
+from .signatures import public
 from .stored import KINDS, read_counts_shape, read_index, read_stored
 from .tasks import (
     FORMS,
     LIMIT,
-    Axis,
-    OverlapArguments,
     read,
     read_library,
     read_rows,
     read_shape,
 )
+from .values import raise_heavy, raise_invalid, raise_not_a_number, too_heavy
 
 __all__ = [
+    "DEFAULTS",
     "FORMS",
     "KINDS",
     "LIMIT",
+    "Average",
     "Axis",
+    "ClassWeight",
+    "Classes",
+    "JointArguments",
+    "LossArguments",
     "OverlapArguments",
+    "ScoreArguments",
+    "Smooth",
     "are_collections",
     "as_classes",
     "check_choice",
@@ -44,6 +66,10 @@ __all__ = [
     "class_name",
     "cure_for_labels",
     "cure_for_memberships",
+    "public",
+    "raise_heavy",
+    "raise_invalid",
+    "raise_not_a_number",
     "read",
     "read_axes",
     "read_counts_shape",
@@ -59,5 +85,8 @@ __all__ = [
     "read_shape",
     "read_stored",
     "read_total",
+    "refuse_squared",
     "shown",
+    "size_power",
+    "too_heavy",
 ]

@@ -188,3 +188,20 @@ def as_classes(classes: object, length: int) -> list[int]:
             f"{shown(outside[:8])}."
         )
     return numbers
+
+
+def size_power(class_weight: object) -> int:
+    """Return the power of the target's size that a named class weight divides by."""
+    powers = {"square": 2, "simple": 1, "uniform": 0}
+    check_choice("class_weight", class_weight, tuple(powers))
+    return powers[str(class_weight)]
+
+
+def refuse_squared(kind: str, form: str) -> None:
+    """Refuse squared sums where they have no meaning."""
+    if form == "squared" and kind != "hard":
+        raise ValueError(
+            "`form` must be 'product' or 'minimum' here, as squared sums can push the result out "
+            "of range; got 'squared'. The squared form belongs to Dice, Jaccard, cosine and "
+            "generalized Dice."
+        )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
-
 from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import Array, ArrayLibrary, Masked, elements
-from ..kernels.task import Task
+from ..kernels.task import Kind, Task
 from . import cures, objects
 from .arguments import (
     check_choice,
@@ -19,27 +16,12 @@ from .arguments import (
     read_num_classes,
     shown,
 )
+from .keywords import Axis
 
 FORMS = ("product", "squared", "minimum")
 ACTIVATIONS = (None, "sigmoid", "softmax", "argmax")
 #: One call counts fewer elements, and less total weight, than this; merged overlaps hold up to 2⁶².
 LIMIT = 2**32
-
-Axis = int | Sequence[int] | Literal["space"] | None
-
-
-class OverlapArguments(TypedDict, total=False):
-    """The keyword arguments of `overlap`, which every score and loss takes too."""
-
-    class_axis: int | None
-    axis: Axis
-    num_classes: int | None
-    activation: Literal["sigmoid", "softmax", "argmax"] | None
-    form: Literal["product", "squared", "minimum"]
-    ignore_label: int | None
-    weight: Array | None
-    exact: bool | None
-    backend: str | None
 
 
 def read(
@@ -359,7 +341,7 @@ def _read_weight(
     return kind
 
 
-def _sum_kind(library: ArrayLibrary, prediction: Array, exact: bool | None) -> str:
+def _sum_kind(library: ArrayLibrary, prediction: Array, exact: bool | None) -> Kind:
     if library.has_float64(prediction):
         return "plain" if exact is False else "exact"
     if exact:

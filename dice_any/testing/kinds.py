@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import counts, gradients, losses, scores
+from .. import counts, losses, scores
+from ..losses.gradients import value_and_grad
 from . import recipe
 
 CLASSES = 3
@@ -127,7 +128,7 @@ def of_gradients(dtype: str = "float32") -> Iterator[Call]:
     for call in of_losses(dtype):
         if call.arrays[0].dtype.kind not in "bi":
             bound = getattr(call.function, "keywords", {})
-            function = gradients.value_and_grad(getattr(call.function, "func", call.function))
+            function = value_and_grad(getattr(call.function, "func", call.function))
             yield call._replace(
                 name=f"value_and_grad({call.name})", function=partial(function, **bound)
             )

@@ -47,7 +47,7 @@ def counts(backend: Adapter, kind: str, seed: int = 0, **arguments: Any) -> Over
 
 def of(cls: type[Overlap], overlap: Overlap) -> Overlap:
     """Return the same sums in another class."""
-    return cls(overlap._sums, kind=overlap.kind, form=overlap.form, by_class=overlap.by_class)
+    return cls(overlap.rows, kind=overlap.kind, form=overlap.form, by_class=overlap.by_class)
 
 
 def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:

@@ -6,10 +6,10 @@ import doctest
 from types import MappingProxyType
 
 import pytest
-
-from dice_any import conventions
 from dice_any.averages import ScoreArguments
 from dice_any.loss_arguments import LossArguments
+
+from dice_any import conventions
 
 ARGUMENTS = {
     *LossArguments.__annotations__,

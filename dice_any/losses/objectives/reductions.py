@@ -1,37 +1,34 @@
 """How the losses of classes and samples become one number, and how its slope goes back to them.
-Arithmetic only.
 
-    rows of sums ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes,
-    reduction ──► loss
+    rows ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes, reduction
 
-Every loss goes this way; what each setting means is said in `losses.dice_loss`.
+Every loss goes this way; what each setting means is said in `dice_loss`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from . import formulas
-from .arrays.library import Array, ArrayLibrary
-from .formulas import divide, halving_sum
-
-Smooth = float | tuple[float, float]
-ClassWeight = Sequence[float] | Array | Literal["square", "simple", "uniform"] | None
+from ... import formulas
+from ...arrays.library import Array, ArrayLibrary
+from ...formulas import divide, halving_sum
+from .settings import Settings
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the losses of classes and samples become one."""
+class Terms(NamedTuple):
+    """What losses follow from: rows of numbers, one of each for every count."""
 
-    smooth: tuple[float, float] = (1.0, 1.0)
-    power: int | None = None  # class weights from sizes: 1 / Yᵖ
-    class_weight: Array | None = None  # or given, with the shape of the counts
-    classes: list[int] | None = None
-    average: str | None = None
-    absent: str = "count"
-    reduction: str = "mean"  # "classes": over the class axis alone
+    library: ArrayLibrary  # of the rows
+    rows: Sequence[Array]
+    target: Array  # the target's sizes
+    total: Array  # how much took part
+    invalid: Array  # how many elements were
+    by_class: bool
+    settings: Settings  # how the losses become one
+    #: from the derivatives in the rows to the gradient in the prediction
+    gradient: Callable[..., Array]
+    entropy: Array | None = None
 
 
 class Chosen(NamedTuple):
@@ -45,20 +42,11 @@ class Chosen(NamedTuple):
     invalid: Array
 
 
-def choose(
-    library: ArrayLibrary,
-    rows: Sequence[Array],
-    target: Array,
-    total: Array,
-    invalid: Array,
-    settings: Settings,
-    by_class: bool,
-) -> Chosen:
-    """Choose classes, weigh them and pool; `target` holds the target's sizes, `total` how much took
-    part, `invalid` how many elements were.
-    """
+def choose(terms: Terms) -> Chosen:
+    """Choose classes, weigh them and pool."""
+    library, settings, by_class = terms.library, terms.settings, terms.by_class
     xp = library.xp
-    rows = [*rows, target, total]
+    rows, invalid = [*terms.rows, terms.target, terms.total], terms.invalid
     weights = settings.class_weight
     if settings.classes is not None:
         *rows, invalid = (library.take(row, settings.classes) for row in (*rows, invalid))

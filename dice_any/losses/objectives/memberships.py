@@ -9,15 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from .arrays.library import Array, ArrayLibrary
-from .kernels import Task
-from .kernels.activations import memberships, memberships_gradient
-from .kernels.blocks import Block, invalid_labels, read_block
-from .kernels.masks import by_argument, class_last, counted_invalid
-from .kernels.memberships import is_wide, valid_memberships
-from .loss_arguments import LossCall, refuse_overlap
-from .reading import read
-from .values import raise_invalid
+from ...arrays.library import Array, ArrayLibrary
+from ...kernels import Task
+from ...kernels.activations import memberships, memberships_gradient
+from ...kernels.blocks import Block, invalid_labels, read_block
+from ...kernels.masks import by_argument, class_last, counted_invalid
+from ...kernels.memberships import is_wide, valid_memberships
+from ...reading import raise_invalid
+from ...sums import Overlap
+from .objective import LossCall
 
 
 class Fields(NamedTuple):
@@ -43,48 +43,54 @@ class Fields(NamedTuple):
         )
 
 
-def read_task(call: LossCall, why: str) -> tuple[ArrayLibrary, Task]:
-    """Read the arguments of a loss of a floating prediction; `why` says what it needs more than
-    sums for.
-    """
-    refuse_overlap(call.prediction, why)
-    arguments = {name: value for name, value in call.arguments.items() if name != "backend"}
-    library, task = read(call.prediction, call.target, **{**arguments, "exact": call.exact})
-    if library.kind(call.prediction.dtype) != "floating":
+def refuse_overlap(prediction: Any, why: str) -> None:
+    """Refuse an overlap where a loss looks at more than sums."""
+    if isinstance(prediction, Overlap):
         raise TypeError(
-            f"`prediction` must be floating in this loss, as {why}; got {task.dtypes[0]}. Pass "
-            "probabilities or logits."
+            f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays."
         )
-    # what is drawn or ranked is floating; only the sums of it may be exact
-    return library, replace(task, kind="plain")
 
 
-def write_out(
-    call: LossCall, library: ArrayLibrary, task: Task, *, of_memberships: bool = True
-) -> Fields:
+def plain_task(call: LossCall, why: str) -> Task:
+    """Return the task of a loss of a floating prediction; `why` says what it needs more than sums
+    for.
+
+    What is drawn or ranked is floating; only the sums of it may be exact.
+    """
+    if call.task is None:
+        raise TypeError("a call of this loss has arrays")
+    if call.library.kind(call.prediction.dtype) != "floating":
+        raise TypeError(
+            f"`prediction` must be floating in this loss, as {why}; got {call.task.dtypes[0]}. "
+            "Pass probabilities or logits."
+        )
+    return replace(call.task, kind="plain")
+
+
+def write_out(call: LossCall, task: Task, *, of_memberships: bool = True) -> Fields:
     """Write both sets out; to be called inside the library's precision context.
 
     Logits that are ranked as they are, are no prediction `of_memberships`.
     """
-    xp, target = library.xp, call.target
-    logits, weight = widened(library, call.prediction), call.arguments.get("weight")
+    library, target = call.library, call.target
+    xp = library.xp
+    logits, weight = widened(library, call.prediction), call.weight
     block = read_block(task, library, logits, target, weight)
     prediction = differentiable_map(
         library, task, memberships, memberships_gradient, logits, target, weight
     )
     prediction, members = valid_sets(
-        call, library, task, block, prediction, target, of_memberships=of_memberships
+        call, task, block, prediction, target, of_memberships=of_memberships
     )
     weight = block.counted
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
         weight = xp.where(block.counted, block.weight, xp.zeros_like(block.weight))
-    given = (target, call.arguments.get("weight"))
+    given = (target, call.weight)
     return Fields(library, task, logits, given, prediction, members, weight)
 
 
 def valid_sets(
     call: LossCall,
-    library: ArrayLibrary,
     task: Task,
     block: Block,
     prediction: Array,
@@ -96,6 +102,7 @@ def valid_sets(
 
     Where some are invalid it is an error or, where Python may not look, NaN in the prediction.
     """
+    library = call.library
     xp = library.xp
     invalid, members = invalid_labels(task, library, target, None), block.target
     if of_memberships:
@@ -111,7 +118,7 @@ def valid_sets(
         found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
         numbers = library.stack(by_argument(found, next(iter(found.values())) * 0))
         numbers = class_last(task, library, numbers, lead=1)
-        raise_invalid(library, numbers, task, call.prediction, target, call.arguments.get("weight"))
+        raise_invalid(library, numbers, task, call.prediction, target, call.weight)
     for mask in masks.values():
         prediction = xp.where(mask, xp.full_like(prediction, float("nan")), prediction)
     return prediction, members

@@ -1,10 +1,11 @@
-"""From two arrays to their sums, and from the derivatives in those to a gradient: which kernel, and
-what it is asked.
+"""From two arrays to the sums of their overlap, and from the derivatives in those to a gradient.
+
+Here it is decided which kernel is asked, and what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,12 +13,11 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, optional_part, reference, select
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
-from .reading import read
+from .reading import raise_heavy, raise_invalid, raise_not_a_number, read, too_heavy
 from .sums import Overlap
-from .values import raise_heavy, raise_invalid, too_heavy
 
 
-class Summed(NamedTuple):
+class Measured(NamedTuple):
     """What a kernel was asked for, and what it answered."""
 
     overlap: Overlap
@@ -42,7 +42,7 @@ class Summed(NamedTuple):
         return self.vjp(xp.stack(rows if entropy is None else [*rows, entropy, zero]))
 
 
-def summed(
+def measure(
     prediction: Array,
     target: Array,
     /,
@@ -52,15 +52,38 @@ def summed(
     with_gradient: bool = False,
     activated: bool = False,
     **arguments: Any,
-) -> Summed:
-    """Return the overlap of two arrays, the task that it was computed by and the entropy that the
-    task wanted.
+) -> Measured:
+    """Read two arrays as sets, and return their overlap with the task that it was computed by."""
+    library, task = read(prediction, target, weight=weight, **arguments)
+    return measure_task(
+        library,
+        task,
+        prediction,
+        target,
+        weight,
+        backend,
+        with_gradient=with_gradient,
+        activated=activated,
+    )
+
+
+def measure_task(
+    library: ArrayLibrary,
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    backend: str | None,
+    *,
+    with_gradient: bool = False,
+    activated: bool = False,
+) -> Measured:
+    """Return the overlap of two arrays, and the entropy that the task wants.
 
     `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation
     follows the sums then. `activated` says that the prediction was made by an activation, of which
     NaN makes NaN and no error.
     """
-    library, task = read(prediction, target, weight=weight, **arguments)
     traced = library.traced(prediction, target, weight)
     if task.kind != "plain" or with_gradient:
         prediction, target = library.detach(prediction), library.detach(target)
@@ -82,8 +105,38 @@ def summed(
             sums, entropy = answer.split(sums, (ENTROPY, 2))
         raise_bad_values(answer, task, sums, prediction, target, weight, activated=activated)
         rows = rows_of_overlap(answer, task, sums, activated=activated)
-        result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)  # type: ignore[arg-type]
-    return Summed(result, task, entropy, vjp)
+        result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)
+    return Measured(result, task, entropy, vjp)
+
+
+def overlap_of(
+    prediction: Array | Overlap, target: Array | None, arguments: Mapping[str, Any]
+) -> Overlap:
+    """Return the overlap that a score was given, or that of its arrays."""
+    if isinstance(prediction, Overlap):
+        refuse_beside_overlap(target, arguments)
+        return prediction
+    found = measure(prediction, target, **arguments)
+    if found.task is not None and found.task.kind == "plain":
+        # NaN goes through plain sums, as losses are to be NaN too
+        rows = found.overlap.rows
+        raise_not_a_number(library_of(rows), rows, found.task)
+    return found.overlap
+
+
+def refuse_beside_overlap(target: Array | None, arguments: Mapping[str, Any]) -> None:
+    """Refuse what was to be said of arrays beside an overlap, which is already measured."""
+    if target is not None:
+        raise TypeError(
+            "`target` must be left out beside an Overlap, which holds both sets; got a second "
+            "argument."
+        )
+    if arguments:
+        names = ", ".join(f"`{name}`" for name in sorted(arguments))
+        raise TypeError(
+            f"{names} must be left out beside an Overlap, which is already summed. Pass them to "
+            "`overlap`."
+        )
 
 
 def raise_bad_values(

@@ -1,22 +1,23 @@
-"""Docstring sections that many functions share, written once."""
+"""Docstring sections that many functions share, written once, and their place in a docstring."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import TypeVar
+import re
+from collections.abc import Mapping
 
-F = TypeVar("F", bound=Callable[..., object])
+from .keywords import OverlapArguments
+
+#: The first line of an entry in a list of parameters.
+_ENTRY = re.compile(r"(?P<name>\w+) : ")
+_ALWAYS = ("prediction", "target")
 
 _PAIR = """\
 prediction : array or Overlap
     The predicted set (see `overlap` for how arrays are read), or the overlap of both sets.
 target : array
     The target set; left out beside an `Overlap`."""
-_ARGUMENTS = """\
-**arguments
-    Those of `overlap`: `class_axis`, `axis`, `num_classes`, `activation`, `form`, `ignore_label`,
-    `weight`, `exact`, `backend`."""
+_ARGUMENTS = "{arguments of overlap}"
 _AVERAGE = """\
 average : {None, "macro", "micro", "weighted"}
     Over the classes: none; mean of the classes that have a score; pooled sums; mean weighted by the
@@ -85,7 +86,7 @@ target : array
 activation : {{"softmax", "sigmoid"}}
     How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by
     itself.
-{_LOSS.replace('"none"}', '"none"}')}
+{_LOSS}
 {_ARGUMENTS}""",
     "field parameters": f"""\
 prediction : array
@@ -121,10 +122,45 @@ TypeError, ValueError, LookupError
 }
 
 
-def documented(function: F) -> F:
-    """Fill the ``{named sections}`` of a docstring."""
-    lines = inspect.cleandoc(function.__doc__ or "").split("\n")
-    function.__doc__ = "\n".join(
-        SECTIONS.get(line.strip("{}"), line) if line.startswith("{") else line for line in lines
-    )
-    return function
+def fill_sections(docstring: str, keywords: Mapping[str, inspect.Parameter]) -> str:
+    """Return a docstring with its ``{named sections}`` filled.
+
+    The shared sections tell of more keywords than a function may have: others are left out. Each
+    that has a default is given it.
+    """
+    lines = []
+    for line in inspect.cleandoc(docstring).split("\n"):
+        if not line.startswith("{"):
+            lines.append(line)
+            continue
+        told, filled = True, SECTIONS[line.strip("{}")]
+        filled = filled.replace(_ARGUMENTS, _arguments_of_overlap(keywords))
+        for shared in filled.split("\n"):
+            entry = _ENTRY.match(shared)
+            if entry:
+                told = entry["name"] in keywords or entry["name"] in _ALWAYS
+            elif not shared.startswith(" "):
+                told = True
+            if told:
+                lines.append(shared)
+    return "\n".join(_with_default(line, keywords) for line in lines)
+
+
+def _arguments_of_overlap(keywords: Mapping[str, inspect.Parameter]) -> str:
+    """Return the entry of the parameters that `overlap` explains, with their defaults."""
+    names = [name for name in OverlapArguments.__annotations__ if name in keywords]
+    others = [
+        f"{name} {keywords[name].default!r}" for name in names if keywords[name].default is not None
+    ]
+    defaults = f"{', '.join(others)}, the others None" if others else "None"
+    return f"{', '.join(names)} : optional\n    As in `overlap`. Defaults: {defaults}."
+
+
+def _with_default(line: str, keywords: Mapping[str, inspect.Parameter]) -> str:
+    entry = _ENTRY.match(line)
+    parameter = keywords.get(entry["name"]) if entry else None
+    if parameter is None or parameter.default is parameter.empty:
+        return line
+    if ", optional" in line and parameter.default is None:
+        return line
+    return f"{line}, default {parameter.default!r}"

@@ -6,30 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from .arrays.library import Array
-from .reading import read_library
+from ..arrays.library import Array
+from ..reading import public, read_library
+from .pipeline import evaluate_with_gradient
 
 __all__ = ["value_and_grad"]
 
 
-_losses: set[Callable[..., Any]] = set()
-Loss = TypeVar("Loss", bound=Callable[..., Any])
-
-
-def has_gradient(loss: Loss) -> Loss:
-    """Mark a loss that takes a `Wanted` prediction."""
-    _losses.add(loss)
-    return loss
-
-
-class Wanted(NamedTuple):
-    """A prediction whose gradient is wanted beside the loss."""
-
-    prediction: Array
-
-
+@public()
 def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Array]]:
     r"""Return a function that computes a loss and its gradient in the prediction.
 
@@ -78,7 +64,7 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     >>> float(value), gradient.tolist()
     (0.25, [-0.3125, -0.3125, 0.1875])
     """
-    loss, bound = _unbind(loss)
+    described, bound = _unbind(loss)
 
     def value_and_gradient(
         prediction: Array, target: Array, /, **arguments: Any
@@ -96,14 +82,13 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
                 "`reduction` must be 'mean' or 'sum' for a gradient; got 'none'. Weigh and sum it "
                 "yourself."
             )
-        result: tuple[Array, Array] = loss(Wanted(prediction), target, **arguments)
-        return result
+        return evaluate_with_gradient(described(prediction, target, **arguments))
 
     return value_and_gradient
 
 
 def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the function of a loss, and the arguments that are bound to it by name."""
+    """Return what describes a loss, and the arguments that are bound to it by name."""
     given, bound = loss, dict[str, Any]()
     while isinstance(loss, partial) or hasattr(loss, "as_partial"):
         if not isinstance(loss, partial):  # a module
@@ -114,13 +99,10 @@ def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
                 "position. Prediction and target are given to what `value_and_grad` returns."
             )
         loss, bound = loss.func, {**loss.keywords, **bound}
-    try:
-        known = loss in _losses
-    except TypeError:  # what has no hash is none of ours
-        known = False
-    if not known:
+    described = getattr(loss, "described", None)
+    if described is None:
         raise TypeError(
             "`loss` must be a loss of this package, or a `functools.partial` of one; got "
             f"{given!r}. Use your library's own differentiation."
         )
-    return loss, bound
+    return described, bound

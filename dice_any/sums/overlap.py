@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any
 
-from .arrays import UnknownLibraryError, library_of, load_library
-from .arrays.library import Array, ArrayLibrary
-from .kernels.limbs import carry, to_float64
-from .kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL
-from .reading import (
+from ..arrays import UnknownLibraryError, library_of, load_library
+from ..arrays.library import Array, ArrayLibrary
+from ..kernels.limbs import carry
+from ..kernels.task import Kind
+from ..reading import (
     FORMS,
     KINDS,
     as_classes,
@@ -23,14 +23,10 @@ from .reading import (
     read_num_classes,
     read_stored,
 )
-
-#: The row behind the four sums: how many values were invalid, of whichever argument.
-INVALID = TOTAL + 1
-
-Kind = Literal["hard", "exact", "plain"]
+from .rows import Rows
 
 
-class Overlap:
+class Overlap(Rows):
     r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of
     elements.
 
@@ -83,29 +79,7 @@ class Overlap:
     0.5
     """
 
-    __slots__ = ("_held", "_turned", "by_class", "form", "kind")
-
-    kind: Kind
-    form: str
-    by_class: bool
-    _held: Array
-    # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
-    _turned: bool
-
-    def __init__(
-        self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False
-    ) -> None:
-        object.__setattr__(self, "_held", sums)
-        object.__setattr__(self, "_turned", turned)
-        object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "form", form)
-        object.__setattr__(self, "by_class", by_class)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("an Overlap is immutable")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError("an Overlap is immutable")
+    __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed, packer = self._held, None
@@ -121,19 +95,6 @@ class Overlap:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Overlap:
         return self
-
-    @classmethod
-    def of_sums(
-        cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool
-    ) -> Overlap:
-        """Make an overlap of a kernel's raw sums."""
-        library.register(cls)
-        return cls(
-            carry(library, sums) if kind == "exact" else sums,
-            kind=kind,
-            form=form,
-            by_class=by_class,
-        )
 
     @classmethod
     def zero(
@@ -164,7 +125,7 @@ class Overlap:
         if isinstance(like, Overlap):
             library = like._library
             with library.precision():
-                sums = library.xp.zeros_like(like._sums)
+                sums = library.xp.zeros_like(like.rows)
                 return cls.of_sums(library, sums, like.kind, like.form, like.by_class)
         _check(kind, form)
         counts = read_counts_shape(shape)
@@ -178,42 +139,6 @@ class Overlap:
             shape = (5, 3, *counts) if kind == "exact" else (5, *counts)
             sums = library.answer(library.zeros(shape, dtype, like))
             return cls.of_sums(library_of(sums), sums, kind, form, num_classes is not None)
-
-    # -- the sums ----------------------------------------------------------------------------------
-
-    @property
-    def _sums(self) -> Array:
-        """The rows: (5, *counts); exact: limbs, (5, 3, *counts)."""
-        return self._turn(-self._lead, 0) if self._turned else self._held
-
-    @property
-    def _lead(self) -> int:
-        """The number of axes that are not the counts'."""
-        return 2 if self.kind == "exact" else 1
-
-    def _turn(self, start: int, end: int) -> Array:
-        """Return what is held with its rows and limbs moved from one end of the axes to the
-        other.
-        """
-        library = library_of(self._held)
-        with library.precision():
-            if self.kind != "plain" and self._held.dtype != library.xp.int64:
-                name = library.dtype_name(self._held.dtype)
-                cure = library.cure_for_narrowed(name)
-                raise TypeError(f"`overlap` must keep its counts in int64; got {name}. {cure}.")
-            return library.xp.moveaxis(
-                self._held, *(tuple(range(e, e + self._lead)) for e in (start, end))
-            )
-
-    @property
-    def _library(self) -> ArrayLibrary:
-        return library_of(self._held)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the counts, the class axis (if `by_class`) last."""
-        shape = tuple(self._held.shape)
-        return shape[: -self._lead] if self._turned else shape[self._lead :]
 
     def __iter__(self) -> Iterator[Overlap]:
         return (self[i] for i in range(len(self)))
@@ -240,90 +165,6 @@ class Overlap:
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
-    def intersection(self) -> Array:
-        """Sum of |X∩Y|; int64 if hard, else float64."""
-        return self._combine({INTERSECTION: 1})
-
-    @property
-    def prediction(self) -> Array:
-        """Sum of |X|."""
-        return self._combine({PREDICTION: 1})
-
-    @property
-    def target(self) -> Array:
-        """Sum of |Y|."""
-        return self._combine({TARGET: 1})
-
-    @property
-    def total(self) -> Array:
-        """Number of elements that took part, or their weight."""
-        return self._combine({TOTAL: 1})
-
-    @property
-    def tp(self) -> Array:
-        """True positives: |X∩Y|."""
-        return self.intersection
-
-    @property
-    def fp(self) -> Array:
-        """False positives: |X| − |X∩Y|."""
-        return self._combine({PREDICTION: 1, INTERSECTION: -1})
-
-    @property
-    def fn(self) -> Array:
-        """False negatives: |Y| − |X∩Y|."""
-        return self._combine({TARGET: 1, INTERSECTION: -1})
-
-    @property
-    def tn(self) -> Array:
-        """True negatives: total − |X| − |Y| + |X∩Y|."""
-        return self._combine({TOTAL: 1, PREDICTION: -1, TARGET: -1, INTERSECTION: 1})
-
-    @property
-    def invalid(self) -> Array:
-        """Number of invalid elements met where an error could not be raised at once."""
-        library = self._library
-        with library.precision():
-            row = self._sums[INVALID, 0, ...] if self.kind == "exact" else self._sums[INVALID, ...]
-            row = library.xp.astype(row, library.xp.int64)
-        return library.deliver(row)
-
-    def _combine(self, signs: dict[int, int]) -> Array:
-        """Add rows with signs; exact ones in integers, rounded once."""
-        library = self._library
-        with library.precision():
-            rows = library.unstack(self._sums)
-            total: Any = sum(sign * rows[row] for row, sign in signs.items())
-            total = (
-                self._rounded(library, total[None, ...])[0, ...]
-                if self.kind == "exact"
-                else total + 0
-            )
-        return library.deliver(total)
-
-    def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
-        limbs = carry(library, limbs)
-        return to_float64(library, (limbs[:, 0, ...], limbs[:, 1, ...], limbs[:, 2, ...]))
-
-    def as_float64(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Return intersection, prediction, target and total rounded to float64, and the number of
-        invalid elements.
-
-        To be called inside the library's precision context. Plain sums stay what they are.
-        """
-        library = self._library
-        sums, xp = self._sums, library.xp
-        if self.kind == "exact":
-            # a transformation may have added overlaps leaf by leaf (a psum), which carries nothing
-            floats = self._rounded(library, sums[:INVALID, ...])
-            invalid = sums[INVALID, 0, ...]
-        else:
-            floats = xp.astype(sums, library.widest(sums), copy=False)
-            invalid = sums[INVALID, ...]
-        intersection, prediction, target, total, *_ = library.unstack(floats)
-        return intersection, prediction, target, total, invalid
-
     # -- merging and selecting ---------------------------------------------------------------------
 
     def _with(self, sums: Array, by_class: bool | None = None) -> Overlap:
@@ -343,7 +184,7 @@ class Overlap:
                 self, other, key=lambda overlap: (overlap.kind != "hard", FORMS.index(overlap.form))
             )
             cls = type(other) if isinstance(other, type(self)) else type(self)
-            sums = self._sums_as(soft.kind) + other._sums_as(soft.kind)
+            sums = self.rows_as(soft.kind) + other.rows_as(soft.kind)
             return cls.of_sums(library, sums, soft.kind, soft.form, soft.by_class)
 
     def __radd__(self, other: object) -> Overlap:
@@ -376,13 +217,13 @@ class Overlap:
                 f"overlaps to be added must have one form; got {self.form!r} and {other.form!r}."
             )
 
-    def _sums_as(self, kind: Kind) -> Array:
+    def rows_as(self, kind: Kind) -> Array:
         """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
         if kind == self.kind:
-            return self._sums
+            return self.rows
         library = self._library
-        zeros = library.xp.zeros_like(self._sums)
-        return library.stack([self._sums, zeros, zeros], axis=1)
+        zeros = library.xp.zeros_like(self.rows)
+        return library.stack([self.rows, zeros, zeros], axis=1)
 
     def sum(self, axis: int | Sequence[int] | None = None) -> Overlap:
         """Fold axes of the counts into one overlap; all of them but the class axis by default.
@@ -393,7 +234,7 @@ class Overlap:
         axes = tuple(range(ndim - self.by_class)) if axis is None else read_axes("axis", axis, ndim)
         library = self._library
         with library.precision():
-            sums = self._sums
+            sums = self.rows
             if axes:
                 sums = library.xp.sum(
                     sums, axis=tuple(a + self._lead for a in axes), dtype=sums.dtype
@@ -418,7 +259,7 @@ class Overlap:
         lead = (slice(None),) * self._lead
         library = self._library
         with library.precision():
-            sums = self._sums[(*lead, *index)]
+            sums = self.rows[(*lead, *index)]
             if backwards:
                 sums = library.xp.flip(sums, axis=tuple(a + self._lead for a in backwards))
             if 0 in sums.shape and not library.has_values(sums):
@@ -437,7 +278,7 @@ class Overlap:
             )
         library = self._library
         with library.precision():
-            return self._with(library.take(self._sums, as_classes(classes, self.shape[-1])))
+            return self._with(library.take(self.rows, as_classes(classes, self.shape[-1])))
 
     # -- travelling --------------------------------------------------------------------------------
 
@@ -449,9 +290,7 @@ class Overlap:
         """
         with self._library.precision():
             library = self._library
-            sums = library.tolist(
-                carry(library, self._sums) if self.kind == "exact" else self._sums
-            )
+            sums = library.tolist(carry(library, self.rows) if self.kind == "exact" else self.rows)
         if self.kind == "plain":
             sums = _deep(float.hex, sums)
         return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}
@@ -463,7 +302,7 @@ class Overlap:
         """
         sums = read_stored(data)
         if isinstance(like, Overlap):
-            like = like._sums
+            like = like.rows
         library = load_library("numpy") if like is None else read_library("like", like)
         xp = library.xp
         with library.precision():
@@ -524,7 +363,7 @@ def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
         )
     with library.precision():
         xp = library.xp
-        x, y = (carry(library, o._sums) if o.kind == "exact" else o._sums for o in (a, b))
+        x, y = (carry(library, o.rows) if o.kind == "exact" else o.rows for o in (a, b))
         if library.device(x) != library.device(y):
             return bool(a.to_dict() == b.to_dict())
         return library.same_numbers(x, y) if a.kind == "plain" else bool(xp.all(x == y))

@@ -4,11 +4,12 @@ checked by `reading`.
 
 from __future__ import annotations
 
-from .arrays import library_of
-from .arrays.library import Array, ArrayLibrary
-from .kernels import Task
-from .kernels.blocks import counted_mask
-from .reading import LIMIT, cure_for_labels, cure_for_memberships
+from ..arrays import library_of
+from ..arrays.library import Array, ArrayLibrary
+from ..kernels import Task
+from ..kernels.blocks import counted_mask
+from .cures import cure_for_labels, cure_for_memberships
+from .tasks import LIMIT
 
 TOO_MUCH_WEIGHT = (
     "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the "

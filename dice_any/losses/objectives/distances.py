@@ -1,0 +1,177 @@
+"""Generalised Wasserstein Dice: errors between close classes cost less. See
+`wasserstein_dice_loss`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ...arrays import UnknownLibraryError, library_of
+from ...arrays.library import Array, ArrayLibrary
+from ...formulas import divide, halving_sum, wasserstein_dice
+from ...kernels.blocks import read_block
+from ...kernels.distances import Matrix, class_distances, class_distances_gradient
+from ...measuring import measure
+from .memberships import differentiable_map, plain_task, refuse_overlap, valid_sets, widened
+from .objective import LossCall, Slopes
+from .reductions import Chosen, Terms, choose
+
+WHY = "it weighs one class against another"
+
+
+@dataclass(frozen=True)
+class DistanceObjective:
+    """One ratio over the classes, of what agrees and how far the rest is."""
+
+    #: a row for each class
+    distances: Matrix
+    entropy: None = None
+
+    def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
+        refuse_overlap(prediction, WHY)
+        if arguments.get("activation") == "sigmoid":
+            raise ValueError(
+                "`activation` must be 'softmax' or None here, as memberships have to add up to 1 "
+                "over the classes; got 'sigmoid'. Use softmax."
+            )
+        if arguments.get("class_axis") is None:
+            raise ValueError(
+                "`class_axis` must be given, as this loss compares classes; got None. Name the "
+                "axis of classes."
+            )
+
+    def check_counts(self, kind: str, form: str, by_class: bool) -> None:
+        """Every kind of sums will do."""
+
+    def measure(self, call: LossCall) -> Terms:
+        task, library = plain_task(call, WHY), call.library
+        matrix = self._matrix(task.classes)
+        logits, target, weight = widened(library, call.prediction), call.target, call.weight
+        if library.casts_back(call.prediction):
+            logits = library.xp.astype(logits, library.xp.float64)
+        activated = task.activation is not None
+        if not activated:
+            block = read_block(task, library, logits, target, weight, together=True)
+            logits, _ = valid_sets(call, task, block, block.prediction, target)
+        forward = partial(class_distances, matrix=matrix)
+        backward = partial(class_distances_gradient, matrix=matrix)
+        far = differentiable_map(library, task, forward, backward, logits, target, weight)
+        # memberships that add up to more than 1 by a rounding error must not be farther away than
+        # the farthest class
+        far = far + library.detach(library.clip(far) - far)
+        found = measure(
+            far,
+            target,
+            class_axis=task.class_axis,
+            axis=task.axis,
+            ignore_label=task.ignore_label,
+            weight=weight,
+            exact=call.exact,
+            backend=call.backend,
+            with_gradient=call.wants_gradient,
+            activated=activated,
+        )
+        distance, _, size, total, invalid = found.overlap.as_float64()
+        settings = call.settings
+        if settings.class_weight is None and settings.power is None:  # background agrees for free
+            settings = replace(settings, class_weight=[0.0] + [1.0] * (task.classes - 1))
+
+        def gradient(slope: Array) -> Array:
+            pull = found.gradient(slope, library.xp.zeros_like(slope))
+            return library.map(backward, task, logits, target, weight, pull)
+
+        return Terms(
+            library,
+            [distance, size, total],
+            target=size,
+            total=total,
+            invalid=invalid,
+            by_class=True,
+            settings=settings.with_counts(library, distance),
+            gradient=gradient,
+        )
+
+    def _matrix(self, classes: int) -> Matrix:
+        rows = self.distances
+        if len(rows) != classes:
+            raise ValueError(
+                f"`distances` must have a row and a column for each of {classes} classes; got "
+                f"{len(rows)}. Row c holds the distances from target class c."
+            )
+        return rows
+
+    def choose(self, terms: Terms) -> Chosen:
+        """Return cells of all classes: what agrees, the sum of distances, and the class weights."""
+        library = terms.library
+        by_class = terms._replace(settings=replace(terms.settings, absent="count"))
+        classes = choose(by_class)
+        distance, size, total = classes.rows
+        weights = classes.weights
+        cells = Terms(
+            library,
+            [halving_sum(library, weights * (size - distance)), halving_sum(library, distance)],
+            target=halving_sum(library, weights * size),
+            total=halving_sum(library, total),
+            invalid=library.xp.sum(terms.invalid, axis=-1),
+            by_class=False,
+            settings=replace(terms.settings, classes=None, class_weight=None, power=None),
+            gradient=terms.gradient,
+        )
+        chosen = choose(cells)
+        return chosen._replace(rows=[*chosen.rows, weights])
+
+    def losses(
+        self, library: ArrayLibrary, rows: Sequence[Array], smooth: tuple[float, float]
+    ) -> tuple[Array, Slopes]:
+        agreement, distance, weights = rows
+        numerator, denominator = wasserstein_dice(library, agreement, distance)
+        denominator = denominator + smooth[1]
+        ratio = divide(library, numerator + smooth[0], denominator, 1.0)
+
+        def slopes(share: Array) -> Sequence[Array]:
+            """Return the derivatives in each class's distance."""
+            expand = library.xp.expand_dims
+            outer = expand(divide(library, -share, denominator, 0.0), axis=-1)
+            above = -2.0 * weights
+            return [outer * (above - expand(ratio, axis=-1) * (above + 1.0))]
+
+        return 1.0 - ratio, slopes
+
+
+def read_distances(distances: Any) -> Matrix:
+    """Return the matrix in Python numbers, its largest 1."""
+    try:
+        if not isinstance(distances, Sequence):
+            distances = library_of(distances).tolist(distances)
+        rows = [[float(number) for number in row] for row in distances]
+    except (TypeError, ValueError, UnknownLibraryError):
+        raise TypeError(
+            f"`distances` must be a matrix of numbers; got {type(distances).__name__}. Pass a list "
+            "of rows or a 2-D array."
+        ) from None
+    if not rows or any(len(row) != len(rows) for row in rows):
+        raise ValueError(
+            "`distances` must have a row and a column for each class; got "
+            f"{len(rows)} rows of {sorted({len(row) for row in rows})}. Row c holds the distances "
+            "from target class c."
+        )
+    if not all(0 <= number < math.inf for row in rows for number in row):
+        raise ValueError(
+            "`distances` must be finite and not negative; got another value. Check it."
+        )
+    if any(row[c] for c, row in enumerate(rows)):
+        raise ValueError(
+            "`distances` must be 0 on the diagonal; got another number. A class is not far from "
+            "itself."
+        )
+    largest = max(map(max, rows))
+    if largest == 0:
+        raise ValueError(
+            "`distances` must tell classes apart; got zeros only. Use 1 for the classes farthest "
+            "apart."
+        )
+    return tuple(tuple(number / largest for number in row) for row in rows)

@@ -1,0 +1,154 @@
+"""The Lovász extension of the Jaccard loss. See `lovasz_loss`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from ...arrays.library import Array, ArrayLibrary
+from ...kernels import Task
+from ...kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
+from ...kernels.vjp import align
+from ...measuring import measure
+from ...reading import raise_invalid, read
+from .memberships import Fields, plain_task, refuse_overlap, widened, write_out
+from .objective import LossCall, Slopes
+from .reductions import Chosen, Terms, all_classes, choose
+from .settings import Settings
+
+WHY = "it ranks elements by their errors"
+
+
+@dataclass(frozen=True)
+class RankingObjective:
+    """Errors, sorted, times what each adds to the Jaccard loss."""
+
+    #: whether logits are ranked by their hinge errors
+    hinge: bool
+    entropy: None = None
+
+    def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
+        refuse_overlap(prediction, WHY)
+        if arguments.get("exact"):
+            raise ValueError(
+                "`exact` must be left out here, as errors are sorted, not summed in integers; got "
+                "True. Drop it."
+            )
+        if arguments.get("backend") not in (None, "reference"):
+            raise ValueError(
+                "`backend` must be left out here, as only the reference sorts; got "
+                f"{arguments['backend']!r}. Drop it."
+            )
+
+    def check_counts(self, kind: str, form: str, by_class: bool) -> None:
+        """Every kind of sums will do."""
+
+    def measure(self, call: LossCall) -> Terms:
+        task, library = plain_task(call, WHY), call.library
+        if library.kind(call.target.dtype) == "floating":
+            raise TypeError(
+                "`target` must be boolean or a label map in this loss, which ranks errors of "
+                f"members and others; got {task.dtypes[1]}. Threshold it, or use the Jaccard loss "
+                "in its minimum form."
+            )
+        make = _pooled if call.settings.average == "micro" else _by_class
+        ranked = make(call, task, self.hinge)
+        loss, size, total, *numbers = library.unstack(ranked.rows(self.hinge))
+        invalid = library.stack(numbers)
+        by_class = ranked.task.by_class
+        raise_invalid(
+            library, invalid, task, call.prediction, call.target, call.weight, by_class=by_class
+        )
+        return Terms(
+            library,
+            [loss],
+            target=size,
+            total=total,
+            invalid=library.xp.sum(invalid, axis=0),
+            by_class=by_class,
+            settings=ranked.settings.with_counts(library, loss),
+            gradient=partial(ranked.gradient, self.hinge),
+        )
+
+    def choose(self, terms: Terms) -> Chosen:
+        return choose(terms)
+
+    def losses(
+        self, library: ArrayLibrary, rows: Sequence[Array], smooth: tuple[float, float]
+    ) -> tuple[Array, Slopes]:
+        return rows[0], lambda share: [share]
+
+
+class _Ranked(NamedTuple):
+    """What is to be ranked, and how the gradient goes back from there."""
+
+    library: ArrayLibrary
+    task: Task
+    arrays: tuple[Array, Array, Array | None]
+    settings: Settings
+    fields: Fields | None = None  # that the arrays were made of
+
+    def rows(self, hinge: bool) -> Array:
+        """Return the rows of `lovasz_sums`, differentiable in the prediction."""
+        library, task = self.library, self.task
+        tail = (task.classes,) if task.by_class else ()
+        function = partial(lovasz_sums, hinge=hinge)
+        run = partial(library.run_whole, function, task, lead=(ROWS,), tail=tail)
+        if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
+            return run(*self.arrays)
+        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as
+        # long as the loss is kept
+        backward, operations = (
+            partial(_pull_at_rows, library, task, hinge),
+            partial(function, task, library),
+        )
+        return library.with_gradient(run, backward, operations)(*self.arrays)
+
+    def gradient(self, hinge: bool, slope: Array) -> Array:
+        """Return the gradient in the prediction that the caller gave."""
+        gradient = _pull(self.library, self.task, hinge, *self.arrays, slope)
+        return gradient if self.fields is None else self.fields.gradient(gradient)
+
+
+def _pull(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
+    """Return the gradient in what is ranked from the derivative in each loss, which stands last."""
+    *ranked, slope = arrays
+    function = partial(lovasz_gradient, hinge=hinge)
+    return library.map_whole(function, task, *ranked, align(task, library, slope))
+
+
+def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
+    """Do the same from the derivatives in all rows."""
+    return _pull(library, task, hinge, *arrays[:-1], arrays[-1][LOSS, ...])
+
+
+def _by_class(call: LossCall, task: Task, hinge: bool) -> _Ranked:
+    library = call.library
+    arrays = widened(library, call.prediction), call.target, call.weight
+    return _Ranked(library, task, arrays, call.settings)
+
+
+def _pooled(call: LossCall, task: Task, hinge: bool) -> _Ranked:
+    """Rank the elements of all classes together: the class axis is one more axis of elements, its
+    weights theirs.
+    """
+    library = call.library
+    xp = library.xp
+    fields = write_out(call, task, of_memberships=not hinge)
+    found = measure(fields.target, fields.target, exact=False, **fields.arguments).overlap
+    _, _, sizes, total, invalid = found.as_float64()
+    settings = call.settings.with_counts(library, sizes)
+    apart = replace(settings, average=None, absent="count")
+    chosen = choose(Terms(library, [], sizes, total, invalid, True, apart, fields.gradient))
+    # 0 for classes that take no part
+    weights = all_classes(library, chosen.weights, chosen, apart, task.classes)
+    weight = xp.astype(align(task, library, weights), fields.prediction.dtype)
+    if fields.weight is not None:
+        weight = weight * xp.astype(fields.weight, weight.dtype)
+    arrays = (fields.prediction, fields.target, xp.broadcast_to(weight, fields.target.shape))
+    axis = tuple(sorted((*task.axis, task.class_axis or 0)))
+    _, pooled = read(arrays[0], arrays[1], axis=axis, weight=arrays[2], exact=False)
+    done = replace(settings, average=None, classes=None, class_weight=None, power=None)
+    return _Ranked(library, pooled, arrays, done, fields)

@@ -1,0 +1,107 @@
+"""How the losses of classes and samples are to become one: the caller's choices, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...arrays import library_of
+from ...arrays.library import Array, ArrayLibrary
+from ...reading import (
+    Smooth,
+    as_classes,
+    check_choice,
+    check_not_negative,
+    read_library,
+    size_power,
+)
+
+#: The keyword arguments that are read here.
+CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the losses of classes and samples become one."""
+
+    smooth: tuple[float, float] = (1.0, 1.0)
+    power: int | None = None  # class weights from sizes: 1 / Yᵖ
+    class_weight: Any = None  # or given; an array with the shape of the counts once they are known
+    classes: list[int] | None = None
+    average: str | None = None
+    absent: str = "count"
+    reduction: str = "mean"  # "classes": over the class axis alone
+
+    def with_counts(self, library: ArrayLibrary, like: Array) -> Settings:
+        """Return the settings with class weights for counts like these."""
+        if self.class_weight is None:
+            return self
+        return replace(self, class_weight=_class_weights(library, self.class_weight, like))
+
+
+def read_settings(choices: Mapping[str, Any], classes: int | None) -> Settings:
+    """Check the choices of a caller whose counts have so many classes, or none to tell apart."""
+    for name, allowed in (
+        ("average", (None, "micro")),
+        ("absent", ("count", "zero", "skip")),
+        ("reduction", ("mean", "sum", "none")),
+    ):
+        check_choice(name, choices[name], allowed)
+    if classes is None:
+        for name in ("class_weight", "classes", "average"):
+            if choices[name] is not None:
+                raise ValueError(
+                    f"`{name}` must be None without classes to tell apart; got an argument. "
+                    "Pass `class_axis=` or `num_classes=`."
+                )
+    weight, chosen = choices["class_weight"], choices["classes"]
+    return Settings(
+        smooth=_read_smooth(choices["smooth"]),
+        power=size_power(weight) if isinstance(weight, str) else None,
+        class_weight=None if isinstance(weight, str) else weight,
+        classes=None if chosen is None else as_classes(chosen, classes or 0),
+        average=choices["average"],
+        absent=choices["absent"],
+        reduction=choices["reduction"],
+    )
+
+
+def _read_smooth(smooth: Smooth) -> tuple[float, float]:
+    pair = smooth if isinstance(smooth, (tuple, list)) else (smooth, smooth)
+    if len(pair) != 2:
+        raise ValueError(
+            "`smooth` must be a number or a pair (numerator, denominator); got "
+            f"{len(pair)} numbers."
+        )
+    check_not_negative(smooth=pair[0])
+    check_not_negative(smooth=pair[1])
+    return float(pair[0]), float(pair[1])
+
+
+def _class_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Array:
+    """Return the caller's weight for each count."""
+    xp = library.xp
+    if isinstance(class_weight, Sequence):
+        check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(class_weight)})
+        weights = library.constant([float(w) for w in class_weight], like.dtype, like)
+    else:
+        if read_library("class_weight", class_weight) is not library:
+            raise TypeError(
+                "`class_weight` must come from the library of the arrays; "
+                f"got {library_of(class_weight).name} and {library.name}. Pass a list."
+            )
+        weights = xp.astype(class_weight, like.dtype)
+        allowed = xp.all((weights >= 0) & (weights < math.inf))
+        # inside a trace an array can be at hand, and no function of it
+        if library.at_hand(allowed) and not allowed:
+            raise ValueError(
+                "`class_weight` must be finite and not negative; got another value. Check it."
+            )
+    if weights.shape != like.shape[-1:]:
+        raise ValueError(
+            f"`class_weight` must hold one weight for each of {like.shape[-1]} classes; got shape "
+            f"{tuple(weights.shape)}. List all classes, also those that `classes` leaves out."
+        )
+    return xp.broadcast_to(weights, like.shape)

@@ -1,0 +1,168 @@
+"""The one way from arrays to a loss and its gradient.
+
+    arguments ──► read_call ──► measure ──► choose ──► losses ──► reduce ──► value
+                                   │                     │
+                    gradient ◄─────┴───── all classes ◄──┘ slopes
+
+An `Objective` says what is measured, which losses follow and how their slopes go back. Everything
+else is here: precision, settings, the choice of classes, reductions, dtypes and the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+from ..arrays import UnknownLibraryError, library_of
+from ..arrays.library import A, Array, ArrayLibrary
+from ..kernels.memberships import is_wide
+from ..measuring import refuse_beside_overlap
+from ..reading import LossArguments, check_name, public, read, read_flag
+from ..sums import Overlap
+from .objectives.objective import LossCall, Objective
+from .objectives.reductions import all_classes, loss_slopes, reduce_losses
+from .objectives.settings import CHOICES, read_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Arguments that are compared with names all over: an array would answer element by element.
+NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
+NOT_EXACT = (
+    "`exact` must be None or False in a loss that is differentiated automatically, as integers "
+    "have no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
+)
+ONCE = (
+    "`prediction` and `target` must not be differentiated through `value_and_grad`, whose answers "
+    "are constants; got arrays that a transformation follows. Differentiate the loss itself, or "
+    "detach them first."
+)
+
+
+class Loss(NamedTuple):
+    """A loss that was asked for."""
+
+    objective: Objective
+    prediction: Any  # array or Overlap
+    target: Any
+    arguments: Any
+
+
+def loss(**options: Any) -> Callable[[F], F]:
+    """Return a decorator that makes a public loss of a function that returns a `Loss`."""
+    return public(LossArguments, answer=evaluate, **options)
+
+
+def described(
+    objective: Objective, prediction: A | Overlap, target: Any, arguments: LossArguments
+) -> A:
+    """Return what a public loss asks for, which `loss` makes the answer of."""
+    asked: Any = Loss(objective, prediction, target, arguments)
+    return asked  # type: ignore[no-any-return]
+
+
+def evaluate(asked: Loss) -> Array:
+    """Return a loss."""
+    return _evaluate(asked, wants_gradient=False)[0]
+
+
+def evaluate_with_gradient(asked: Loss) -> tuple[Array, Array]:
+    """Return a loss, and its gradient in the prediction in closed form."""
+    return _evaluate(asked, wants_gradient=True)
+
+
+def _evaluate(asked: Loss, *, wants_gradient: bool) -> tuple[Array, Any]:
+    objective = asked.objective
+    call = read_call(asked, wants_gradient)
+    with call.library.precision():
+        terms = objective.measure(call)
+        library, settings = terms.library, terms.settings
+        chosen = objective.choose(terms)
+        losses, slopes = objective.losses(library, chosen.rows, settings.smooth)
+        value = reduce_losses(library, losses, chosen, settings)
+        if objective.entropy is not None:
+            value = objective.entropy.add_to(value, terms)
+        value = _as_loss(library, value, call.prediction)
+        gradient = None
+        if wants_gradient:
+            share = loss_slopes(library, chosen, settings)
+            length = terms.target.shape[-1] if terms.by_class else 1
+            rows = [
+                all_classes(library, slope, chosen, settings, length) for slope in slopes(share)
+            ]
+            if objective.entropy is not None:
+                rows = objective.entropy.add_slope(rows, terms)
+            gradient = terms.gradient(*rows)
+            gradient = library_of(gradient).xp.astype(gradient, call.prediction.dtype, copy=False)
+    return library.deliver(value), gradient
+
+
+def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
+    """Read and check the arguments of a loss."""
+    objective, prediction, target, arguments = asked
+    arguments = dict(arguments)
+    for name in NAMES:
+        check_name(name, arguments.get(name))
+    exact = bool(read_flag("exact", arguments.get("exact")))
+    if arguments.get("activation") == "argmax":
+        raise ValueError(
+            "`activation` must be None, 'sigmoid' or 'softmax' in a loss; got 'argmax', which has "
+            "no gradient. For hard labels use a score."
+        )
+    objective.check(prediction, arguments)
+    choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}
+    choices = {"smooth": 1.0, "average": None} | choices  # of losses that have none
+    if isinstance(prediction, Overlap):
+        refuse_beside_overlap(target, arguments)
+        objective.check_counts(prediction.kind, prediction.form, prediction.by_class)
+        classes = prediction.shape[-1] if prediction.by_class else None
+        settings = read_settings(choices, classes)
+        library = library_of(prediction.rows)
+        return LossCall(
+            library, None, prediction, None, None, exact, None, settings, wants_gradient
+        )
+    if wants_gradient:  # what it answers is made of constants, in closed form
+        prediction, target = (
+            _without_gradient(array, ONCE, eager=False) for array in (prediction, target)
+        )
+        prediction = library_of(prediction).detach(prediction)
+    elif exact:
+        prediction, target = (
+            _without_gradient(array, NOT_EXACT, eager=True) for array in (prediction, target)
+        )
+    gamma = None if objective.entropy is None else objective.entropy.gamma
+    weight, backend = arguments.pop("weight", None), arguments.pop("backend", None)
+    arguments |= {"exact": exact, "weight": weight, "entropy": gamma}
+    library, task = read(prediction, target, **arguments)
+    objective.check_counts(task.kind, task.form, task.by_class)
+    settings = read_settings(choices, task.classes if task.by_class else None)
+    if objective.entropy is not None and settings.reduction == "none":
+        settings = replace(settings, reduction="classes")
+    return LossCall(
+        library, task, prediction, target, weight, exact, backend, settings, wants_gradient
+    )
+
+
+def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
+    """Return an array in which a derivative is an error; what is no floating array is not looked
+    at.
+    """
+    try:
+        library = library_of(array)
+    except UnknownLibraryError:
+        return array
+    if library.kind(array.dtype) != "floating":
+        return array
+    return library.forbid_gradient(array, message, eager=eager)
+
+
+def _as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -> Array:
+    """Return a loss in the dtype of a floating prediction, at least float32; in float64 for counts
+    and overlaps.
+    """
+    dtype = library.widest(value)
+    if not isinstance(prediction, Overlap):
+        own, given = library_of(prediction), prediction.dtype
+        if own.kind(given) == "floating" and given != own.xp.float64:
+            dtype = given if is_wide(given) else library.xp.float32
+    return library.xp.astype(value, dtype, copy=False)

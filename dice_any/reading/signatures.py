@@ -1,0 +1,122 @@
+"""The door of the package: what a public function shows of its keywords, and what it answers to
+others.
+
+Functions share keywords (`keywords`), so they are written with ``**arguments``. `public` gives each
+a signature in which every keyword stands with its default, and refuses what is not in it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from .arguments import shown
+from .keywords import DEFAULTS, OverlapArguments
+from .sections import fill_sections
+from .words import unknown_keyword
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: What says to a type checker that an answer is of the type of an argument.
+_ANY_ARRAY = re.compile(r"\bA\b")
+
+
+def public(
+    keywords: Any = None,
+    *,
+    refuses: Mapping[str, str] = MappingProxyType({}),
+    answer: Callable[[Any], Any] | None = None,
+    **defaults: Any,
+) -> Callable[[F], F]:
+    """Return a decorator that makes a public function of one that is written with ``**arguments``.
+
+    `keywords` is the TypedDict of those, without the names that the function `refuses`, each for
+    its reason; `defaults` are this function's own. The function gets a value for each keyword that
+    is not one of `overlap`. With `answer` it describes what is to be computed, and `answer`
+    computes it.
+    """
+
+    def decorate(function: F) -> F:
+        signature = _signature(function, keywords, refuses, defaults)
+        named = {p.name: p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+        required = [name for name, p in named.items() if p.default is p.empty]
+        own = set(inspect.signature(function).parameters)
+        filled = {
+            name: p.default
+            for name, p in named.items()
+            if name not in own
+            and (name in defaults or name not in OverlapArguments.__annotations__)
+        }
+
+        def described(*arrays: Any, **arguments: Any) -> Any:
+            if not named.keys() >= arguments.keys():
+                arguments = _without_refused(refuses, arguments)
+            if not named.keys() >= arguments.keys():
+                raise unknown_keyword(function.__name__, tuple(named), arguments)
+            for name in required:
+                if name not in arguments:
+                    raise TypeError(
+                        f"`{name}` must be given to `{function.__name__}`; got none. "
+                        "It has no default."
+                    )
+            return function(*arrays, **{**filled, **arguments})
+
+        if answer is None:
+            shown = wraps(function)(described)
+        else:
+            compute = answer
+
+            @wraps(function)
+            def shown(*arrays: Any, **arguments: Any) -> Any:
+                return compute(described(*arrays, **arguments))
+
+            shown.described = described  # type: ignore[attr-defined]
+        shown.__signature__ = signature  # type: ignore[attr-defined]
+        shown.__doc__ = fill_sections(function.__doc__ or "", named)
+        return shown  # type: ignore[return-value]
+
+    return decorate
+
+
+def _without_refused(refuses: Mapping[str, str], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments without those that say nothing; an error if they do."""
+    for name in refuses.keys() & arguments.keys():
+        value = arguments[name]
+        neutral = value is None or (isinstance(value, str) and value == DEFAULTS[name])
+        if not neutral:
+            raise ValueError(
+                f"`{name}` must be left out here, as {refuses[name]}; got {shown(value)}. Drop it."
+            )
+    return {name: value for name, value in arguments.items() if name not in refuses}
+
+
+def _signature(
+    function: Callable[..., Any],
+    keywords: Any,
+    refuses: Mapping[str, str],
+    defaults: Mapping[str, Any],
+) -> inspect.Signature:
+    """Return the signature of a function, its ``**arguments`` replaced by what they stand for."""
+    own = inspect.signature(function)
+    result = str(own.return_annotation)
+    parameters = [
+        p.replace(annotation=_ANY_ARRAY.sub("Array", str(p.annotation)))
+        for p in own.parameters.values()
+        if p.kind is not p.VAR_KEYWORD
+    ]
+    shared = {} if keywords is None else keywords.__annotations__
+    for name, annotation in shared.items():
+        if name in own.parameters or name in refuses:
+            continue
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, DEFAULTS[name]),
+                annotation=getattr(annotation, "__forward_arg__", annotation),
+            )
+        )
+    return own.replace(parameters=parameters, return_annotation=_ANY_ARRAY.sub("Array", result))

@@ -1,0 +1,117 @@
+"""What to say of a keyword that a function does not have: a slip, or the word of somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from .. import conventions
+from .keywords import JointArguments, LossArguments, OverlapArguments, ScoreArguments
+
+_SHARED = OverlapArguments.__annotations__.keys()
+_OF_SCORES = (ScoreArguments.__annotations__.keys() | JointArguments.__annotations__) - _SHARED
+_OF_LOSSES = LossArguments.__annotations__.keys() - _SHARED
+
+#: What other packages call a thing, and how it is asked for here.
+ELSEWHERE: Mapping[str, str] = {
+    "ignore_index": "Pass `ignore_label=`.",
+    "ignored_index": "Pass `ignore_label=`.",
+    "from_logits": "Pass `activation='softmax'` or `activation='sigmoid'` for logits.",
+    "apply_softmax": "Pass `activation='softmax'`.",
+    "softmax": "Pass `activation='softmax'`.",
+    "sigmoid": "Pass `activation='sigmoid'`.",
+    "other_act": "Apply it first, and pass memberships.",
+    "apply_nonlin": "Pass `activation='softmax'` or `activation='sigmoid'`.",
+    "include_background": "Pass `classes='foreground'` for False; True is the default.",
+    "do_bg": "Pass `classes='foreground'` for False; True is the default.",
+    "to_onehot_y": "Leave it out: a label map is taken as it is.",
+    "sample_weight": "Pass `weight=`, one for each element.",
+    "pixel_weight": "Pass `weight=`.",
+    "mask": "Pass `weight=mask`.",
+    "loss_mask": "Pass `weight=mask`.",
+    "weights": "Pass `weight=` for elements or, to a loss, `class_weight=` for classes.",
+    "class_weights": "Pass `class_weight=` to a loss; scores have `average='weighted'`.",
+    "squared_pred": "Pass `form='squared'` for True.",
+    "jaccard": "Call `jaccard_loss`.",
+    "batch": "Pass `axis=None` for True and `axis='space'` for False.",
+    "batch_dice": "Pass `axis=None` for True and `axis='space'` for False.",
+    "per_image": "Pass `axis='space'` for True.",
+    "reduce_batch": "Pass `axis=None` for True and `axis='space'` for False.",
+    "smooth_nr": "Pass `smooth=(smooth_nr, smooth_dr)` to a loss.",
+    "smooth_dr": "Pass `smooth=(smooth_nr, smooth_dr)` to a loss.",
+    "eps": "Pass `smooth=` to a loss; scores have `empty=`.",
+    "epsilon": "Pass `smooth=` to a loss; scores have `empty=`.",
+    "zero_division": "Pass `empty=` to a score; losses have `smooth=`.",
+    "zero_score_for_empty": "Pass `empty=` to a score; losses have `smooth=`.",
+    "dim": "Pass `axis=`.",
+    "dims": "Pass `axis=`.",
+    "axes": "Pass `axis=`.",
+    "channel_axis": "Pass `class_axis=`.",
+    "channel_dim": "Pass `class_axis=`.",
+    "labels": "Pass `classes=`.",
+    "label": "Compare first: `prediction == label` and `target == label`.",
+    "pos_label": "Compare first: `prediction == pos_label` and `target == pos_label`.",
+    "threshold": "Compare first: `prediction > threshold`.",
+    "n_classes": "Pass `num_classes=`.",
+    "num_labels": "Pass `num_classes=`.",
+    "mdmc_average": "Pass `axis='space'` for scores of each sample.",
+    "input_format": "Leave it out: integers are label maps; else pass `class_axis=`.",
+    "log_loss": "Call `log_dice_loss`.",
+    "lambda_dice": "Pass `dice_weight=` to `dice_cross_entropy_loss` or `dice_focal_loss`.",
+    "lambda_ce": "Pass `cross_entropy_weight=` to `dice_cross_entropy_loss`.",
+    "lambda_focal": "Pass `focal_weight=` to `dice_focal_loss`.",
+}
+ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output")
+
+
+def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any]) -> TypeError:
+    """Return the error of a call with a keyword that the function does not have."""
+    known = tuple(known)
+    name = next(name for name in given if name not in known)
+    fact, cure = "an unknown one", ""
+    near = get_close_matches(name, known, 1)
+    if name in ARRAYS:
+        fact = "one by name"
+        cure = f"Pass the arrays by position: `{function}(prediction, target, ...)`."
+    elif name in _OF_LOSSES and "empty" in known:
+        fact, cure = "one of losses", _of_losses(name, given)
+    elif name in _OF_SCORES and "smooth" in known:
+        fact, cure = (
+            "one of scores",
+            f"Losses have no `{name}`: `smooth` and `absent` decide there.",
+        )
+    elif name in ELSEWHERE:
+        fact, cure = "a word of another package", ELSEWHERE[name]
+    elif near:
+        cure = f"Did you mean `{near[0]}`?"
+    else:
+        cure = f"It has {', '.join(f'`{word}`' for word in known)}." if known else "It has none."
+    return TypeError(f"`{name}` must be an argument of `{function}`; got {fact}. {cure}")
+
+
+def _of_losses(name: str, given: Mapping[str, Any]) -> str:
+    """Say what a score has in place of a loss's word, and which preset was meant."""
+    cure = {
+        "smooth": "A score has no smoothing: `empty=` says what an empty pair scores.",
+        "reduction": "A score has `average=` over classes; reduce over samples with `mean`.",
+        "class_weight": "A score has `average='weighted'`.",
+        "absent": "A score has `empty=` and `empty_target=`.",
+    }.get(name, f"Scores have no `{name}`.")
+    presets = {
+        preset: values
+        for preset, values in vars(conventions).items()
+        if isinstance(values, Mapping) and name in values and _is_within(values, given)
+    }
+    for preset in sorted(presets, key=lambda preset: -len(presets[preset])):
+        ours = f"{preset.partition('_')[0]}_metric"
+        if hasattr(conventions, ours):
+            return f"{cure} `conventions.{preset}` is of losses; pass `**conventions.{ours}`."
+    return cure
+
+
+def _is_within(preset: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    return all(
+        name in given and type(given[name]) is type(value) and given[name] == value
+        for name, value in preset.items()
+    )

@@ -1,0 +1,176 @@
+"""The rows of sums that an `Overlap` holds, and the sizes that they say."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from ..arrays import library_of
+from ..arrays.library import Array, ArrayLibrary
+from ..kernels.limbs import carry, to_float64
+from ..kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL, Kind
+
+#: The row behind the four sums: how many values were invalid, of whichever argument.
+INVALID = TOTAL + 1
+
+
+class Rows:
+    """Sums of sets in rows: intersection, prediction, target, total, and what was invalid.
+
+    An immutable value. What it holds is one array: the rows first and, where they are exact, the
+    limbs of each behind; or last, where a transformation of JAX or PyTorch made it.
+    """
+
+    __slots__ = ("_held", "_turned", "by_class", "form", "kind")
+
+    kind: Kind
+    form: str
+    by_class: bool
+    _held: Array
+    # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
+    _turned: bool
+
+    def __init__(
+        self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False
+    ) -> None:
+        object.__setattr__(self, "_held", sums)
+        object.__setattr__(self, "_turned", turned)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "form", form)
+        object.__setattr__(self, "by_class", by_class)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("an Overlap is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("an Overlap is immutable")
+
+    @classmethod
+    def of_sums(
+        cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool
+    ) -> Self:
+        """Make an overlap of a kernel's raw sums."""
+        library.register(cls)
+        return cls(
+            carry(library, sums) if kind == "exact" else sums,
+            kind=kind,
+            form=form,
+            by_class=by_class,
+        )
+
+    @property
+    def rows(self) -> Array:
+        """The rows: (5, *counts); exact: limbs, (5, 3, *counts)."""
+        return self._turn(-self._lead, 0) if self._turned else self._held
+
+    @property
+    def _lead(self) -> int:
+        """The number of axes that are not the counts'."""
+        return 2 if self.kind == "exact" else 1
+
+    def _turn(self, start: int, end: int) -> Array:
+        """Return what is held with its rows and limbs moved from one end of the axes to the
+        other.
+        """
+        library = library_of(self._held)
+        with library.precision():
+            if self.kind != "plain" and self._held.dtype != library.xp.int64:
+                name = library.dtype_name(self._held.dtype)
+                cure = library.cure_for_narrowed(name)
+                raise TypeError(f"`overlap` must keep its counts in int64; got {name}. {cure}.")
+            return library.xp.moveaxis(
+                self._held, *(tuple(range(e, e + self._lead)) for e in (start, end))
+            )
+
+    @property
+    def _library(self) -> ArrayLibrary:
+        return library_of(self._held)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the counts, the class axis (if `by_class`) last."""
+        shape = tuple(self._held.shape)
+        return shape[: -self._lead] if self._turned else shape[self._lead :]
+
+    @property
+    def intersection(self) -> Array:
+        """Sum of |X∩Y|; int64 if hard, else float64."""
+        return self._combine({INTERSECTION: 1})
+
+    @property
+    def prediction(self) -> Array:
+        """Sum of |X|."""
+        return self._combine({PREDICTION: 1})
+
+    @property
+    def target(self) -> Array:
+        """Sum of |Y|."""
+        return self._combine({TARGET: 1})
+
+    @property
+    def total(self) -> Array:
+        """Number of elements that took part, or their weight."""
+        return self._combine({TOTAL: 1})
+
+    @property
+    def tp(self) -> Array:
+        """True positives: |X∩Y|."""
+        return self.intersection
+
+    @property
+    def fp(self) -> Array:
+        """False positives: |X| − |X∩Y|."""
+        return self._combine({PREDICTION: 1, INTERSECTION: -1})
+
+    @property
+    def fn(self) -> Array:
+        """False negatives: |Y| − |X∩Y|."""
+        return self._combine({TARGET: 1, INTERSECTION: -1})
+
+    @property
+    def tn(self) -> Array:
+        """True negatives: total − |X| − |Y| + |X∩Y|."""
+        return self._combine({TOTAL: 1, PREDICTION: -1, TARGET: -1, INTERSECTION: 1})
+
+    @property
+    def invalid(self) -> Array:
+        """Number of invalid elements met where an error could not be raised at once."""
+        library = self._library
+        with library.precision():
+            row = self.rows[INVALID, 0, ...] if self.kind == "exact" else self.rows[INVALID, ...]
+            row = library.xp.astype(row, library.xp.int64)
+        return library.deliver(row)
+
+    def _combine(self, signs: dict[int, int]) -> Array:
+        """Add rows with signs; exact ones in integers, rounded once."""
+        library = self._library
+        with library.precision():
+            rows = library.unstack(self.rows)
+            total: Any = sum(sign * rows[row] for row, sign in signs.items())
+            total = (
+                self._rounded(library, total[None, ...])[0, ...]
+                if self.kind == "exact"
+                else total + 0
+            )
+        return library.deliver(total)
+
+    def _rounded(self, library: ArrayLibrary, limbs: Array) -> Array:
+        limbs = carry(library, limbs)
+        return to_float64(library, (limbs[:, 0, ...], limbs[:, 1, ...], limbs[:, 2, ...]))
+
+    def as_float64(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return intersection, prediction, target and total rounded to float64, and the number of
+        invalid elements.
+
+        To be called inside the library's precision context. Plain sums stay what they are.
+        """
+        library = self._library
+        sums, xp = self.rows, library.xp
+        if self.kind == "exact":
+            # a transformation may have added overlaps leaf by leaf (a psum), which carries nothing
+            floats = self._rounded(library, sums[:INVALID, ...])
+            invalid = sums[INVALID, 0, ...]
+        else:
+            floats = xp.astype(sums, library.widest(sums), copy=False)
+            invalid = sums[INVALID, ...]
+        intersection, prediction, target, total, *_ = library.unstack(floats)
+        return intersection, prediction, target, total, invalid
