@@ -26,8 +26,8 @@ X, Y = np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2])
 FUNCTIONS = [name for name in dice_any.__all__ if inspect.isfunction(getattr(dice_any, name))]
 LOSSES = dice_any.losses.__all__
 CONVERSIONS = {"dice_to_jaccard", "jaccard_to_dice"}
-JOINT = {"accuracy_score", "cohen_kappa", "generalized_dice_score", "matthews_correlation"}
-SCORES = sorted(set(dice_any.scores.__all__) - CONVERSIONS - JOINT)
+JOINT = ["accuracy_score", "cohen_kappa", "generalized_dice_score", "matthews_correlation"]
+SCORES = sorted(set(dice_any.scores.__all__) - CONVERSIONS - set(JOINT))
 #: Keywords that a function has no use for, each with a reason.
 REFUSED = {
     "lovasz_loss": {"smooth", "form"},

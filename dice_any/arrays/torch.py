@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
+from .autograd import sums_function
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike
 from .numpy import library as numpy
 from .numpy import tile_limit
@@ -43,7 +44,7 @@ class PyTorch(NumPyLike):
         self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
         self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
-        self._sums = _sums_function(torch)
+        self._sums = sums_function(self, torch)
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -351,61 +352,6 @@ class PyTorch(NumPyLike):
 
     def default_device(self) -> str:
         return "cuda" if self._torch.cuda.is_available() else "cpu"
-
-
-def _sums_function(torch: Any) -> Any:
-    """Return the function that gives sums their closed-form gradient."""
-
-    class Sums(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments only: the gradient is the one array of their size that a training
-        step adds.
-        """
-
-        @staticmethod
-        def forward(
-            ctx: Any,
-            forward: Callable[..., Array],
-            backward: Callable[..., Array],
-            operations: Callable[..., Array],
-            *arrays: Array | None,
-        ) -> Array:
-            ctx.save_for_backward(*arrays)
-            ctx.closed_form, ctx.operations = backward, operations
-            return forward(*arrays)
-
-        @staticmethod
-        def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
-            arrays = ctx.saved_tensors
-            # the closed form is a constant to whoever differentiates it, and computes in place
-            again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
-            with library.precision():  # that of the way forward has been left
-                pull = (
-                    _pull_back(torch, ctx.operations, arrays, cotangent)
-                    if again
-                    else ctx.closed_form(*arrays, cotangent)
-                )
-            return (None, None, None, pull, *(None for _ in arrays[1:]))
-
-    return Sums
-
-
-def _is_batched(torch: Any, cotangent: Array) -> bool:
-    """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
-    PyTorch's own Jacobians still use.
-    """
-    functorch = torch._C._functorch
-    batched: bool = functorch.is_functorch_wrapped_tensor(cotangent)
-    return batched or functorch.is_legacy_batchedtensor(cotangent)
-
-
-def _pull_back(
-    torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array
-) -> Array:
-    """Return the gradient in the first array, itself differentiable."""
-    again = torch.is_grad_enabled()
-    with torch.enable_grad():
-        (pull,) = torch.autograd.grad(operations(*arrays), arrays[0], cotangent, create_graph=again)
-    return pull
 
 
 def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManager[Any]:

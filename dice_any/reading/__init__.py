@@ -18,6 +18,7 @@ from .arguments import (
     shown,
     size_power,
 )
+from .arrays import LIMIT, read_library, read_shape
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
 from .keywords import (
@@ -32,16 +33,10 @@ from .keywords import (
     ScoreArguments,
     Smooth,
 )
+from .pairs import read_rows
 from .signatures import public
 from .stored import KINDS, read_counts_shape, read_index, read_stored
-from .tasks import (
-    FORMS,
-    LIMIT,
-    read,
-    read_library,
-    read_rows,
-    read_shape,
-)
+from .tasks import FORMS, read
 from .values import raise_heavy, raise_invalid, raise_not_a_number, too_heavy
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..arrays.library import Array, ArrayLibrary
 from .arguments import class_name, read_integer, shown
-from .tasks import check_same_place, read_library
+from .arrays import check_same_place, read_library
 
 #: Merged overlaps hold no more.
 MOST = 2**62

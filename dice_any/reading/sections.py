@@ -157,7 +157,7 @@ def _arguments_of_overlap(keywords: Mapping[str, inspect.Parameter]) -> str:
 
 
 def _with_default(line: str, keywords: Mapping[str, inspect.Parameter]) -> str:
-    entry = _ENTRY.match(line)
+    entry = _ENTRY.match(line) if " : " in line else None
     parameter = keywords.get(entry["name"]) if entry else None
     if parameter is None or parameter.default is parameter.empty:
         return line

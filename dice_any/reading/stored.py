@@ -9,7 +9,8 @@ from numbers import Integral
 from typing import Any
 
 from .arguments import check_choice, class_name, read_integer, shown
-from .tasks import FORMS, LIMIT
+from .arrays import LIMIT
+from .tasks import FORMS
 
 KINDS = ("hard", "exact", "plain")
 KEYS = ("kind", "form", "by_class", "sums")

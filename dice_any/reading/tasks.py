@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from ..arrays import UnknownLibraryError, library_of
-from ..arrays.library import Array, ArrayLibrary, Masked, elements
-from ..kernels.task import Kind, Task
-from . import cures, objects
+from ..arrays.library import Array, ArrayLibrary, elements
+from ..kernels.task import Task
+from . import cures
 from .arguments import (
     check_choice,
-    class_name,
     read_axes,
     read_axis,
     read_flag,
@@ -16,12 +14,11 @@ from .arguments import (
     read_num_classes,
     shown,
 )
+from .arrays import check_same_place, check_size, read_kind, read_library, read_shape, read_sum_kind
 from .keywords import Axis
 
 FORMS = ("product", "squared", "minimum")
 ACTIVATIONS = (None, "sigmoid", "softmax", "argmax")
-#: One call counts fewer elements, and less total weight, than this; merged overlaps hold up to 2⁶².
-LIMIT = 2**32
 
 
 def read(
@@ -50,7 +47,7 @@ def read(
     )
     if class_axis is not None:
         class_axis = read_axis("class_axis", class_axis, len(shape))
-    kinds = _kind(library, "prediction", prediction), _kind(library, "target", target)
+    kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
     _check_activation(activation, kinds[0], shape, class_axis)
     labels = (activation == "argmax" or kinds[0] == "integer", kinds[1] == "integer")
     if num_classes is not None:
@@ -60,7 +57,7 @@ def read(
         library, kinds, dtypes, (shape, target_shape), class_axis, num_classes
     )
     axes = _read_axis(axis, len(shape), class_axis)
-    _check_size("prediction", elements(tuple(shape[a] for a in axes)))
+    check_size("prediction", elements(tuple(shape[a] for a in axes)))
     if ignore_label is not None:
         ignore_label = read_label("ignore_label", ignore_label)
         if not labels[1]:
@@ -82,87 +79,9 @@ def read(
         activation=activation,
         form=form,
         ignore_label=ignore_label,
-        kind="hard" if hard else _sum_kind(library, prediction, exact),
+        kind="hard" if hard else read_sum_kind(library, prediction, exact),
         entropy=entropy,
     )
-
-
-# -- arrays --------------------------------------------------------------------------------------
-
-
-def read_library(name: str, array: Array, beside: Array | None = None) -> ArrayLibrary:
-    """Return the library of an array, or raise `TypeError` saying what to pass instead.
-
-    `beside` is the array that it is to be compared with: a cure makes what fits it.
-    """
-    try:
-        library = library_of(array)
-    except UnknownLibraryError:
-        raise TypeError(
-            f"`{name}` must be an array of a library that follows the Array API standard; "
-            f"got {class_name(array)}. {objects.cure_for_object(name, array, beside)}."
-        ) from None
-    refusal = library.refusal(array)
-    if refusal is not None:
-        cure = (
-            objects.cure_for_masked(name, array, refusal, beside)
-            if isinstance(refusal, Masked)
-            else refusal.replace("{name}", name)
-        )
-        raise TypeError(f"`{name}` must be a plain array; got {class_name(array)}. {cure}.")
-    return library
-
-
-def check_same_place(library: ArrayLibrary, name: str, array: Array, prediction: Array) -> None:
-    """Check that an array is of the prediction's library, and on its device."""
-    other = read_library(name, array, prediction)
-    if other is not library:
-        raise TypeError(
-            f"`{name}` must come from the same array library as `prediction`; "
-            f"got {other.name} and {library.name}. Convert one of them."
-        )
-    devices = library.device(prediction), library.device(array)
-    if None not in devices and devices[0] != devices[1]:
-        raise ValueError(
-            f"`{name}` must be on the same device as `prediction`; got {devices[1]} and "
-            f"{devices[0]}. Move one of them."
-        )
-
-
-def read_shape(
-    library: ArrayLibrary, name: str, array: Array, *, may_be_empty: bool = False
-) -> tuple[int, ...]:
-    """Return the shape of an array that has known lengths and at least one element."""
-    shape = library.shape(array)
-    if None in shape:
-        raise ValueError(
-            f"`{name}` must have a known shape; got {shape}. Fix its lengths before the call."
-        )
-    if 0 in shape and not may_be_empty:
-        raise ValueError(
-            f"`{name}` must have at least one element; got shape {shape}. To start an empty sum, "
-            "use `Overlap.zero(...)`."
-        )
-    return shape
-
-
-def _kind(library: ArrayLibrary, name: str, array: Array) -> str:
-    kind = library.kind(array.dtype)
-    if kind not in ("bool", "integer", "floating"):
-        cure = cures.cure_for_dtype(library, name, array.dtype)
-        raise TypeError(
-            f"`{name}` must be boolean, integer or floating; got "
-            f"{library.dtype_name(array.dtype)}. {cure}."
-        )
-    return kind
-
-
-def _check_size(name: str, counted: int) -> None:
-    if counted >= LIMIT:
-        raise ValueError(
-            f"`{name}` must have fewer than 2**32 elements to each count; got {counted}. "
-            "Compute the overlaps of parts and add the results."
-        )
 
 
 # -- arguments -----------------------------------------------------------------------------------
@@ -328,7 +247,7 @@ def _read_weight(
     library: ArrayLibrary, weight: Array, target: Array, target_shape: tuple[int, ...]
 ) -> str:
     check_same_place(library, "weight", weight, target)
-    kind = _kind(library, "weight", weight)
+    kind = read_kind(library, "weight", weight)
     shape = library.shape(weight)
     if len(shape) != len(target_shape) or any(
         w not in (1, n) for w, n in zip(shape, target_shape, strict=True)
@@ -339,65 +258,3 @@ def _read_weight(
             f"{cures.cure_for_weight(library, shape, target_shape)}."
         )
     return kind
-
-
-def _sum_kind(library: ArrayLibrary, prediction: Array, exact: bool | None) -> Kind:
-    if library.has_float64(prediction):
-        return "plain" if exact is False else "exact"
-    if exact:
-        raise ValueError(
-            "`exact` must be None or False where there is no float64; got True on device "
-            f"{library.device(prediction)}. Move the arrays to a device that has it."
-        )
-    return "plain"
-
-
-# -- other shapes of input -----------------------------------------------------------------------
-
-
-def read_rows(
-    X: Array,  # noqa: N803
-    Y: Array,  # noqa: N803
-    *,
-    form: str,
-    exact: bool | None,
-) -> tuple[ArrayLibrary, Task]:
-    """Check the two matrices of `pairwise_overlap`, and describe the work of one row."""
-    check_choice("form", form, FORMS)
-    exact = read_flag("exact", exact)
-    library = read_library("X", X, Y)
-    check_same_place(library, "Y", Y, X)
-    x, y = (
-        read_shape(library, name, array, may_be_empty=True) for name, array in (("X", X), ("Y", Y))
-    )
-    if len(x) != 2 or len(y) != 2 or x[1] != y[1]:
-        raise ValueError(
-            f"`X` and `Y` must be matrices with rows of one length; got shapes {x} and {y}. "
-            "Flatten each set to a row: `masks.reshape(len(masks), -1)`."
-        )
-    if x[1] == 0:
-        raise ValueError(
-            f"`X` and `Y` must have at least one column; got shapes {x} and {y}. Check them."
-        )
-    _check_size("X", x[1])
-    kinds = _kind(library, "X", X), _kind(library, "Y", Y)
-    if "integer" in kinds:
-        raise TypeError(
-            "`X` and `Y` must be boolean or floating; got integers. Compare first: `X == 1` or `X "
-            "> 0`."
-        )
-    hard = kinds == ("bool", "bool")
-    return library, Task(
-        library=library.name,
-        device=str(library.device(X) or ""),
-        shapes=(x, y, None),
-        dtypes=(library.dtype_name(X.dtype), library.dtype_name(Y.dtype), None),
-        axis=(1,),
-        class_axis=None,
-        num_classes=None,
-        labels=(False, False),
-        activation=None,
-        form=form,
-        ignore_label=None,
-        kind="hard" if hard else _sum_kind(library, X, exact),
-    )

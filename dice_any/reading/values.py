@@ -8,8 +8,8 @@ from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
 from ..kernels import Task
 from ..kernels.blocks import counted_mask
+from .arrays import LIMIT
 from .cures import cure_for_labels, cure_for_memberships
-from .tasks import LIMIT
 
 TOO_MUCH_WEIGHT = (
     "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the "

@@ -6,10 +6,9 @@ import doctest
 from types import MappingProxyType
 
 import pytest
-from dice_any.averages import ScoreArguments
-from dice_any.loss_arguments import LossArguments
 
 from dice_any import conventions
+from dice_any.reading import LossArguments, ScoreArguments
 
 ARGUMENTS = {
     *LossArguments.__annotations__,
