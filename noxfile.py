@@ -41,9 +41,11 @@ SWEEPS = (
     "odd_arguments",
     "memory",
     "every_loss",
+    "loss_ends",
     "advice",
     "nothing",
     "overlap_is_a_value",
+    "overlap_storage",
     "a_label_beyond_int64",
 )
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))

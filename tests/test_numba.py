@@ -280,63 +280,6 @@ def test_what_is_declined_says_why(reason: str) -> None:
     dice_any.overlap(x, y, **arguments)
 
 
-SWITCHED = """
-import numpy as np, dice_any
-x = np.ones(2**20, dtype=np.float32)
-{call}
-"""
-
-
-def switched(value: str, call: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "DICE_ANY_KERNEL": value}
-    return subprocess.run(
-        [sys.executable, "-c", SWITCHED.format(call=call)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_environment_turns_kernels_off() -> None:
-    call = (
-        "import sys; dice_any.dice_score(x, x); assert 'numba' not in sys.modules\n"
-        "try: dice_any.dice_score(x, x, backend='numba')\n"
-        "except ValueError as error: print(error)\n"
-        "print([line.problem for line in dice_any.backends() if line.name == 'numba'])"
-    )
-    done = switched("reference", call)
-    assert done.returncode == 0, done.stderr
-    assert (
-        "`backend` must be None or 'reference' where `DICE_ANY_KERNEL=reference` turns kernels off"
-        in done.stdout
-    )
-    assert (
-        "['is turned off by DICE_ANY_KERNEL=reference', 'is turned off by "
-        "DICE_ANY_KERNEL=reference']" in done.stdout
-    )
-    assert (
-        "`DICE_ANY_KERNEL` must be unset or 'reference'"
-        in switched("numba", "dice_any.dice_score(x, x)").stderr
-    )
-
-
-def test_without_numba_everything_else_works() -> None:
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "import importlib.util as util; find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'numba' else find(name, *rest)\n"
-        "import numpy as np, dice_any\n"
-        "x = np.ones(2**20, dtype=np.float32)\n"
-        "assert dice_any.dice_score(x, x) == 1\n"
-        "print([line.problem for line in dice_any.backends() if line.name == 'numba'][0])\n"
-        "dice_any.dice_score(x, x, backend='numba')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "Numba is not installed: `pip install dice_any[numba]`" in done.stdout
-    assert "LookupError" in done.stderr
-
-
 def test_half_precision_of_pytorch() -> None:
     torch = pytest.importorskip("torch")
     y = torch.asarray(recipe.labels(27, (2, 70, 40), 3))
@@ -395,7 +338,7 @@ def test_tensors_without_memory_go_to_the_reference() -> None:
 
 
 def test_a_softmax_that_some_classes_take_no_part_in_is_declined() -> None:
-    """A weight of 0 for one class of an element takes that class out of its softmax."""
+    """The kernel has one weight for an element."""
     z, t = np.zeros((2, 3, 40), dtype=np.float32), np.full((2, 3, 40), 0.5, dtype=np.float32)
     with pytest.raises(
         ValueError, match="declines: a softmax over classes with weights of their own"

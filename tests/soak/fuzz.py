@@ -24,7 +24,8 @@ from dice_any.testing import oracle
 from dice_any.testing.adapters import Adapter, adapter
 from dice_any.testing.capabilities import limit
 
-from . import formulas
+from .draw import INTEGERS, LOSSES, RANKED, DeclinedError, Draw
+from .expected import Cells, LossCase, exact_sums, said, spread_weights
 
 #: how often each is drawn; lazy and compiling ones take long
 BACKENDS = {
@@ -40,67 +41,6 @@ KINDS = {
     "ids": 1,
     "loss": 10,
 }
-INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-COMPOUND = ("dice_cross_entropy_loss", "dice_focal_loss")
-RANKED = ("lovasz_loss", "wasserstein_dice_loss")
-LOSSES = (*formulas.RATIOS, "generalized_dice_loss", *COMPOUND, *RANKED)
-
-
-class DeclinedError(Exception):
-    """A kernel leaves this work to the reference, or a library cannot do it."""
-
-
-class Draw:
-    """Chance, and the arrays made by it."""
-
-    def __init__(self, seed: int, number: int) -> None:
-        self.chance = np.random.default_rng([seed, number])
-
-    def one_of(self, choices: Any) -> Any:
-        choices = list(choices)
-        return choices[int(self.chance.integers(len(choices)))]
-
-    def often(self, shares: dict[str, int]) -> str:
-        names = list(shares)
-        weights = np.array([shares[name] for name in names], dtype=np.float64)
-        return str(self.chance.choice(names, p=weights / weights.sum()))
-
-    def happens(self, share: float) -> bool:
-        return bool(self.chance.random() < share)
-
-    def shape(self, most: int, axes: int) -> tuple[int, ...]:
-        lengths = [int(self.chance.integers(1, 7)) for _ in range(axes)]
-        while np.prod(lengths) < most and self.happens(0.7):
-            lengths[int(self.chance.integers(axes))] *= 2
-        return tuple(lengths)
-
-    def masks(self, shape: tuple[int, ...], odd: bool = False) -> np.ndarray:
-        mask = self.chance.random(shape) < self.one_of([0.0, 0.1, 0.5, 0.9, 1.0])
-        if not odd:
-            return mask
-        bytes_ = self.chance.choice(np.array([1, 2, 128, 255], dtype=np.uint8), shape)
-        return np.where(mask, bytes_, np.uint8(0)).view(np.bool_)
-
-    def memberships(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        values = self.chance.random(shape)
-        special = self.chance.integers(0, 12, shape)
-        values = np.where(special == 0, 0.0, np.where(special == 1, 1.0, values))
-        values = np.where(special == 2, values * 10.0 ** -self.chance.integers(1, 22), values)
-        return np.minimum(values.astype(dtype), np.array(1, dtype=dtype))
-
-    def labels(self, shape: tuple[int, ...], classes: int, dtype: str) -> np.ndarray:
-        return self.chance.integers(0, classes, shape).astype(dtype)
-
-    def sets(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        """Return masks or memberships in some order of memory."""
-        return self.layout(self.masks(shape) if dtype == "bool" else self.memberships(shape, dtype))
-
-    def layout(self, array: np.ndarray) -> np.ndarray:
-        """Return the same values in some other order of memory."""
-        order = self.one_of(["C", "F", "every other"])
-        if order == "every other" and array.ndim:
-            return np.repeat(array, 2, axis=-1)[..., ::2]
-        return np.array(array, order="F" if order == "F" else "C")
 
 
 # -- one call ------------------------------------------------------------------------------------
@@ -148,7 +88,7 @@ class Fuzz:
         self.said |= {
             "function": getattr(function, "__name__", function),
             "arrays": [(a.dtype.name, a.shape) for a in arrays],
-            **{name: _said(value) for name, value in arguments.items()},
+            **{name: said(value) for name, value in arguments.items()},
         }
         if any(limit(backend.name, feature) for feature in features):
             raise DeclinedError
@@ -207,7 +147,7 @@ class Fuzz:
         )
         cells = Cells(shape, class_axis, axis)
         bools = [a.astype(np.uint8) != 0 for a in (x, y)]
-        self._same_sums(got, [_exact(*bools, "product", w, cells, i) for i in cells])
+        self._same_sums(got, [exact_sums(*bools, "product", w, cells, i) for i in cells])
         self._same_scores(backend, got)
 
     def _maps(self, draw: Draw, backend: Adapter) -> None:
@@ -222,7 +162,7 @@ class Fuzz:
         _, axis = self._axes(draw, len(shape), by_class=False)
         given = {"num_classes": classes, "axis": axis, "ignore_label": ignored, "weight": w}
         cells = Cells(shape, None, axis)
-        weights = _weights(w, shape) * (y != ignored if ignored is not None else 1)
+        weights = spread_weights(w, shape) * (y != ignored if ignored is not None else 1)
         if draw.happens(0.3):
             got = self.call(backend, dice_any.confusion_matrix, x, y, features=("hard",), **given)
             matrices = backend.values(got).reshape(-1, classes, classes)
@@ -233,7 +173,7 @@ class Fuzz:
             return
         got = self.call(backend, dice_any.overlap, x, y, features=("hard", "averages"), **given)
         both = itertools.product(cells, range(classes))
-        expected = [_exact(x == c, y == c, "product", weights, cells, i) for i, c in both]
+        expected = [exact_sums(x == c, y == c, "product", weights, cells, i) for i, c in both]
         self._same_sums(got, expected)
         self._same_scores(backend, got)
 
@@ -280,7 +220,7 @@ class Fuzz:
         given = {"class_axis": class_axis, "axis": axis, "form": form, "weight": w}
         got = self.call(backend, dice_any.overlap, x, y, features=("exact", "weight"), **given)
         cells = Cells(shape, class_axis, axis)
-        self._same_sums(got, [_exact(x, y, form, w, cells, i) for i in cells])
+        self._same_sums(got, [exact_sums(x, y, form, w, cells, i) for i in cells])
         self._same_scores(backend, got)
 
     def _against_labels(self, draw: Draw, backend: Adapter) -> None:
@@ -317,14 +257,14 @@ class Fuzz:
             **given,
         )
         cells = Cells(shape, None, None if axis is None else tuple(range(1, len(shape))))
-        weights = _weights(w, shape) * (y != ignored if ignored is not None else 1)
+        weights = spread_weights(w, shape) * (y != ignored if ignored is not None else 1)
         by_class = np.moveaxis(x, class_axis, 0)
         found = by_class.argmax(axis=0)
         expected = []
         for i in cells:
             for c in range(classes):
                 xs = (found == c) if best else by_class[c]
-                expected.append(_exact(xs, y == c, given["form"], weights, cells, i))
+                expected.append(exact_sums(xs, y == c, given["form"], weights, cells, i))
         self._same_sums(got, expected)
         self._same_scores(backend, got)
 
@@ -419,142 +359,6 @@ class Fuzz:
         tolerance = (1e-6 if case.z.dtype == np.float64 else 1e-3) * scale + 1e-9
         got = float((gradient * direction).sum())
         assert abs(got - slope) < tolerance + 1e-7, "another gradient"
-
-
-def _said(value: Any) -> Any:
-    """Return what to say of an argument: not an array's contents."""
-    return (value.dtype.name, value.shape) if isinstance(value, np.ndarray) else value
-
-
-class Cells:
-    """The counts of an array: indices of the elements of each, the classes last."""
-
-    def __init__(self, shape: tuple[int, ...], class_axis: int | None, axis: Any) -> None:
-        axis = tuple(a for a in range(len(shape)) if a != class_axis) if axis is None else axis
-        kept = [a for a in range(len(shape)) if a not in axis and a != class_axis]
-        kept += [] if class_axis is None else [class_axis]
-        self.shape, self.kept = shape, kept
-
-    def __iter__(self) -> Any:
-        for place in itertools.product(*(range(self.shape[a]) for a in self.kept)):
-            at = dict(zip(self.kept, place, strict=True))
-            yield tuple(at.get(a, slice(None)) for a in range(len(self.shape)))
-
-
-def _weights(w: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    return np.broadcast_to(np.float64(1) if w is None else w.astype(np.float64), shape)
-
-
-def _exact(
-    x: np.ndarray,
-    y: np.ndarray,
-    form: str,
-    w: np.ndarray | None,
-    cells: Cells,
-    i: Any,
-) -> oracle.Exact:
-    return oracle.exact_sums(np.asarray(x[i]), np.asarray(y[i]), form, _weights(w, cells.shape)[i])
-
-
-class LossCase:
-    """One loss of logits or memberships against a label map, and what it must be."""
-
-    def __init__(self, draw: Draw, name: str) -> None:
-        self.name = name
-        bounds = ((1, 4), (2, 5), (8, 60))
-        n, self.classes, length = (int(draw.chance.integers(*between)) for between in bounds)
-        length = max(length, 2 * self.classes)
-        dtype = draw.one_of(["float32", "float64"])
-        self.activation = draw.one_of([None, "softmax", "sigmoid"])
-        if name in COMPOUND:
-            self.activation = draw.one_of(["softmax", "sigmoid"])
-        if name == "wasserstein_dice_loss":
-            self.activation = "softmax"
-        self.z = (draw.chance.random((n, self.classes, length)) * 0.9 + 0.05).astype(dtype)
-        if self.activation:
-            self.z = (self.z * 12 - 6).astype(dtype)
-        y = np.concatenate(
-            [np.arange(self.classes), draw.labels((length - self.classes,), self.classes, "int64")],
-        )
-        self.y = np.stack([draw.chance.permutation(y) for _ in range(n)]).astype(
-            draw.one_of(INTEGERS),
-        )
-        self.w = np.ones((n, length))
-        self.arguments: dict[str, Any] = {"class_axis": 1, "activation": self.activation}
-        if draw.happens(0.4):
-            weight = (draw.chance.random((n, length)) * 2).astype("float32")
-            weight[:, :3] *= draw.chance.integers(0, 2, (n, 3))  # zeros among them
-            self.w, self.arguments["weight"] = weight.astype(np.float64), weight
-        if draw.happens(0.3):
-            self.arguments["ignore_label"] = 100
-            ignored = np.zeros(length, dtype=bool)
-            ignored[-2:] = True
-            self.y[:, ignored] = 100
-            self.w = self.w * ~ignored
-        self._choose(draw)
-        self.said = {
-            "arguments": {k: v for k, v in self.arguments.items() if k != "weight"},
-            "dtype": dtype,
-        }
-
-    def _choose(self, draw: Draw) -> None:
-        name, arguments = self.name, self.arguments
-        self.pooled = not draw.happens(0.5)
-        if not self.pooled:
-            arguments["axis"] = "space"
-        self.smooth = draw.one_of([(1.0, 1.0), (0.3, 0.3), (0.5, 0.001)])
-        self.form, self.v, self.how = "product", None, {}
-        if name == "matthews_loss":
-            self.smooth = (0.0, 0.0)
-        if name not in ("lovasz_loss",):
-            arguments["smooth"] = self.smooth
-        forms = {"tversky_loss", "focal_tversky_loss", "matthews_loss", *RANKED}
-        if name not in RANKED:
-            self.form = arguments["form"] = draw.one_of(
-                ["product", "minimum", *(() if name in forms else ("squared",))],
-            )
-        if name in ("tversky_loss", "focal_tversky_loss"):
-            self.how = {"alpha": 0.3, "beta": 0.8}
-        if name in ("focal_tversky_loss", "dice_focal_loss"):
-            self.how["gamma"] = draw.one_of([0.75, 1.5, 2.0])
-        if name == "wasserstein_dice_loss":
-            distances = draw.chance.integers(1, 5, (self.classes, self.classes)).astype(np.float64)
-            np.fill_diagonal(distances, 0)
-            self.distances = distances
-            arguments["distances"] = distances.tolist()
-        arguments |= self.how
-        if name in RANKED or name == "generalized_dice_loss":
-            return
-        if draw.happens(0.3):
-            self.v = draw.chance.random(self.classes) + 0.1
-            arguments["class_weight"] = self.v.tolist()
-        if draw.happens(0.3):
-            arguments["classes"] = "foreground"
-            self.how["classes"] = list(range(1, self.classes))
-        if name not in COMPOUND:
-            if draw.happens(0.3):
-                arguments["average"] = self.how["average"] = "micro"
-            if draw.happens(0.2):
-                arguments["reduction"] = self.how["reduction"] = "sum"
-
-    def expected(self, z: np.ndarray) -> float:
-        """Return the loss of these logits in float64."""
-        t = (self.y[:, None] == np.arange(self.classes, dtype=np.int64).reshape(1, -1, 1)).astype(
-            np.float64,
-        )
-        p = formulas.activated(z, self.activation)
-        if self.name == "lovasz_loss":
-            return formulas.lovasz(p, t, self.w, self.pooled)
-        if self.name == "wasserstein_dice_loss":
-            return formulas.wasserstein(p, t, self.w, self.smooth, self.pooled, self.distances)
-        sums = formulas.sums(p, t, self.w, self.form, self.pooled)
-        if self.name == "generalized_dice_loss":
-            return formulas.generalized_dice(sums, self.smooth)
-        if self.name in formulas.RATIOS:
-            return formulas.ratio_loss(self.name, sums, self.smooth, self.v, **self.how)
-        gamma = self.how.get("gamma", 0.0)
-        overlap = formulas.ratio_loss("dice_loss", sums, self.smooth, self.v, **self.how)
-        return overlap + formulas.entropy(z, t, self.w, str(self.activation), gamma, self.v)
 
 
 def main(seconds: float, seed: int, first: int = 0, most: int = sys.maxsize) -> None:
