@@ -15,17 +15,13 @@ from dice_any import losses, scores
 
 from ..sums import Overlap
 from . import recipe
+from .every_loss import CALLS, COMPOUND
+from .kinds import OF_SCORES
 
-#: arguments without a default
-REQUIRED: dict[str, dict[str, Any]] = {
-    "tversky_score": {"alpha": 0.3, "beta": 0.8},
-    "f_score": {"beta": 2.0},
-    "tversky_loss": {"alpha": 0.3, "beta": 0.8},
-    "focal_tversky_loss": {"alpha": 0.3, "beta": 0.8},
-    "dice_cross_entropy_loss": {"activation": "softmax"},
-    "dice_focal_loss": {"activation": "softmax"},
-    "centerline_dice_loss": {"axis": "space"},
-    "wasserstein_dice_loss": {"distances": [[0, 1, 2], [1, 0, 1], [2, 1, 0]]},
+#: what a call needs
+REQUIRED: dict[str, dict[str, Any]] = OF_SCORES | {
+    name: given | ({"activation": "softmax"} if name in COMPOUND else {})
+    for name, given in CALLS.items()
 }
 RANKED = ("lovasz_loss", "centerline_dice_loss", "wasserstein_dice_loss")
 JOINT = ("accuracy_score", "matthews_correlation", "cohen_kappa", "generalized_dice_score")

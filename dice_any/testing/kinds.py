@@ -13,48 +13,22 @@ import numpy as np
 from .. import counts, losses, scores
 from ..losses.gradients import value_and_grad
 from . import recipe
+from .every_loss import CALLS
 
 CLASSES = 3
-DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
 
+#: What a score cannot be called without.
+OF_SCORES: dict[str, dict[str, Any]] = {
+    "tversky_score": {"alpha": 0.3, "beta": 0.8},
+    "f_score": {"beta": 2},
+}
 SCORES: dict[str, Callable[..., Any]] = {
-    name: getattr(scores, name)
-    for name in (
-        "accuracy_score",
-        "cohen_kappa",
-        "cosine_score",
-        "dice_score",
-        "generalized_dice_score",
-        "jaccard_score",
-        "matthews_correlation",
-        "overlap_coefficient",
-        "precision_score",
-        "recall_score",
-        "specificity_score",
-        "volume_similarity",
-    )
-} | {
-    "tversky_score": partial(scores.tversky_score, alpha=0.3, beta=0.8),
-    "f_score": partial(scores.f_score, beta=2),
+    name: partial(getattr(scores, name), **OF_SCORES.get(name, {}))
+    for name in scores.__all__
+    if "_to_" not in name
 }
 LOSSES: dict[str, Callable[..., Any]] = {
-    name: getattr(losses, name)
-    for name in (
-        "dice_cross_entropy_loss",
-        "dice_focal_loss",
-        "dice_loss",
-        "generalized_dice_loss",
-        "jaccard_loss",
-        "log_cosh_dice_loss",
-        "log_dice_loss",
-        "lovasz_loss",
-        "matthews_loss",
-    )
-} | {
-    "centerline_dice_loss": partial(losses.centerline_dice_loss, iterations=1),
-    "focal_tversky_loss": partial(losses.focal_tversky_loss, alpha=0.3, beta=0.8, gamma=1.5),
-    "tversky_loss": partial(losses.tversky_loss, alpha=0.3, beta=0.8),
-    "wasserstein_dice_loss": partial(losses.wasserstein_dice_loss, distances=DISTANCES),
+    name: partial(getattr(losses, name), **given) for name, given in CALLS.items()
 }
 
 #: kinds of input, as `inputs` makes them

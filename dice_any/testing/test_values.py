@@ -16,6 +16,7 @@ import dice_any
 from . import oracle, recipe
 from .adapters import Adapter
 from .capabilities import limit
+from .every_loss import NOT_SQUARED
 from .losses import ALL, COMPOUND, OTHERS, RATIOS, gradient_of
 
 #: a rounding error, and one that is none
@@ -81,7 +82,7 @@ def test_a_rounding_error_in_pairs(dice_backend: Adapter) -> None:
 def test_a_rounding_error_in_losses_and_gradients(
     dice_backend: Adapter, name: str, form: str
 ) -> None:
-    if form == "squared" and name in ("tversky", "focal tversky", "matthews"):
+    if form == "squared" and name in NOT_SQUARED:
         pytest.skip("the form is refused")
     x, y, right_x, right_y = rounded("float32")
     run = gradient_of(RATIOS[name])
@@ -99,14 +100,14 @@ def test_a_rounding_error_in_losses_and_gradients(
 def test_a_rounding_error_in_other_losses(dice_backend: Adapter, name: str) -> None:
     x, right = (a / 1 for a in rounded("float32")[::2])
     y = recipe.labels(11, (2, 4, 5), 3)
-    if name == "wasserstein":  # whose memberships add up to 1
+    if name == "wasserstein_dice_loss":  # whose memberships add up to 1
         right = np.moveaxis(np.eye(3, dtype=np.float32)[recipe.labels(12, (2, 4, 5), 3)], -1, 1)
         x = np.where(right > 0, np.float32(1 + SMALL), np.float32(-SMALL))
     run = gradient_of(OTHERS[name])
     value, gradient = dice_backend.call(run, x, y, class_axis=1)
     expected, slope = run(right.astype(np.float64), y, class_axis=1)
     assert float(dice_backend.values(value)) == pytest.approx(float(expected), rel=1e-5)
-    if name != "centerline":  # whose ties are broken by a rounding error
+    if name != "centerline_dice_loss":  # whose ties are broken by a rounding error
         assert dice_backend.values(gradient) == pytest.approx(slope, rel=1e-4, abs=1e-6)
 
 
@@ -145,11 +146,11 @@ def test_losses_look_at_memberships(
     if name in OTHERS and (reason := limit(dice_backend.name, "ranked")):
         pytest.skip(reason)
     x, y = recipe.memberships(13, (2, 3, 4, 5)), recipe.memberships(15, (2, 3, 4, 5))
-    if name == "lovasz":
+    if name == "lovasz_loss":
         y = y > 0.5
-    if name == "wasserstein":
+    if name == "wasserstein_dice_loss":
         x, y = x / x.sum(axis=1, keepdims=True), y / y.sum(axis=1, keepdims=True)
-    if position == "target" and name == "lovasz":
+    if position == "target" and name == "lovasz_loss":
         pytest.skip("soft targets are refused")
     (x if position == "prediction" else y)[1, 2, 3, 4] = BAD[bad]
     message = f"`{position}` must hold memberships in \\[0, 1\\]; got 1 values"
@@ -159,7 +160,7 @@ def test_losses_look_at_memberships(
 
 
 @pytest.mark.dice_feature("loss", "averages", "activation")
-@pytest.mark.parametrize("name", [name for name in ALL if name != "lovasz"])
+@pytest.mark.parametrize("name", [name for name in ALL if name != "lovasz_loss"])
 @pytest.mark.parametrize("bad", BAD)
 def test_losses_of_logits_look_at_soft_targets(dice_backend: Adapter, name: str, bad: str) -> None:
     if name in OTHERS and (reason := limit(dice_backend.name, "ranked")):
@@ -301,7 +302,7 @@ def test_arguments_stay_as_they_are(
     x = x / np.maximum(x.sum(axis=1, keepdims=True), 1)
     y: np.ndarray = recipe.labels(41, (2, 4, 5), 3)
     if target == "memberships":
-        y = np.moveaxis(np.eye(3, dtype=bool if name == "lovasz" else dtype)[y], -1, 1).copy()
+        y = np.moveaxis(np.eye(3, dtype=bool if name == "lovasz_loss" else dtype)[y], -1, 1).copy()
     w = np.ones((2, 4, 5) if target == "labels" else (2, 1, 4, 5), dtype=dtype)
     arrays = [dice_backend(a) for a in (x, y, w)]
     before = [dice_backend.values(a).copy() for a in arrays]

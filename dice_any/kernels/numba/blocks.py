@@ -12,7 +12,21 @@ import numpy as np
 from numba import njit
 
 from .arithmetic import exp, log
-from .memory import INLINE, NO_ARRAY, lies_straight, load_labels, load_real, offset, row
+from .memory import (
+    ADDRESS,
+    CLASS_STEP,
+    CODE,
+    INLINE,
+    NO_ARRAY,
+    W_ARRAY,
+    X_ARRAY,
+    Y_ARRAY,
+    lies_straight,
+    load_labels,
+    load_real,
+    offset,
+    row,
+)
 
 NONE, SIGMOID, SOFTMAX = range(3)
 CROSS, FOCAL = 1, 2
@@ -95,9 +109,9 @@ def load_weights(
 def find_cell(place: Any, cell: Any, kept: Any, kept_steps: Any) -> Any:
     """Return the addresses of a cell's first elements in prediction, target and weight."""
     return (
-        place[0, 0] + offset(cell, kept, kept_steps[0]),
-        place[1, 0] + offset(cell, kept, kept_steps[1]),
-        place[2, 0] + offset(cell, kept, kept_steps[2]),
+        place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0]),
+        place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1]),
+        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
     )
 
 
@@ -111,7 +125,17 @@ def read_block(
     are, and how far apart.
     """
     x_row, x_step = load_rows(
-        loaders, xs, classes, n, place[0, 1], own, at[0], place[0, 2], first, summed, steps[0]
+        loaders,
+        xs,
+        classes,
+        n,
+        place[X_ARRAY, CODE],
+        own,
+        at[0],
+        place[X_ARRAY, CLASS_STEP],
+        first,
+        summed,
+        steps[0],
     )
     y_row, y_step, w_step = ys.ctypes.data, 0, 0
     if labels:
@@ -119,7 +143,7 @@ def read_block(
             loaders,
             marks,
             n,
-            place[1, 1],
+            place[Y_ARRAY, CODE],
             at[1],
             first,
             summed,
@@ -130,13 +154,33 @@ def read_block(
         )
     else:
         y_row, y_step = load_rows(
-            loaders, ys, classes, n, place[1, 1], own, at[1], place[1, 2], first, summed, steps[1]
+            loaders,
+            ys,
+            classes,
+            n,
+            place[Y_ARRAY, CODE],
+            own,
+            at[1],
+            place[Y_ARRAY, CLASS_STEP],
+            first,
+            summed,
+            steps[1],
         )
     if weighted:
         if not labels:
             marks[:n] = 0
         w_step = load_weights(
-            loaders, ws, marks, classes, n, place[2, 1], at[2], place[2, 2], first, summed, steps[2]
+            loaders,
+            ws,
+            marks,
+            classes,
+            n,
+            place[W_ARRAY, CODE],
+            at[2],
+            place[W_ARRAY, CLASS_STEP],
+            first,
+            summed,
+            steps[2],
         )
     return x_row, x_step, y_row, y_step, ws.ctypes.data, w_step
 

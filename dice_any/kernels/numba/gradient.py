@@ -11,7 +11,19 @@ from numba import njit
 
 from .arithmetic import both_slope, cost_slope, log, log_sigmoid, member, sigmoid, size_slope
 from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
-from .memory import STAMP, claim, lies_straight, offset, row, scatter
+from .memory import (
+    ADDRESS,
+    CLASS_STEP,
+    CODE,
+    OUT_ARRAY,
+    STAMP,
+    W_ARRAY,
+    claim,
+    lies_straight,
+    offset,
+    row,
+    scatter,
+)
 
 
 def build_gradient(case: Case, over: bool) -> Any:
@@ -48,7 +60,7 @@ def build_gradient(case: Case, over: bool) -> Any:
         gamma = real(power) if focal else ZERO
         xs = np.empty((classes, block), real)
         ys = np.empty((1 if labels else classes, block), real)
-        ws = np.ones((classes if weighted and place[2, 2] != 0 else 1, block), real)
+        ws = np.ones((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
         shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
         top, total, share, pull, mean = (
             np.empty(block, real), np.empty(block, real), np.empty(block, real), np.zeros(block,
@@ -65,7 +77,7 @@ def build_gradient(case: Case, over: bool) -> Any:
             first = (chunk - cell * parts) * length
             last = min(first + length, elements)
             at = find_cell(place, cell, kept, kept_steps)
-            g_at = place[3, 0] + offset(cell, kept, kept_steps[3])
+            g_at = place[OUT_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[3])
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
@@ -73,7 +85,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                     ignoring, ignored,
                     labels, weighted,
                 )  # fmt: skip
-                in_place = place[3, 1] == own and lies_straight(
+                in_place = place[OUT_ARRAY, CODE] == own and lies_straight(
                     first, n, summed, steps[3], gradient.itemsize
                 )
                 g_row = g_at + offset(first, summed, steps[3])
@@ -140,7 +152,11 @@ def build_gradient(case: Case, over: bool) -> Any:
                         row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
                         row(w_row + c * w_step, n, real),
                     )  # fmt: skip
-                    out = row(g_row + c * place[3, 2], n, real) if in_place else gradient[:n]
+                    out = (
+                        row(g_row + c * place[OUT_ARRAY, CLASS_STEP], n, real)
+                        if in_place
+                        else gradient[:n]
+                    )
                     p = shrunk[c, :n] if activation == SOFTMAX and not over else z
                     # and said so, for two arrays at one place are computed one element at a time
                     if over:
@@ -191,7 +207,14 @@ def build_gradient(case: Case, over: bool) -> Any:
                                 part = part * w[i] if w[i] != ZERO else ZERO
                             out[i] += part
                     if not in_place:
-                        scatter(out, place[3, 1], g_at + c * place[3, 2], first, summed, steps[3])
+                        scatter(
+                            out,
+                            place[OUT_ARRAY, CODE],
+                            g_at + c * place[OUT_ARRAY, CLASS_STEP],
+                            first,
+                            summed,
+                            steps[3],
+                        )
                 first += n
 
     return fill_chunks

@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .memory import INLINE, STAMP, claim, lies_straight, load_labels, load_real, offset, ones, row
+from .memory import (
+    ADDRESS,
+    CLASS_STEP,
+    CODE,
+    INLINE,
+    STAMP,
+    W_ARRAY,
+    X_ARRAY,
+    Y_ARRAY,
+    claim,
+    lies_straight,
+    load_labels,
+    load_real,
+    offset,
+    ones,
+    row,
+)
 
 # rows of a chunk's counts
 I, X, Y, N, BAD_X, BAD_Y, BAD_W = range(7)  # noqa: E741
@@ -90,7 +106,7 @@ def build_masks(weighted: bool) -> Any:
                 x = load_bytes(
                     scratch[0],
                     n,
-                    place[0, 0] + offset(cell, kept, kept_steps[0]),
+                    place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0]),
                     first,
                     summed,
                     steps[0],
@@ -98,7 +114,7 @@ def build_masks(weighted: bool) -> Any:
                 y = load_bytes(
                     scratch[1],
                     n,
-                    place[1, 0] + offset(cell, kept, kept_steps[1]),
+                    place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1]),
                     first,
                     summed,
                     steps[1],
@@ -108,7 +124,7 @@ def build_masks(weighted: bool) -> Any:
                     w = load_bytes(
                         scratch[2],
                         n,
-                        place[2, 0] + offset(cell, kept, kept_steps[2]),
+                        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
                         first,
                         summed,
                         steps[2],
@@ -279,25 +295,36 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
             cell = chunk // parts
             first = (chunk - cell * parts) * length
             last = min(first + length, elements)
-            x_at = place[0, 0] + offset(cell, kept, kept_steps[0])
-            y_at = place[1, 0] + offset(cell, kept, kept_steps[1])
+            x_at = place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0])
+            y_at = place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1])
             while first < last:
                 n = min(block, last - first)
                 if argmax:
                     best_classes(
-                        x, best, scratch, loaders, classes, n, place[0, 1], own, x_at, place[0, 2],
+                        x, best, scratch, loaders, classes, n, place[X_ARRAY, CODE], own, x_at,
+                        place[X_ARRAY, CLASS_STEP],
                         first, summed, steps[0],
                         real,
                     )  # fmt: skip
                 else:
                     load_labels(
-                        loaders, x, n, place[0, 1], x_at, first, summed, steps[0], classes, 0, 0
+                        loaders,
+                        x,
+                        n,
+                        place[X_ARRAY, CODE],
+                        x_at,
+                        first,
+                        summed,
+                        steps[0],
+                        classes,
+                        0,
+                        0,
                     )
                 load_labels(
                     loaders,
                     y,
                     n,
-                    place[1, 1],
+                    place[Y_ARRAY, CODE],
                     y_at,
                     first,
                     summed,
@@ -310,7 +337,7 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
                     at = load_bytes(
                         bytes_,
                         n,
-                        place[2, 0] + offset(cell, kept, kept_steps[2]),
+                        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
                         first,
                         summed,
                         steps[2],

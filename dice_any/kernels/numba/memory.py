@@ -22,12 +22,20 @@ CODES = [
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "bfloat16", "float32", "float64"),
 ]
-FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (
-    CODES.index(name) for name in ("float16", "bfloat16", "float32", "float64")
+INT8, INT16, INT32, FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (
+    CODES.index(name)
+    for name in ("int8", "int16", "int32", "float16", "bfloat16", "float32", "float64")
 )
 
 #: In the place of a code, where there is no array.
 NO_ARRAY = -1
+
+# Loops take `place`, an array with a row for each array,
+X_ARRAY, Y_ARRAY, W_ARRAY, OUT_ARRAY = range(4)
+# and these columns; `sizes`, which are (tickets to stop at, chunks of a cell, elements of a chunk,
+# elements of a cell, classes, elements of a block, whether a label is ignored, which); and the
+# lengths and strides of a `Plan`.
+ADDRESS, CODE, CLASS_STEP = range(3)
 
 
 def _stamp() -> str:
@@ -181,11 +189,11 @@ def straighten(raw: Any, address: Any, n: Any, itemsize: Any, step: Any) -> Any:
 
 @njit(error_model="numpy")
 def itemsize_of(code: Any) -> Any:
-    if code <= 2:
+    if code <= INT8:
         return 1
-    if code <= 4 or code == 9 or code == 10:
+    if code <= INT16 or code in (FLOAT16, BFLOAT16):
         return 2
-    return 4 if code <= 6 or code == 11 else 8
+    return 4 if code <= INT32 or code == FLOAT32 else 8
 
 
 @njit(**INLINE)
@@ -231,9 +239,9 @@ def build_real_loader(real: Any) -> Any:
             n = min(length - done, inner - number % inner)
             at = straighten(raw, address + offset(number, shape, strides), n, itemsize, step)
             part = row(out, length, real)[done : done + n]
-            if code == 12:
+            if code == FLOAT64:
                 copy(part, row(at, n, np.float64))
-            elif code == 11:
+            elif code == FLOAT32:
                 copy(part, row(at, n, np.float32))
             elif code >= 9:
                 copy_half(part, row(at, n, np.uint16), code == 10)
@@ -360,10 +368,10 @@ def scatter(values: Any, code: Any, address: Any, first: Any, shape: Any, stride
         number = first + done
         start = address + offset(number, shape, strides)
         n = min(values.size - done, inner - number % inner)
-        if code == 12:
+        if code == FLOAT64:
             for i in range(n):
                 row(start + i * step, 1, np.float64)[0] = values[done + i]
-        elif code == 11:
+        elif code == FLOAT32:
             for i in range(n):
                 row(start + i * step, 1, np.float32)[0] = values[done + i]
         else:

@@ -14,6 +14,7 @@ from ..task import ENTROPY, INTERSECTION, PREDICTION, ROWS, Task
 from . import blocks, hard, team
 from .blocks import Case
 from .gradient import build_gradient
+from .hosts import host_of
 from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
 from .sums import build_sums
 
@@ -57,10 +58,9 @@ def room_to_keep(task: Task, prediction: Array) -> Array | None:
         if task.activation == "sigmoid"
         else task.activation == "softmax" and not task.entropy
     )
-    rounded = task.dtypes[0] != _case(task).real or (
-        task.library == "numpy" and not prediction.dtype.isnative
-    )
-    return _empty_like(task, prediction) if useful and not rounded else None
+    host = host_of(task.library)
+    rounded = task.dtypes[0] != _case(task).real or not host.is_native(prediction)
+    return host.empty_like(prediction) if useful and not rounded else None
 
 
 def gradient(
@@ -72,13 +72,14 @@ def gradient(
     over: bool = False,
 ) -> Array:
     """Return the prediction's gradient; `over` memberships that were kept it has their place."""
-    out = prediction if over else _empty_like(task, prediction)
+    host = host_of(task.library)
+    out = prediction if over else host.empty_like(prediction)
     work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
     slopes = np.zeros((work.plan.cells, work.classes, 3))
     rows = (
         (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
     )
-    given = np.asarray(cotangent if task.library == "numpy" else cotangent.detach().numpy())
+    given = host.as_numpy(cotangent)
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     case = _case(task)
@@ -88,22 +89,7 @@ def gradient(
         float(task.entropy or 0),
         slopes,
     )
-    return out.astype(prediction.dtype, copy=False) if task.library == "numpy" else out
-
-
-def _empty_like(task: Task, prediction: Array) -> Array:
-    """Return NumPy's memory, for PyTorch too: NumPy asks for large pages, and a gradient's first
-    touch costs half.
-    """
-    if task.library == "numpy":
-        return np.empty_like(prediction, dtype=prediction.dtype.newbyteorder("="))
-    torch = _torch()
-    bits = (
-        prediction.view(torch.int16) if task.dtypes[0] == "bfloat16" else prediction
-    )  # NumPy has no word for it
-    return torch.from_numpy(np.empty_like(bits.detach().resolve_neg().numpy())).view(
-        prediction.dtype
-    )
+    return host.with_dtype_of(out, prediction)
 
 
 def _block(task: Task) -> int:
@@ -157,12 +143,14 @@ def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | No
     )  # one more row for what is not counted
     work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
     joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
-    return _back(task, np.ascontiguousarray(joint).reshape(*work.kept, side, side))
+    joint = np.ascontiguousarray(joint).reshape(*work.kept, side, side)
+    return work.host.from_numpy(joint)
 
 
 def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     """Return the counts of every pair of rows of two boolean matrices."""
-    rows = [array if task.library == "numpy" else array.detach().numpy() for array in (X, Y)]
+    host = host_of(task.library)
+    rows = [host.as_numpy(array) for array in (X, Y)]
     length = rows[0].shape[1]
     packed = []
     for array in rows:
@@ -179,7 +167,7 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
 
     numbers = max(packed[1].size, 1)  # that a row is counted against
     team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))
-    return _back(task, out)
+    return host.from_numpy(out)
 
 
 def _scores(task: Task) -> str | None:
@@ -216,6 +204,7 @@ class _Work:
         shape = task.shapes[0] or ()
         by_class = task.class_axis is not None and not class_is_kept
         self.task = task
+        self.host = host_of(task.library)
         self.classes = task.classes if by_class or all(task.labels) else 1
         self.kept = tuple(
             n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
@@ -253,26 +242,13 @@ class _Work:
             rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2)
         )
         tail = (self.task.classes,) if self.task.by_class else ()
-        return _back(
-            self.task, np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail)
-        )
+        rows = np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail)
+        return self.host.from_numpy(rows)
 
     def _view(self, array: Array | None, lacking: int | None) -> View:
         if array is None:
             return View(0, NO_ARRAY, (0,) * len(self.task.shapes[0] or ()), 0)
-        if self.task.library == "numpy":
-            if not (array.flags.aligned and array.dtype.isnative):
-                array = array.astype(array.dtype.newbyteorder("="))
-            address, strides, name = (
-                array.__array_interface__["data"][0],
-                array.strides,
-                array.dtype.name,
-            )
-        else:
-            array = array.resolve_neg()
-            size = array.element_size()
-            address, strides = array.data_ptr(), tuple(s * size for s in array.stride())
-            name = str(array.dtype).rpartition(".")[2]
+        array, address, strides, name = self.host.locate(array)
         self.held.append(array)
         steps = [0 if n == 1 else s for n, s in zip(array.shape, strides, strict=True)]
         if lacking is not None:
@@ -298,13 +274,3 @@ def _loaders(real: str | None, labels: bool) -> tuple[int, int]:
         0 if real is None else _loop(build_real_loader, REALS[real]).address,
         _loop(build_label_loader).address if labels else 0,
     )
-
-
-def _torch() -> Any:
-    import torch
-
-    return torch
-
-
-def _back(task: Task, sums: np.ndarray) -> Array:
-    return sums if task.library == "numpy" else _torch().from_numpy(sums)

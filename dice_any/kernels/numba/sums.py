@@ -27,7 +27,19 @@ from .arithmetic import (
     size,
 )
 from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
-from .memory import INLINE, STAMP, claim, lies_straight, offset, row, scatter
+from .memory import (
+    ADDRESS,
+    CLASS_STEP,
+    INLINE,
+    OUT_ARRAY,
+    STAMP,
+    W_ARRAY,
+    claim,
+    lies_straight,
+    offset,
+    row,
+    scatter,
+)
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
@@ -261,7 +273,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         gamma = real(power) if entropy == FOCAL else ZERO
         xs = np.empty((classes, block), real)
         ys = np.empty((classes if has_ys else 1, block), real)
-        ws = np.empty((classes if weighted and place[2, 2] != 0 else 1, block), real)
+        ws = np.empty((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
         shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
         top, total, share, own_log = (
             np.empty(block, real), np.empty(block, real), np.empty(block, real),
@@ -287,7 +299,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                 )  # fmt: skip
                 outside = count_marks(marks[:n], classes) if labels else 0
                 if keep:
-                    k_at = place[3, 0] + offset(cell, kept, kept_steps[3])
+                    k_at = place[OUT_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[3])
                     k_row = k_at + offset(first, summed, steps[3])
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
@@ -332,13 +344,24 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                         out[chunk, c, BAD_X, 0] += bad_x
                         out[chunk, c, BAD_Y, 0] += bad_y
                         continue
-                    memberships = row(k_row + c * place[3, 2], n, real) if k_in_place else spare
+                    memberships = (
+                        row(k_row + c * place[OUT_ARRAY, CLASS_STEP], n, real)
+                        if k_in_place
+                        else spare
+                    )
                     add_plain(
                         out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
                         activation, labels, form, weighted, own_cost, keep,
                     )  # fmt: skip
                     if keep and not k_in_place:
-                        scatter(spare[:n], own, k_at + c * place[3, 2], first, summed, steps[3])
+                        scatter(
+                            spare[:n],
+                            own,
+                            k_at + c * place[OUT_ARRAY, CLASS_STEP],
+                            first,
+                            summed,
+                            steps[3],
+                        )
                     out[chunk, c, BAD_X] += bad_x
                     out[chunk, c, BAD_Y] += bad_y
                     if weighted:
