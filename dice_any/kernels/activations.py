@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
 from .blocks import read_block
-from .masks import keep
+from .masks import counted_only
 from .memberships import widen
 from .task import Task
 
@@ -51,7 +51,7 @@ def activate(
         membership, *logs = Activated(library.xp.exp(logits), logits)
     read_as_0 = kept and task.entropy is None and not task.weighs_classes_apart
     if counted is not None and not read_as_0:
-        membership = keep(library, counted, membership)
+        membership = counted_only(library, counted, membership)
     return Activated(membership, *logs)
 
 
@@ -150,6 +150,6 @@ def memberships_gradient(
     # a copy in any case: what is written over below must not be the caller's
     cotangent = library.xp.astype(cotangent, membership.dtype, copy=block.counted is None)
     if block.counted is not None:
-        cotangent = keep(library, block.counted, cotangent)
+        cotangent = counted_only(library, block.counted, cotangent)
     gradient = through_activation(task, library, membership, cotangent)
     return library.xp.astype(gradient, prediction.dtype, copy=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
-from .masks import Invalid, keep
+from .masks import Invalid, counted_only
 from .memberships import widen
 from .task import Task
 
@@ -78,8 +78,8 @@ def read_counted(
         # before the activation: a NaN there must harm neither the value nor the gradient
         together = (together or task.activation == "softmax") and task.weighs_classes_apart
         readable = xp.any(counted, axis=task.class_axis, keepdims=True) if together else counted
-        prediction = keep(library, readable, prediction)
-        target = keep(library, counted, target)
+        prediction = counted_only(library, readable, prediction)
+        target = counted_only(library, counted, target)
     return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
 
 
@@ -127,7 +127,7 @@ def weighed(task: Task, library: ArrayLibrary, block: Block, values: Array) -> A
         block.weight is not None and library.kind(block.weight.dtype) != "bool"
     ):  # all that a mask says is in `counted`
         values = values * widen(task, library, block.weight)
-    return values if block.counted is None else keep(library, block.counted, values)
+    return values if block.counted is None else counted_only(library, block.counted, values)
 
 
 def hard_labels(task: Task, library: ArrayLibrary, scores: Array) -> tuple[Array, Array]:

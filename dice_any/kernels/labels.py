@@ -62,7 +62,9 @@ def label_sums(
 def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
     """Tell whether a joint histogram would be much larger than the labels that it counts."""
     shape = library.shape(target)
-    return elements(_kept(task, shape)) * (task.classes + 1) ** 2 > max(4 * elements(shape), 4096)
+    return elements(_counts_shape(task, shape)) * (task.classes + 1) ** 2 > max(
+        4 * elements(shape), 4096
+    )
 
 
 def _of_joint(task: Task, library: ArrayLibrary, joint: Array) -> Array:
@@ -90,7 +92,7 @@ def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
 
 
 def _rows(task: Task, library: ArrayLibrary, both: Array, x: Array, y: Array) -> Array:
-    """Lay out counts of (limb, *kept, label) as `Task` says; those behind the classes are of what
+    """Lay out counts of (limb, *counts, label) as `Task` says; those behind the classes are of what
     is invalid.
     """
     classes, zero = task.classes, library.xp.zeros_like(both)
@@ -120,8 +122,8 @@ def block_pairs(
 def pair_counts(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Count pairs of labels: (*kept, C + 1 or 2, C + 1), rows = target; exact: limbs, (3, *kept, C
-    + 2, C + 1).
+    """Count pairs of labels: (*counts, C + 1 or 2, C + 1), rows = target; exact: limbs, (3,
+    *counts, C + 2, C + 1).
 
     The last column and the row C are of labels out of range, the row C + 1 of weights that are
     invalid.
@@ -148,8 +150,8 @@ def pair_counts(
 
 
 def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
-    """Split joint counts of (limb, *kept, target, prediction) into those of the classes, and how
-    many values of prediction, target and weight were invalid: (3, *kept).
+    """Split joint counts of (limb, *counts, target, prediction) into those of the classes, and how
+    many values of prediction, target and weight were invalid: (3, *counts).
     """
     xp, classes = library.xp, task.classes
     numbers = xp.astype(joint[0, ...], xp.int64, copy=False)
@@ -202,7 +204,7 @@ def _in_range(task: Task, library: ArrayLibrary, labels: Array) -> Array:
 def _histogram(
     task: Task, library: ArrayLibrary, codes: Array, bins: int, labels: _Labels
 ) -> Array:
-    """Count codes from 0 to `bins` − 1 of the elements that take part: (limb, *kept, bins)."""
+    """Count codes from 0 to `bins` − 1 of the elements that take part: (limb, *counts, bins)."""
     xp, shape, counted = library.xp, library.shape(codes), labels.counted
     lengths = tuple(1 if a in task.element_axis else n for a, n in enumerate(shape))
     cells, length = elements(lengths), bins
@@ -219,7 +221,7 @@ def _histogram(
         xp.reshape(bincount(codes, cells * length, weights), (cells, length)) for weights in flat
     ]
     return library.stack(
-        [xp.reshape(part[:, :bins], (*_kept(task, shape), bins)) for part in counts]
+        [xp.reshape(part[:, :bins], (*_counts_shape(task, shape), bins)) for part in counts]
     )
 
 
@@ -277,7 +279,7 @@ def _pair_by_pair(
     return library.stack(found, axis=-2)
 
 
-def _kept(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _counts_shape(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the lengths of the elements' axes that are not summed."""
     return tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
 

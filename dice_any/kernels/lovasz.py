@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
 from .blocks import invalid_labels, read_block
-from .masks import Invalid, by_argument, counted_invalid, keep
+from .masks import Invalid, by_argument, counted_invalid, counted_only
 from .memberships import valid_memberships, valid_weight
 from .task import Task
 
@@ -115,7 +115,7 @@ def _sorted_errors(
         weights, bad = valid_weight(task, library, block.weight)
         invalid = invalid._replace(weight=bad)
     if block.counted is not None:  # what is not counted adds nothing to the index: its slope is 0
-        weights = keep(library, block.counted, xp.broadcast_to(weights, p.shape))
+        weights = counted_only(library, block.counted, xp.broadcast_to(weights, p.shape))
     e, t_rows, w = (
         _to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights)
     )

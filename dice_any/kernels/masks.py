@@ -98,7 +98,7 @@ def class_last(task: Task, library: ArrayLibrary, sums: Array, lead: int) -> Arr
     return library.xp.permute_dims(sums, (*order, place))
 
 
-def keep(library: ArrayLibrary, counted: Array, values: Array) -> Array:
+def counted_only(library: ArrayLibrary, counted: Array, values: Array) -> Array:
     """Make what is not counted 0."""
     xp = library.xp
     if library.kind(values.dtype) == "bool":

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
-from .masks import Invalid, by_argument, class_last, count_elements, counted_invalid, keep
+from .masks import Invalid, by_argument, class_last, count_elements, counted_invalid, counted_only
 from .task import Task
 
 #: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is
@@ -41,7 +41,7 @@ def membership_sums(
     if weighted:
         # widened first: PyTorch on CUDA selects among few types of integers
         weight, bad = valid_weight(
-            task, library, keep(library, counted, widen(task, library, weight))
+            task, library, counted_only(library, counted, widen(task, library, weight))
         )
         invalid = invalid._replace(weight=bad)
         terms = chain(

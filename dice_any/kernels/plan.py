@@ -1,9 +1,9 @@
 """How arrays lie in memory, as the few numbers that compiled loops walk by.
 
-Elements are numbered twice: a cell is one position on the kept axes, and within it an element is
-one position on the summed axes, the slowest of the prediction first. Axes that lie behind one
-another in every array are joined, so that a contiguous array is one long row whatever its rank. The
-class axis is a step of its own.
+Elements are numbered twice: a cell is one position on the axes of the counts, and within it an
+element is one position on the summed axes, the slowest of the prediction first. Axes that lie
+behind one another in every array are joined, so that a contiguous array is one long row whatever
+its rank. The class axis is a step of its own.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class View(NamedTuple):
 class Plan(NamedTuple):
     """The loops over one task: lengths, and strides of (array, axis)."""
 
-    kept: np.ndarray
-    kept_strides: np.ndarray
+    lengths: np.ndarray  # of the axes that are not summed
+    cell_strides: np.ndarray
     summed: np.ndarray
     summed_strides: np.ndarray
 
     @property
     def cells(self) -> int:
-        return math.prod(self.kept.tolist())
+        return math.prod(self.lengths.tolist())
 
     @property
     def elements(self) -> int:
@@ -47,15 +47,15 @@ class Plan(NamedTuple):
 
 
 def plan(
-    task: Task, shape: tuple[int, ...], views: list[View], class_is_kept: bool = False
+    task: Task, shape: tuple[int, ...], views: list[View], class_is_counted: bool = False
 ) -> Plan:
     """Order and join the axes."""
-    # kept axes stay in their order, which is that of the counts: the classes last
-    kept = [a for a in range(len(shape)) if a not in task.axis and a != task.class_axis]
-    if class_is_kept and task.class_axis is not None:
-        kept.append(task.class_axis)
+    # axes of the counts stay in their order, which is that of the counts: the classes last
+    axes = [a for a in range(len(shape)) if a not in task.axis and a != task.class_axis]
+    if class_is_counted and task.class_axis is not None:
+        axes.append(task.class_axis)
     summed = sorted(task.axis, key=lambda a: abs(views[0].strides[a]), reverse=True)
-    return Plan(*_join(shape, kept, views), *_join(shape, summed, views))
+    return Plan(*_join(shape, axes, views), *_join(shape, summed, views))
 
 
 def _join(

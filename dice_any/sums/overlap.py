@@ -87,7 +87,7 @@ class Overlap(Rows):
             library = library_of(self._held)
             packed = library.pack(self._held)
             packer = library.name if packed is not self._held else None
-        made_by = (packed, self.kind, self.form, self.by_class, self._turned, packer, type(self))
+        made_by = (packed, self.kind, self.form, self.by_class, self._rows_last, packer, type(self))
         return _restore, made_by
 
     def __copy__(self) -> Overlap:
@@ -237,7 +237,7 @@ class Overlap(Rows):
             sums = self.rows
             if axes:
                 sums = library.xp.sum(
-                    sums, axis=tuple(a + self._lead for a in axes), dtype=sums.dtype
+                    sums, axis=tuple(a + self._row_axes for a in axes), dtype=sums.dtype
                 )
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
@@ -256,12 +256,12 @@ class Overlap(Rows):
             if len(named) == len(self.shape) > 0
             else ...
         )
-        lead = (slice(None),) * self._lead
+        lead = (slice(None),) * self._row_axes
         library = self._library
         with library.precision():
             sums = self.rows[(*lead, *index)]
             if backwards:
-                sums = library.xp.flip(sums, axis=tuple(a + self._lead for a in backwards))
+                sums = library.xp.flip(sums, axis=tuple(a + self._row_axes for a in backwards))
             if 0 in sums.shape and not library.has_values(sums):
                 # chunks of nothing: Dask takes them for some operations only
                 sums = library.zeros(tuple(sums.shape), sums.dtype, sums)
@@ -317,7 +317,7 @@ class Overlap(Rows):
 
         An axis that a transformation puts first, or takes from there, is an axis of the counts.
         """
-        leaf = self._held if self._turned else self._turn(0, -self._lead)
+        leaf = self._held if self._rows_last else self._turn(0, -self._row_axes)
         return [leaf], (self.kind, self.form, self.by_class)
 
     @classmethod
@@ -327,7 +327,7 @@ class Overlap(Rows):
         """
         kind, form, by_class = context
         (leaf,) = leaves
-        return cls(leaf, kind=kind, form=form, by_class=by_class, turned=True)
+        return cls(leaf, kind=kind, form=form, by_class=by_class, rows_last=True)
 
     def __repr__(self) -> str:
         classes = ", by class" if self.by_class else ""
@@ -343,14 +343,14 @@ def _restore(
     kind: Kind,
     form: str,
     by_class: bool,
-    turned: bool,
+    rows_last: bool,
     packer: str | None,
     cls: type[Overlap] = Overlap,
 ) -> Overlap:
     sums = sums if packer is None else load_library(packer).unpack(sums)
     with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
         library_of(sums).register(cls)
-    return cls(sums, kind=kind, form=form, by_class=by_class, turned=turned)
+    return cls(sums, kind=kind, form=form, by_class=by_class, rows_last=rows_last)
 
 
 def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:

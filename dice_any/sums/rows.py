@@ -20,20 +20,20 @@ class Rows:
     limbs of each behind; or last, where a transformation of JAX or PyTorch made it.
     """
 
-    __slots__ = ("_held", "_turned", "by_class", "form", "kind")
+    __slots__ = ("_held", "_rows_last", "by_class", "form", "kind")
 
     kind: Kind
     form: str
     by_class: bool
     _held: Array
     # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
-    _turned: bool
+    _rows_last: bool
 
     def __init__(
-        self, sums: Array, *, kind: Kind, form: str, by_class: bool, turned: bool = False
+        self, sums: Array, *, kind: Kind, form: str, by_class: bool, rows_last: bool = False
     ) -> None:
         object.__setattr__(self, "_held", sums)
-        object.__setattr__(self, "_turned", turned)
+        object.__setattr__(self, "_rows_last", rows_last)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "by_class", by_class)
@@ -60,10 +60,10 @@ class Rows:
     @property
     def rows(self) -> Array:
         """The rows: (5, *counts); exact: limbs, (5, 3, *counts)."""
-        return self._turn(-self._lead, 0) if self._turned else self._held
+        return self._turn(-self._row_axes, 0) if self._rows_last else self._held
 
     @property
-    def _lead(self) -> int:
+    def _row_axes(self) -> int:
         """The number of axes that are not the counts'."""
         return 2 if self.kind == "exact" else 1
 
@@ -78,7 +78,7 @@ class Rows:
                 cure = library.cure_for_narrowed(name)
                 raise TypeError(f"`overlap` must keep its counts in int64; got {name}. {cure}.")
             return library.xp.moveaxis(
-                self._held, *(tuple(range(e, e + self._lead)) for e in (start, end))
+                self._held, *(tuple(range(e, e + self._row_axes)) for e in (start, end))
             )
 
     @property
@@ -89,7 +89,7 @@ class Rows:
     def shape(self) -> tuple[int, ...]:
         """Shape of the counts, the class axis (if `by_class`) last."""
         shape = tuple(self._held.shape)
-        return shape[: -self._lead] if self._turned else shape[self._lead :]
+        return shape[: -self._row_axes] if self._rows_last else shape[self._row_axes :]
 
     @property
     def intersection(self) -> Array:

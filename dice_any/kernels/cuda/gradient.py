@@ -49,7 +49,7 @@ def build_gradient(case: Case) -> Any:
 
     @cuda.jit
     def fill(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, lengths: Any, cell_steps: Any,
         summed: Any, steps: Any,
         sizes: Any, ignored: Any, gamma: Any, slopes: Any, out: Any,
     ) -> None:  # fmt: skip
@@ -59,10 +59,10 @@ def build_gradient(case: Case) -> Any:
         for number in range(cuda.grid(1), cells * elements, cuda.gridsize(1)):
             cell = number // elements
             i = number - cell * elements
-            x_at = starts[0] + offset(cell, kept, kept_steps[0]) + offset(i, summed, steps[0])
-            y_at = starts[1] + offset(cell, kept, kept_steps[1]) + offset(i, summed, steps[1])
-            w_at = starts[2] + offset(cell, kept, kept_steps[2]) + offset(i, summed, steps[2])
-            g_at = starts[3] + offset(cell, kept, kept_steps[3]) + offset(i, summed, steps[3])
+            x_at = starts[0] + offset(cell, lengths, cell_steps[0]) + offset(i, summed, steps[0])
+            y_at = starts[1] + offset(cell, lengths, cell_steps[1]) + offset(i, summed, steps[1])
+            w_at = starts[2] + offset(cell, lengths, cell_steps[2]) + offset(i, summed, steps[2])
+            g_at = starts[3] + offset(cell, lengths, cell_steps[3]) + offset(i, summed, steps[3])
             mark = read_label(y, y_at, classes, ignored) if labels else np.int64(-1)
             top, total, mean = real(0), real(1), real(0)
             if activation == SOFTMAX:

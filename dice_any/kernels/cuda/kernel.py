@@ -14,8 +14,8 @@ from ..task import Task
 ENOUGH = 2**20
 #: So many of each sum keep a block of threads busy.
 ENOUGH_EACH = 2**10
-#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes
-#: less memory.
+#: Joint counts of labels, over all axes that are left, beyond which the reference's way through
+#: masks takes less memory.
 MOST_PAIRS = 2**24
 INTEGERS = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"}
 KNOWN = INTEGERS | {"bool", "float16", "bfloat16", "float32", "float64"}

@@ -49,7 +49,7 @@ def build_labels(
 
     @cuda.jit
     def count_tiles(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, lengths: Any, cell_steps: Any,
         summed: Any, steps: Any,
         sizes: Any, ignored: Any, out: Any,
     ) -> None:  # fmt: skip
@@ -60,9 +60,9 @@ def build_labels(
         for tile in range(cuda.blockIdx.x, cells * parts, cuda.gridDim.x):
             cell = tile // parts
             first = (tile - cell * parts) * (threads * each) + lane
-            x_at = starts[0] + offset(cell, kept, kept_steps[0])
-            y_at = starts[1] + offset(cell, kept, kept_steps[1])
-            w_at = starts[2] + offset(cell, kept, kept_steps[2])
+            x_at = starts[0] + offset(cell, lengths, cell_steps[0])
+            y_at = starts[1] + offset(cell, lengths, cell_steps[1])
+            w_at = starts[2] + offset(cell, lengths, cell_steps[2])
             if in_block:
                 for number in range(lane, length, threads):
                     bins[number] = 0

@@ -60,7 +60,7 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
             memory.flat(out.reshape(-1), written=True).stretch,
         )
     tail = (task.classes,) if task.by_class else ()
-    return out.reshape((*task.lead, *work.kept, *tail))
+    return out.reshape((*task.lead, *work.counts, *tail))
 
 
 def gradient(
@@ -96,8 +96,8 @@ def label_counts(
 def label_pairs(
     memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for
-    what is invalid.
+    """Return the joint counts of two label maps: (*counts, C + 1, C + 1), the last row and column
+    for what is invalid.
     """
     with memory.on(prediction) as stream:
         return _count(memory, task, prediction, target, weight, stream, pairs=True)
@@ -119,7 +119,7 @@ def _count(
     each = EACH * max(1, -(-bins // (THREADS * EACH))) if in_block else EACH
     work = _Work(memory, task, [prediction, target, weight], THREADS * each)
     out = memory.zeros(
-        (*work.kept, side, side) if pairs else (ROWS, *work.kept, classes), "int64", prediction
+        (*work.counts, side, side) if pairs else (ROWS, *work.counts, classes), "int64", prediction
     )
     stretch = memory.flat(out.reshape(-1), written=True).stretch
     scores = task.activation == "argmax"
@@ -175,7 +175,7 @@ class _Work:
         shape = task.shapes[0] or ()
         self.classes = task.classes if task.by_class else 1
         self.dtypes = _dtypes(task)
-        self.kept = tuple(
+        self.counts = tuple(
             n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
         )
         lacking = task.class_axis if task.labels[1] else None
@@ -213,5 +213,5 @@ def _view(task: Task, array: Array | None, flat: Flat, lacking: int | None) -> V
 
 
 def _numbers(layout: Plan) -> tuple[Any, ...]:
-    kept, kept_steps, summed, steps = (array.tolist() for array in layout)
-    return tuple(kept), tuple(map(tuple, kept_steps)), tuple(summed), tuple(map(tuple, steps))
+    lengths, cell_steps, summed, steps = (array.tolist() for array in layout)
+    return tuple(lengths), tuple(map(tuple, cell_steps)), tuple(summed), tuple(map(tuple, steps))

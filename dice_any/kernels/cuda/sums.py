@@ -205,7 +205,7 @@ def build_sums(case: Case) -> Any:
 
     @cuda.jit
     def sum_tiles(
-        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, kept: Any, kept_steps: Any,
+        x: Any, y: Any, w: Any, starts: Any, class_steps: Any, lengths: Any, cell_steps: Any,
         summed: Any, steps: Any,
         sizes: Any, ignored: Any, gamma: Any, partials: Any,
     ) -> None:  # fmt: skip
@@ -221,9 +221,9 @@ def build_sums(case: Case) -> Any:
             cell = tile // parts
             part = tile - cell * parts
             first = part * (threads * each) + lane
-            x_at = starts[0] + offset(cell, kept, kept_steps[0])
-            y_at = starts[1] + offset(cell, kept, kept_steps[1])
-            w_at = starts[2] + offset(cell, kept, kept_steps[2])
+            x_at = starts[0] + offset(cell, lengths, cell_steps[0])
+            y_at = starts[1] + offset(cell, lengths, cell_steps[1])
+            w_at = starts[2] + offset(cell, lengths, cell_steps[2])
             if activation == SOFTMAX:
                 for k in range(each):
                     i = first + k * threads

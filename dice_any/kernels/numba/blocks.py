@@ -106,12 +106,12 @@ def load_weights(
 
 
 @njit(**INLINE)
-def find_cell(place: Any, cell: Any, kept: Any, kept_steps: Any) -> Any:
+def find_cell(place: Any, cell: Any, lengths: Any, cell_steps: Any) -> Any:
     """Return the addresses of a cell's first elements in prediction, target and weight."""
     return (
-        place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0]),
-        place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1]),
-        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
+        place[X_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[0]),
+        place[Y_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[1]),
+        place[W_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[2]),
     )
 
 

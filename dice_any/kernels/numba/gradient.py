@@ -49,8 +49,8 @@ def build_gradient(case: Case, over: bool) -> Any:
         sizes: Any,
         power: Any,
         place: Any,
-        kept: Any,
-        kept_steps: Any,
+        lengths: Any,
+        cell_steps: Any,
         summed: Any,
         steps: Any,
         slopes: Any,
@@ -76,8 +76,8 @@ def build_gradient(case: Case, over: bool) -> Any:
             cell = chunk // parts
             first = (chunk - cell * parts) * length
             last = min(first + length, elements)
-            at = find_cell(place, cell, kept, kept_steps)
-            g_at = place[OUT_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[3])
+            at = find_cell(place, cell, lengths, cell_steps)
+            g_at = place[OUT_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[3])
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(

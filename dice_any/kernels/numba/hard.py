@@ -84,8 +84,8 @@ def build_masks(weighted: bool) -> Any:
         ticket: Any,
         sizes: Any,
         place: Any,
-        kept: Any,
-        kept_steps: Any,
+        lengths: Any,
+        cell_steps: Any,
         summed: Any,
         steps: Any,
         out: Any,
@@ -106,7 +106,7 @@ def build_masks(weighted: bool) -> Any:
                 x = load_bytes(
                     scratch[0],
                     n,
-                    place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0]),
+                    place[X_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[0]),
                     first,
                     summed,
                     steps[0],
@@ -114,7 +114,7 @@ def build_masks(weighted: bool) -> Any:
                 y = load_bytes(
                     scratch[1],
                     n,
-                    place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1]),
+                    place[Y_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[1]),
                     first,
                     summed,
                     steps[1],
@@ -124,7 +124,7 @@ def build_masks(weighted: bool) -> Any:
                     w = load_bytes(
                         scratch[2],
                         n,
-                        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
+                        place[W_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[2]),
                         first,
                         summed,
                         steps[2],
@@ -272,8 +272,8 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
         ticket: Any,
         sizes: Any,
         place: Any,
-        kept: Any,
-        kept_steps: Any,
+        lengths: Any,
+        cell_steps: Any,
         summed: Any,
         steps: Any,
         out: Any,
@@ -295,8 +295,8 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
             cell = chunk // parts
             first = (chunk - cell * parts) * length
             last = min(first + length, elements)
-            x_at = place[X_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[0])
-            y_at = place[Y_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[1])
+            x_at = place[X_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[0])
+            y_at = place[Y_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[1])
             while first < last:
                 n = min(block, last - first)
                 if argmax:
@@ -337,7 +337,7 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
                     at = load_bytes(
                         bytes_,
                         n,
-                        place[W_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[2]),
+                        place[W_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[2]),
                         first,
                         summed,
                         steps[2],

@@ -17,8 +17,8 @@ from ..task import Task
 ENOUGH = 2**20
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24
-#: Joint counts of labels, over all kept axes, beyond which the reference's way through masks takes
-#: less memory.
+#: Joint counts of labels, over all axes that are left, beyond which the reference's way through
+#: masks takes less memory.
 MOST_PAIRS = 2**24
 KNOWN = {
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),

@@ -120,7 +120,9 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
     """Return the counts of masks or label maps."""
     weighted = weight is not None
     if not any(task.labels):
-        work = _Work(task, [prediction, target, weight], MASK_BLOCK, MASK_CHUNK, class_is_kept=True)
+        work = _Work(
+            task, [prediction, target, weight], MASK_BLOCK, MASK_CHUNK, class_is_counted=True
+        )
         out = work.zeros((ROWS,), np.int64)
         work.run(_loop(hard.build_masks, weighted), (0, 0), out)
         return work.answer(out, task.lead)
@@ -133,8 +135,8 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
 
 
 def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of two label maps: (*kept, C + 1, C + 1), the last row and column for
-    what is invalid.
+    """Return the joint counts of two label maps: (*counts, C + 1, C + 1), the last row and column
+    for what is invalid.
     """
     side = task.classes + 1
     work = _Work(task, [prediction, target, weight], LABEL_BLOCK, max(LABEL_CHUNK, 16 * side**2))
@@ -143,7 +145,7 @@ def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | No
     )  # one more row for what is not counted
     work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
     joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
-    joint = np.ascontiguousarray(joint).reshape(*work.kept, side, side)
+    joint = np.ascontiguousarray(joint).reshape(*work.counts, side, side)
     return work.host.from_numpy(joint)
 
 
@@ -199,21 +201,21 @@ class _Work:
         arrays: list[Array | None],
         block: int,
         chunk: int,
-        class_is_kept: bool = False,
+        class_is_counted: bool = False,
     ) -> None:
         shape = task.shapes[0] or ()
-        by_class = task.class_axis is not None and not class_is_kept
+        by_class = task.class_axis is not None and not class_is_counted
         self.task = task
         self.host = host_of(task.library)
         self.classes = task.classes if by_class or all(task.labels) else 1
-        self.kept = tuple(
+        self.counts = tuple(
             n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
         )
         self.held: list[Array] = []  # alive as long as compiled code may look at their memory
         lacking = task.class_axis if task.labels[1] else None
         lacks = (None, lacking, lacking, None)
         self.views = [self._view(array, lack) for array, lack in zip(arrays, lacks, strict=False)]
-        self.plan = plan(task, shape, self.views, class_is_kept)
+        self.plan = plan(task, shape, self.views, class_is_counted)
         length = max(chunk // (self.classes if by_class else 1) // block, 1) * block
         self.parts = math.ceil(self.plan.elements / length)
         self.chunks = self.plan.cells * self.parts
@@ -242,7 +244,7 @@ class _Work:
             rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2)
         )
         tail = (self.task.classes,) if self.task.by_class else ()
-        rows = np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.kept, *tail)
+        rows = np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.counts, *tail)
         return self.host.from_numpy(rows)
 
     def _view(self, array: Array | None, lacking: int | None) -> View:

@@ -262,8 +262,8 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         sizes: Any,
         power: Any,
         place: Any,
-        kept: Any,
-        kept_steps: Any,
+        lengths: Any,
+        cell_steps: Any,
         summed: Any,
         steps: Any,
         out: Any,
@@ -289,7 +289,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
             cell = chunk // parts
             first = (chunk - cell * parts) * length
             last = min(first + length, elements)
-            at = find_cell(place, cell, kept, kept_steps)
+            at = find_cell(place, cell, lengths, cell_steps)
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
@@ -299,7 +299,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                 )  # fmt: skip
                 outside = count_marks(marks[:n], classes) if labels else 0
                 if keep:
-                    k_at = place[OUT_ARRAY, ADDRESS] + offset(cell, kept, kept_steps[3])
+                    k_at = place[OUT_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[3])
                     k_row = k_at + offset(first, summed, steps[3])
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 

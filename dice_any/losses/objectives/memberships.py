@@ -20,7 +20,7 @@ from ...sums import Overlap
 from .objective import LossCall
 
 
-class Fields(NamedTuple):
+class WrittenSets(NamedTuple):
     """Two sets of one shape, and the arrays that they were read from."""
 
     library: ArrayLibrary
@@ -67,7 +67,7 @@ def plain_task(call: LossCall, why: str) -> Task:
     return replace(call.task, kind="plain")
 
 
-def write_out(call: LossCall, task: Task, *, of_memberships: bool = True) -> Fields:
+def write_out(call: LossCall, task: Task, *, of_memberships: bool = True) -> WrittenSets:
     """Write both sets out; to be called inside the library's precision context.
 
     Logits that are ranked as they are, are no prediction `of_memberships`.
@@ -86,7 +86,7 @@ def write_out(call: LossCall, task: Task, *, of_memberships: bool = True) -> Fie
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
         weight = xp.where(block.counted, block.weight, xp.zeros_like(block.weight))
     given = (target, call.weight)
-    return Fields(library, task, logits, given, prediction, members, weight)
+    return WrittenSets(library, task, logits, given, prediction, members, weight)
 
 
 def valid_sets(

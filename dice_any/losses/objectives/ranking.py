@@ -13,7 +13,7 @@ from ...kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
 from ...kernels.vjp import align
 from ...measuring import measure
 from ...reading import raise_invalid, read
-from .memberships import Fields, plain_task, refuse_overlap, widened, write_out
+from .memberships import WrittenSets, plain_task, refuse_overlap, widened, write_out
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, all_classes, choose
 from .settings import Settings
@@ -88,7 +88,7 @@ class _Ranked(NamedTuple):
     task: Task
     arrays: tuple[Array, Array, Array | None]
     settings: Settings
-    fields: Fields | None = None  # that the arrays were made of
+    sets: WrittenSets | None = None  # that the arrays were made of
 
     def rows(self, hinge: bool) -> Array:
         """Return the rows of `lovasz_sums`, differentiable in the prediction."""
@@ -109,7 +109,7 @@ class _Ranked(NamedTuple):
     def gradient(self, hinge: bool, slope: Array) -> Array:
         """Return the gradient in the prediction that the caller gave."""
         gradient = _pull(self.library, self.task, hinge, *self.arrays, slope)
-        return gradient if self.fields is None else self.fields.gradient(gradient)
+        return gradient if self.sets is None else self.sets.gradient(gradient)
 
 
 def _pull(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
@@ -136,19 +136,19 @@ def _pooled(call: LossCall, task: Task, hinge: bool) -> _Ranked:
     """
     library = call.library
     xp = library.xp
-    fields = write_out(call, task, of_memberships=not hinge)
-    found = measure(fields.target, fields.target, exact=False, **fields.arguments).overlap
+    sets = write_out(call, task, of_memberships=not hinge)
+    found = measure(sets.target, sets.target, exact=False, **sets.arguments).overlap
     _, _, sizes, total, invalid = found.as_float64()
     settings = call.settings.with_counts(library, sizes)
     apart = replace(settings, average=None, absent="count")
-    chosen = choose(Terms(library, [], sizes, total, invalid, True, apart, fields.gradient))
+    chosen = choose(Terms(library, [], sizes, total, invalid, True, apart, sets.gradient))
     # 0 for classes that take no part
     weights = all_classes(library, chosen.weights, chosen, apart, task.classes)
-    weight = xp.astype(align(task, library, weights), fields.prediction.dtype)
-    if fields.weight is not None:
-        weight = weight * xp.astype(fields.weight, weight.dtype)
-    arrays = (fields.prediction, fields.target, xp.broadcast_to(weight, fields.target.shape))
+    weight = xp.astype(align(task, library, weights), sets.prediction.dtype)
+    if sets.weight is not None:
+        weight = weight * xp.astype(sets.weight, weight.dtype)
+    arrays = (sets.prediction, sets.target, xp.broadcast_to(weight, sets.target.shape))
     axis = tuple(sorted((*task.axis, task.class_axis or 0)))
     _, pooled = read(arrays[0], arrays[1], axis=axis, weight=arrays[2], exact=False)
     done = replace(settings, average=None, classes=None, class_weight=None, power=None)
-    return _Ranked(library, pooled, arrays, done, fields)
+    return _Ranked(library, pooled, arrays, done, sets)

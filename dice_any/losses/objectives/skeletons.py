@@ -14,7 +14,7 @@ from ...formulas import divide, harmonic_mean, harmonic_mean_slope
 from ...kernels.skeletons import skeleton, skeleton_gradient
 from ...measuring import Measured, measure
 from ...reading import read_axes
-from .memberships import Fields, differentiable_map, plain_task, refuse_overlap, write_out
+from .memberships import WrittenSets, differentiable_map, plain_task, refuse_overlap, write_out
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, choose
 
@@ -87,31 +87,31 @@ class Overlaps(NamedTuple):
     skeleton.
     """
 
-    fields: Fields
+    sets: WrittenSets
     precision: Measured
     sensitivity: Measured
 
 
-def _overlaps(call: LossCall, fields: Fields, drawn: dict[str, Any]) -> Overlaps:
-    library, task = fields.library, fields.task
+def _overlaps(call: LossCall, sets: WrittenSets, drawn: dict[str, Any]) -> Overlaps:
+    library, task = sets.library, sets.task
     forward, backward = partial(skeleton, **drawn), partial(skeleton_gradient, **drawn)
-    predicted = differentiable_map(library, task, forward, backward, fields.prediction, whole=True)
-    target = fields.target
+    predicted = differentiable_map(library, task, forward, backward, sets.prediction, whole=True)
+    target = sets.target
     if library.kind(target.dtype) == "bool":
-        one = library.xp.ones_like(fields.prediction)
+        one = library.xp.ones_like(sets.prediction)
         target = library.xp.where(target, one, library.xp.zeros_like(one))
     true = library.map_whole(forward, task, target)
     arguments: dict[str, Any] = {
-        **fields.arguments,
+        **sets.arguments,
         "exact": call.exact,
         "backend": call.backend,
         "with_gradient": call.wants_gradient,
         "activated": task.activation is not None,
     }
     return Overlaps(
-        fields,
-        measure(predicted, fields.target, **arguments),
-        measure(fields.prediction, true, **arguments),
+        sets,
+        measure(predicted, sets.target, **arguments),
+        measure(sets.prediction, true, **arguments),
     )
 
 
@@ -121,13 +121,13 @@ def _gradient(
     """Return the gradient in the prediction from the derivatives in three of the rows; the size of
     the target's skeleton does not follow from it.
     """
-    fields = overlaps.fields
+    sets = overlaps.sets
     of_skeleton = overlaps.precision.gradient(inside, size)
-    of_prediction = overlaps.sensitivity.gradient(reached, fields.library.xp.zeros_like(reached))
-    through = fields.library.map_whole(
-        partial(skeleton_gradient, **drawn), fields.task, fields.prediction, of_skeleton
+    of_prediction = overlaps.sensitivity.gradient(reached, sets.library.xp.zeros_like(reached))
+    through = sets.library.map_whole(
+        partial(skeleton_gradient, **drawn), sets.task, sets.prediction, of_skeleton
     )
-    return fields.gradient(of_prediction + through)
+    return sets.gradient(of_prediction + through)
 
 
 def _read_spatial_axes(spatial_axes: Sequence[int] | None, summed_axes: Axes, ndim: int) -> Axes:
