@@ -30,6 +30,36 @@ def test_scikit_learn_scores_of_classes(average: str | None) -> None:
         )
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_scikit_learn_weighted_averages_of_few_elements(seed: int) -> None:
+    """Absent classes, false positives only, nothing in common: as scikit-learn says."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    chance = np.random.default_rng(seed)
+    classes = int(chance.integers(2, 6))
+    chosen = chance.choice(classes, size=int(chance.integers(1, classes + 1)), replace=False)
+    x, y = chance.integers(0, classes, 7), chance.choice(chosen, 7)
+    labels = sorted(set(range(classes)) - set(chance.choice(classes, 1).tolist()))
+    weight = chance.integers(0, 3, 7) if seed % 2 else None
+    for ours, theirs in (
+        (dice_any.dice_score, metrics.f1_score),
+        (dice_any.jaccard_score, metrics.jaccard_score),
+        (dice_any.recall_score, metrics.recall_score),
+    ):
+        got = ours(
+            x,
+            y,
+            num_classes=classes,
+            classes=labels,
+            average="weighted",
+            weight=weight,
+            empty=0.0,
+        )
+        expected = theirs(
+            y, x, labels=labels, average="weighted", sample_weight=weight, zero_division=0
+        )
+        assert float(got) == pytest.approx(expected, rel=1e-12)
+
+
 def test_scikit_learn_joint_scores() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     for ours, theirs in (
