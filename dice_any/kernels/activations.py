@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
 from .blocks import read_block
+from .exponentials import exact_sigmoid, exact_softmax
 from .masks import counted_only
 from .memberships import widen
 from .task import Task
@@ -78,6 +79,8 @@ def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
 
 def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
+    if task.kind == "exact":
+        return Activated(exact_sigmoid(library, z))
     if task.kind == "plain" and task.entropy is None and library.sigmoid is not None:
         return Activated(library.sigmoid(z))
     positive = z >= 0
@@ -99,6 +102,8 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 
 def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
+    if task.kind == "exact":
+        return Activated(exact_softmax(task, library, z))
     if task.entropy is None and library.softmax is not None:
         return Activated(library.softmax(z, task.class_axis))
     if task.entropy is not None and library.log_softmax is not None:

@@ -1,0 +1,76 @@
+"""Softmax and sigmoid by an exponential in integers: the same bits on every library, compiled or
+not.
+
+A library's own `exp` differs from the next one's in its last bits. Here only operations are used
+that every library rounds alike, and none that a compiler may fuse or reorder: a product and a
+subtraction of float64 by themselves, and integers.
+
+    e⁻ᵈ = 2⁻ᵏ·2ᵍ,   d·log₂e = k − g,   k whole, 0 ≤ g < 1
+
+2ᵍ is a polynomial by Horner's rule, in units of 2⁻³¹. No factor is negative, and none is beyond 32
+bits, so that a processor needs one multiplication of 32 bits by 32 to 64.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..arrays.library import Array, ArrayLibrary
+from .task import Task
+
+#: e⁻ᵈ is held in units of 2⁻⁵⁰, or of so much more that the sum over many classes fits 63 bits.
+UNIT_BITS = 50
+#: A number below 2⁻⁵⁰ is 0, so that a d beyond this makes no difference.
+LARGEST = 42.0
+#: log₂e in units of 2⁻³².
+SCALE = 2.0**32 / math.log(2.0)
+FRACTION = 2**32 - 1
+WHOLE = 62
+#: 2ᵍ in units of 2⁻³¹, the highest power first: a Chebyshev fit of (2ᵍ − 1)/g. At g = 0 it is exact,
+#: as a number that JAX takes for 0 must have the exponential of 0. At most 5 units off.
+POLYNOMIAL = (
+    3875, 30979, 332330, 2862627, 20654963, 119194142, 515882497, 1488522236, 2147483648
+)  # fmt: skip
+
+
+def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> Array:
+    """Return memberships in float64, at most 2⁻²⁸ off; NaN where there is no share to divide.
+
+    Those below 2⁻⁵⁰ of the largest are 0.
+    """
+    xp = library.xp
+    top = xp.max(z, axis=task.class_axis, keepdims=True)
+    known = xp.all(z < math.inf, axis=task.class_axis, keepdims=True) & (top > -math.inf)
+    distance = xp.where(known, xp.where(known, top, xp.zeros_like(top)) - z, xp.zeros_like(z))
+    spare = max(task.classes.bit_length() - 12, 0)
+    shrunk = shrink(library, distance, UNIT_BITS - spare)
+    total = xp.sum(shrunk, axis=task.class_axis, keepdims=True, dtype=xp.int64)
+    # not divided: a compiler makes a division by one number of many a product with its reciprocal
+    share = 1.0 / xp.astype(total, xp.float64)
+    share = xp.where(known, share, xp.full_like(share, math.nan))
+    return xp.astype(shrunk, xp.float64) * share
+
+
+def exact_sigmoid(library: ArrayLibrary, z: Array) -> Array:
+    """Return memberships in float64, at most 2⁻²⁸ off; NaN of NaN and of +∞."""
+    xp = library.xp
+    known = z < math.inf
+    z = xp.where(known, z, xp.zeros_like(z))
+    shrunk = shrink(library, xp.abs(z), UNIT_BITS)
+    one = xp.full_like(shrunk, 2**UNIT_BITS)
+    share = 1.0 / xp.astype(one + shrunk, xp.float64)
+    share = xp.where(known, share, xp.full_like(share, math.nan))
+    return xp.astype(xp.where(z >= 0, one, shrunk), xp.float64) * share
+
+
+def shrink(library: ArrayLibrary, distance: Array, bits: int) -> Array:
+    """Return e⁻ᵈ of float64 numbers d ≥ 0, as integers in units of 2⁻ᵇⁱᵗˢ."""
+    xp = library.xp
+    distance = xp.where(distance < LARGEST, distance, xp.full_like(distance, LARGEST))
+    scaled = xp.astype(distance * SCALE, xp.int64)  # truncated: tiny numbers are 0
+    power = (WHOLE << 32) - scaled  # WHOLE − k + g, in units of 2⁻³²
+    fraction = power & FRACTION
+    value = (fraction * POLYNOMIAL[0] >> 32) + POLYNOMIAL[1]
+    for coefficient in POLYNOMIAL[2:]:
+        value = (value * fraction >> 32) + coefficient
+    return value * 2 ** (bits - 31) >> (WHOLE - (power >> 32))
