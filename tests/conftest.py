@@ -8,6 +8,7 @@ See the sessions `bare`, `parity`, which installs MONAI and the other packages t
 import os
 from importlib.util import find_spec
 
+pytest_plugins = ["dice_any.testing.plugin"]  # `--backend` and `dice_backend`
 collect_ignore = ["bare"]
 if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
     collect_ignore.append("test_cuda_simulated.py")
