@@ -51,16 +51,15 @@ SWEEPS = (
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: what the wheel is tried on, where it is there
 PYTHONS = ("3.11", "3.12", "3.13")
-#: extras whose lowest versions are run, and what of the suite they are run on
+#: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
+#: JAX and Numba compile each case
 MINIMUMS = {
-    "numpy": ["tests"],
-    "torch": [],
-    "jax": [],
-    "dask": ["tests/test_dask.py"],
-    "numba": [],
+    "numpy": ("test_golden or test_scores or test_gradients", ["tests"]),
+    "torch": ("test_golden or test_scores or test_gradients", ["tests/test_torch_training.py"]),
+    "jax": ("test_golden or test_finite_where_nothing_pulls", []),
+    "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
+    "numba": ("test_golden and float32-float32-product", []),
 }
-#: of the kit, where all of it would take too long
-QUICK = ("-k", "test_golden or test_scores")
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
@@ -168,12 +167,11 @@ def minimums(session: nox.Session, extra: str) -> None:
         lowest.remove("numpy==1.26")
     session.install(*sorted(lowest))
     session.install("--no-deps", "-e", ".")
-    option = f"--backend={extra}"
-    session.run(
-        "pytest", *WORKERS, *QUICK, "--pyargs", "dice_any.testing", option, *session.posargs
-    )
-    if MINIMUMS[extra]:
-        session.run("pytest", *WORKERS, *MINIMUMS[extra], option, *session.posargs)
+    kit, ours = MINIMUMS[extra]
+    options = (*WORKERS, f"--backend={extra}", *session.posargs)
+    session.run("pytest", "-k", kit, "--pyargs", "dice_any.testing", *options)
+    if ours:
+        session.run("pytest", *ours, *options)
 
 
 @nox.session

@@ -63,7 +63,12 @@ def test_the_kit_brings_its_plugin(kit: tuple[str, ...], tmp_path: Path) -> None
 def test_names_that_look_like_the_kit_do_not() -> None:
     import pytest_dice_any
 
-    names = ("dice_any.testing_more", "my_dice_any.testing", "dice_any", "tests/dice_any_testing.py")
+    names = (
+        "dice_any.testing_more",
+        "my_dice_any.testing",
+        "dice_any",
+        "tests/dice_any_testing.py",
+    )
     assert [name for name in names if pytest_dice_any.KIT.fullmatch(name)] == []
 
 
