@@ -51,11 +51,13 @@ SWEEPS = (
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: what the wheel is tried on, where it is there
 PYTHONS = ("3.11", "3.12", "3.13")
+#: `torch.compile` of a loss and its backward pass
+COMPILED = "tests/test_torch_training.py::test_deep_supervision_compiles_and_is_differentiated"
 #: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
 #: JAX and Numba compile each case
 MINIMUMS = {
     "numpy": ("test_golden or test_scores or test_gradients", ["tests"]),
-    "torch": ("test_golden or test_scores or test_gradients", ["tests/test_torch_training.py"]),
+    "torch": ("test_golden or test_scores or test_gradients", [COMPILED]),
     "jax": ("test_golden or test_finite_where_nothing_pulls", []),
     "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
     "numba": ("test_golden and float32-float32-product", []),
