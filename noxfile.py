@@ -201,7 +201,9 @@ def package(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def installed(session: nox.Session) -> None:
     """Use the wheel that `package` built as others do: far from its sources, beside others."""
-    (wheel,) = dist(session).glob("*.whl")
+    wheel = next(dist(session).glob("*.whl"), None)
+    if wheel is None:
+        session.error("there is no wheel to install; run `nox -s package`")
     session.install(f"{wheel}[numpy]", *nox.project.dependency_groups(PROJECT, "neighbours"))
     session.install("--no-deps", "--force-reinstall", str(wheel))  # the version may be the same
     away = Path(session.create_tmp()) / "away"

@@ -131,7 +131,7 @@ def test_the_tests_of_all_go_over_all() -> None:
 
 
 def test_the_version_and_the_changelog_agree() -> None:
-    text = (HOME.parent / "CHANGELOG.md").read_text()
+    text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
     heading, below = re.findall(r"^## (.*)\n\n(.*)$", text, re.MULTILINE)[0]
     release, dev, _ = dice_any.__version__.partition(".dev")
     assert re.fullmatch(r"\d+\.\d+\.\d+", release)
