@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nox
@@ -206,17 +207,15 @@ def installed(session: nox.Session) -> None:
         session.error("there is no wheel to install; run `nox -s package`")
     session.install(f"{wheel}[numpy]", *nox.project.dependency_groups(PROJECT, "neighbours"))
     session.install("--no-deps", "--force-reinstall", str(wheel))  # the version may be the same
-    away = Path(session.create_tmp()) / "away"
-    shutil.rmtree(away, ignore_errors=True)
-    away.mkdir()
-    for source in (
-        "README.md",
-        "tests/typing/consumer.py",
-        "tests/distribution/test_installed.py",
-    ):
-        shutil.copy(source, away)
-    with session.chdir(away):
-        session.run("pytest", "--rootdir=.", "test_installed.py", *session.posargs)
+    with TemporaryDirectory() as away:  # below the clone pytest would find its settings
+        for source in (
+            "README.md",
+            "tests/typing/consumer.py",
+            "tests/distribution/test_installed.py",
+        ):
+            shutil.copy(source, away)
+        with session.chdir(away):
+            session.run("pytest", "test_installed.py", *session.posargs)
 
 
 def dist(session: nox.Session) -> Path:

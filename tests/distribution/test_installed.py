@@ -1,6 +1,6 @@
 """The package as its users have it: installed from the wheel, far from its sources, beside others.
 
-The session `package` copies this folder away, the README and the consumer with it, and runs it on
+The session `package` copies this file away, the README and the consumer with it, and runs it on
 each Python that is there.
 """
 
