@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import nox
 
@@ -16,6 +18,7 @@ nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False  # `installed` says which it could not find
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 #: nox session parameter -> (dependency groups, backends the suite is run on)
@@ -49,6 +52,19 @@ SWEEPS = (
     "a_label_beyond_int64",
 )
 LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
+#: what the wheel is tried on, where it is there
+PYTHONS = ("3.11", "3.12", "3.13")
+#: `torch.compile` of a loss and its backward pass
+COMPILED = "tests/test_torch_training.py::test_deep_supervision_compiles_and_is_differentiated"
+#: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
+#: JAX and Numba compile each case
+MINIMUMS = {
+    "numpy": ("test_golden or test_scores or test_gradients", ["tests"]),
+    "torch": ("test_golden or test_scores or test_gradients", [COMPILED]),
+    "jax": ("test_golden or test_finite_where_nothing_pulls", []),
+    "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
+    "numba": ("test_golden and float32-float32-product", []),
+}
 #: library that the training example is written for -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
@@ -109,9 +125,7 @@ def bare(session: nox.Session) -> None:
     """
     session.install("pytest")
     session.install(".")
-    session.run(
-        "pytest", "-p", "no:dice_any", "--confcutdir=tests/bare", "tests/bare", *session.posargs
-    )
+    session.run("pytest", "--confcutdir=tests/bare", "tests/bare", *session.posargs)
 
 
 @nox.session
@@ -144,12 +158,71 @@ def parity(session: nox.Session) -> None:
 
 
 @nox.session
-def minimums(session: nox.Session) -> None:
-    """Run the NumPy suite on the lowest versions that `pyproject.toml` declares."""
-    declared = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["test"]]
-    session.install(*(requirement.replace(">=", "==") for requirement in declared))
+@nox.parametrize("extra", list(MINIMUMS), ids=list(MINIMUMS))
+def minimums(session: nox.Session, extra: str) -> None:
+    """Run on the lowest versions that `pyproject.toml` declares for an extra."""
+    project: dict[str, Any] = PROJECT["project"]
+    declared = {
+        *project["dependencies"],
+        *PROJECT["dependency-groups"]["test"],
+        *project["optional-dependencies"][extra],
+    }
+    lowest = {requirement.replace(">=", "==") for requirement in declared}
+    if extra == "jax":  # whose lowest version wants a later NumPy than ours
+        lowest.remove("numpy==1.26")
+    session.install(*sorted(lowest))
     session.install("--no-deps", "-e", ".")
-    session.run("pytest", "tests", "--backend=numpy", *session.posargs)
+    kit, ours = MINIMUMS[extra]
+    options = (*WORKERS, f"--backend={extra}", *session.posargs)
+    session.run("pytest", "-k", kit, "--pyargs", "dice_any.testing", *options)
+    if ours:
+        session.run("pytest", *ours, *options)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build wheel and sdist, look at what is in them, and have `installed` use the wheel on each
+    Python that is there.
+    """
+    session.install(*nox.project.dependency_groups(PROJECT, "package"))
+    built = dist(session)
+    shutil.rmtree(built, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
+    session.run("twine", "check", "--strict", *map(str, sorted(built.iterdir())))
+    here = "tests/distribution"
+    session.run(
+        "pytest",
+        f"--confcutdir={here}",
+        f"{here}/test_contents.py",
+        *session.posargs,
+        env={"DICE_ANY_DIST": str(built)},
+    )
+    for version in PYTHONS:
+        session.notify(f"installed-{version}")
+
+
+@nox.session(python=PYTHONS)
+def installed(session: nox.Session) -> None:
+    """Use the wheel that `package` built as others do: far from its sources, beside others."""
+    wheel = next(dist(session).glob("*.whl"), None)
+    if wheel is None:
+        session.error("there is no wheel to install; run `nox -s package`")
+    session.install(f"{wheel}[numpy]", *nox.project.dependency_groups(PROJECT, "neighbours"))
+    session.install("--no-deps", "--force-reinstall", str(wheel))  # the version may be the same
+    with TemporaryDirectory() as away:  # below the clone pytest would find its settings
+        for source in (
+            "README.md",
+            "tests/typing/consumer.py",
+            "tests/distribution/test_installed.py",
+        ):
+            shutil.copy(source, away)
+        with session.chdir(away):
+            session.run("pytest", "test_installed.py", *session.posargs)
+
+
+def dist(session: nox.Session) -> Path:
+    """Return the folder in which `package` builds."""
+    return session.cache_dir.absolute() / "dist"
 
 
 @nox.session

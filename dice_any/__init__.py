@@ -41,7 +41,7 @@ from .scores import (
     volume_similarity,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 __all__ = [
     "Backend",

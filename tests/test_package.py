@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -131,3 +132,15 @@ def test_the_tests_of_all_go_over_all() -> None:
     }
     counts = {"overlap", "confusion_matrix", "pairwise_overlap"}
     assert named == set(kinds.SCORES) | set(kinds.LOSSES) | counts
+
+
+def test_the_version_and_the_changelog_agree() -> None:
+    text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
+    heading, below = re.findall(r"^## (.*)\n\n(.*)$", text, re.MULTILINE)[0]
+    release, dev, _ = dice_any.__version__.partition(".dev")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", release)
+    if dev:
+        assert heading == "[Unreleased]"
+        assert below == f"What {release} will hold."
+    else:
+        assert re.fullmatch(rf"\[{re.escape(release)}\] - \d{{4}}-\d\d-\d\d", heading)

@@ -4,14 +4,22 @@ problem.
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 
 from .. import __version__, overlap
 from ..registry import backends
-from . import golden, oracle
-from .adapters import Adapter, adapter
 from .capabilities import BACKENDS, limit
+
+try:
+    from . import golden, oracle
+    from .adapters import Adapter, adapter
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"`{missing.name}` must be installed to check a backend; got none. "
+        f"Run `pip install {missing.name}`."
+    )
 
 
 def check(backend: Adapter) -> tuple[int, int, int]:
@@ -75,5 +83,21 @@ def main(names: list[str]) -> int:
     return int(failed)
 
 
+def _names() -> list[str]:
+    parser = argparse.ArgumentParser(
+        prog="python -m dice_any.testing",
+        description="Compare exact sums with the expected bits, and print a line for each backend.",
+        epilog="The whole conformance kit: pytest --pyargs dice_any.testing --backend NAME",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="an array library or a kernel; default: all that can be used",
+    )
+    names: list[str] = parser.parse_args().names
+    return names
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(_names()))

@@ -1,17 +1,26 @@
 """The pytest plugin of the conformance kit: the option ``--backend`` and the fixture
 ``dice_backend``.
+
+``pytest --pyargs dice_any.testing`` brings it in. Tests of your own that use the fixture ask for it
+with ``-p dice_any.testing.plugin``, or in their topmost ``conftest.py`` with
+``pytest_plugins = ["dice_any.testing.plugin"]``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from .adapters import Adapter
+
+#: skips are summed up in so many lines
+MOST_REASONS = 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,47 +36,99 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse backends that cannot be used before any test is collected: once, and not in each."""
+    config.addinivalue_line(
+        "markers", "dice_feature(*names): features of `capabilities` that the test needs"
+    )
+    problems = [line for name in _names(config) for line in _problem(name)]
+    if problems:
+        raise pytest.UsageError("\n".join(problems))
+
+
+def _names(config: pytest.Config) -> list[str]:
+    return config.getoption("--backend") or ["numpy"]
+
+
+def _problem(name: str) -> list[str]:
+    """Say why a backend cannot be used; nothing if it can."""
+    try:
+        from .adapters import adapter
+
+        adapter(name)([True])
+    except Exception as error:
+        fact = str(error.args[0]) if error.args else type(error).__name__
+        return [
+            f"`--backend` must name an array library or kernel that can be used; got {name!r}: "
+            f"{fact.rstrip('.')}. Install it, or name another."
+        ]
+    return []
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "dice_backend" in metafunc.fixturenames:
-        names = metafunc.config.getoption("--backend") or ["numpy"]
+        names = _names(metafunc.config)
         metafunc.parametrize("dice_backend", names, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def dice_backend(request: pytest.FixtureRequest) -> Adapter:
-    """Return the adapter of a backend; one that was asked for and is missing fails."""
+    """Return the adapter of a backend that was asked for."""
     from .adapters import adapter
 
-    try:
-        return adapter(request.param)
-    except (ImportError, LookupError) as error:
-        pytest.fail(f"the backend {request.param!r} cannot be used: {error}", pytrace=False)
+    return adapter(request.param)
 
 
-@pytest.fixture(autouse=True)
-def _dice_feature(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Skip a test that is marked with a feature its backend lacks, and say why.
+def _backend(item: pytest.Item) -> str | None:
+    """Return the name of the backend that a test is for; None for tests that have none."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("dice_backend") if callspec else None
 
-    Else run it where float64 and int64 exist: JAX rounds its answers for a caller who has not
-    enabled them, and the kit compares bits.
-    """
-    if "dice_backend" not in request.fixturenames:
-        yield
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that is marked with a feature its backend lacks, and say why."""
+    backend = _backend(item)
+    if backend is None:
         return
     from .capabilities import limit
 
-    backend = request.getfixturevalue("dice_backend")
-    features = [
-        name for marker in request.node.iter_markers("dice_feature") for name in marker.args
-    ]
-    reasons = [reason for name in features if (reason := limit(backend.name, name))]
-    if reasons:
-        pytest.skip(f"{backend.name}: {reasons[0]}")
-    with backend.library.precision():
-        yield
+    for marker in item.iter_markers("dice_feature"):
+        for feature in marker.args:
+            reason = limit(backend, feature)
+            if reason:
+                pytest.skip(f"{backend}: {reason}")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "dice_feature(*names): features of `capabilities` that the test needs"
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test where float64 and int64 exist: JAX rounds its answers for a caller who has not
+    enabled them, and the kit compares bits.
+    """
+    backend = _backend(item)
+    context: AbstractContextManager[object] = nullcontext()
+    if backend is not None:
+        from .adapters import adapter
+
+        context = adapter(backend).library.precision()
+    with context:
+        return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Sum up what was skipped by reason, wherever it was."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in skipped
+        if isinstance(report.longrepr, tuple)
     )
+    if not reasons:
+        return
+    terminalreporter.section("skipped, by reason")
+    for reason, number in reasons.most_common(MOST_REASONS):
+        terminalreporter.write_line(f"{number:6} {reason}")
+    rest = dict(reasons.most_common()[MOST_REASONS:])
+    if rest:
+        terminalreporter.write_line(
+            f"{sum(rest.values()):6} for {len(rest)} more reasons; `-rs` lists all"
+        )

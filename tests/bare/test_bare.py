@@ -45,3 +45,13 @@ def test_backends_are_listed_as_not_installed() -> None:
     listed = {backend.name: backend for backend in dice_any.backends()}
     assert listed["numpy"].problem == "is not installed"
     assert listed["reference"].usable
+
+
+def test_the_short_report_says_what_to_install() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dice_any.testing"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "`numpy` must be installed to check a backend; got none. Run `pip install numpy`.\n"
+    )
