@@ -26,8 +26,8 @@ LARGEST = 42.0
 SCALE = 2.0**32 / math.log(2.0)
 FRACTION = 2**32 - 1
 WHOLE = 62
-#: 2ᵍ in units of 2⁻³¹, the highest power first: a Chebyshev fit of (2ᵍ − 1)/g. At g = 0 it is exact,
-#: as a number that JAX takes for 0 must have the exponential of 0. At most 5 units off.
+#: 2ᵍ in units of 2⁻³¹, the highest power first: a Chebyshev fit of (2ᵍ − 1)/g, at most 5 units
+#: off. It is exact at g = 0, as a number that JAX takes for 0 must have the exponential of 0.
 POLYNOMIAL = (
     3875, 30979, 332330, 2862627, 20654963, 119194142, 515882497, 1488522236, 2147483648
 )  # fmt: skip

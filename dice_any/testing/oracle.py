@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import floor
+from math import floor, log
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +57,44 @@ def exact_sums(
         for row, term in enumerate((*terms(float(x), float(y), form), 1.0)):
             sums[row] += quantum(term * float(w))
     return Exact(*sums)
+
+
+#: 2ᵍ in units of 2⁻³¹ by Horner's rule, the highest power first: part of the contract.
+POLYNOMIAL = (3875, 30979, 332330, 2862627, 20654963, 119194142, 515882497, 1488522236, 2**31)
+
+
+def shrunk(distance: float, bits: int = 50) -> int:
+    """Return e⁻ᵈ, d ≥ 0, in units of 2⁻ᵇⁱᵗˢ, by the contract's integer steps."""
+    exponent = int(min(distance, 42.0) * (2.0**32 / log(2.0)))
+    whole = -(-exponent // 2**32)
+    fraction = whole * 2**32 - exponent
+    value = 0
+    for coefficient in POLYNOMIAL:
+        value = value * fraction // 2**32 + coefficient
+    return value * 2 ** (bits - 31) // 2**whole
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return memberships in float64 of logits whose classes lie along axis 0."""
+    classes = logits.shape[0]
+    bits = 50 - max(classes.bit_length() - 12, 0)
+    columns = logits.astype(np.float64).reshape(classes, -1).T
+    found = []
+    for column in columns.tolist():
+        parts = [shrunk(max(column) - z, bits) for z in column]
+        share = 1.0 / float(sum(parts))
+        found.append([float(part) * share for part in parts])
+    return np.array(found).T.reshape(logits.shape)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return memberships in float64."""
+    found = []
+    for z in logits.astype(np.float64).ravel().tolist():
+        part = shrunk(abs(z))
+        share = 1.0 / float(2**50 + part)
+        found.append(float(2**50 if z >= 0 else part) * share)
+    return np.array(found).reshape(logits.shape)
 
 
 def by_class(classes: int, target: np.ndarray) -> Iterator[np.ndarray]:
