@@ -48,6 +48,17 @@ def test_soft_scores(backends: list[Adapter], score, dtype: str, average: str | 
 
 
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
+@pytest.mark.parametrize("dtype", ["float64", *DTYPES])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_scores_from_logits(backends: list[Adapter], score, dtype: str, activation: str) -> None:
+    z = (recipe.memberships(1, (2, 5, 40), "float64") * 24 - 12).astype(dtype)
+    y, weight = recipe.labels(3, (2, 40), 5), recipe.memberships(5, (2, 40))
+    able = [backend for backend in backends if dtype != "float16" or backend.name != "strict"]
+    for options in ({}, {"axis": "space"}, {"weight": weight}, {"ignore_label": 2}):
+        agree(able, score, z, y, class_axis=1, activation=activation, **options)
+
+
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
 def test_hard_scores(backends: list[Adapter], score) -> None:
     x, y = recipe.labels(5, (6, 90), 7, "uint8"), recipe.labels(7, (6, 90), 7, "uint8")
     agree(backends, score, x, y, num_classes=7, axis="space")

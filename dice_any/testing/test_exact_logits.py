@@ -11,6 +11,7 @@ import dice_any
 
 from . import oracle, recipe
 from .adapters import Adapter
+from .capabilities import limit
 
 pytestmark = pytest.mark.dice_feature("exact", "activation")
 
@@ -32,7 +33,10 @@ def logits(classes: int, length: int, dtype: str) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_bits_from_logits(dice_backend: Adapter, activation: str, dtype: str, classes: int) -> None:
-    if not dice_backend.has(dtype):
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    unwritten = dtype == "bfloat16" and dice_backend.name == "cubed"  # Zarr has no word for it
+    if unwritten or not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     z = logits(classes, 40, "float32" if dtype == "bfloat16" else dtype)
     if dtype == "bfloat16":
@@ -63,7 +67,7 @@ def test_what_is_no_logit(dice_backend: Adapter, activation: str) -> None:
         oracle.exact_sums(x[c], y == c, weight=weight) for c in range(3)
     ]
     message = "`prediction` must hold logits that are numbers below +inf"
-    if dice_backend.library.at_hand(dice_backend(z)):
+    if limit(dice_backend.name, "errors") is None:
         with pytest.raises(ValueError, match=re.escape(message)) as caught:
             dice_backend.call(dice_any.dice_score, bad, y, **given)
         assert "finite" not in str(caught.value)

@@ -155,8 +155,8 @@ def _declined(task: Task) -> str | None:
         return "label maps with floating weights are left to the reference"
     if task.kind == "exact" and task.activation is not None:
         return (
-            "exact sums of logits are left to the reference, whose exponential is of the array "
-            "library"
+            "exact sums of logits are left to the reference, which takes their exponential in "
+            "integers"
         )
     if task.activation == "softmax" and task.weighs_classes_apart:
         return "a softmax over classes with weights of their own is left to the reference"
