@@ -106,7 +106,18 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run(
         "pytest", *WORKERS, *light, "--pyargs", "dice_any.testing", *options, *session.posargs
     )
-    session.run("pytest", *WORKERS, "tests", *options, *session.posargs)
+    session.run("pytest", *WORKERS, *own_tests(backend), *options, *session.posargs)
+
+
+def own_tests(backend: str) -> list[str]:
+    """Return our own tests that concern a backend: all on NumPy, else the modules that name one of
+    its libraries, as others would only be run again.
+    """
+    if backend == "numpy":
+        return ["tests"]
+    words = BACKENDS[backend][1] if backend != "strict" else ["array_api_strict"]
+    modules = sorted(set(Path("tests").glob("test_*.py")) - {Path("tests/test_cuda_simulated.py")})
+    return [str(path) for path in modules if any(word in path.read_text() for word in words)]
 
 
 @nox.session

@@ -27,7 +27,7 @@ class Block(NamedTuple):
     weight: Array | None
     #: whether the target was made here, in floating numbers, and serves for one result: it may be
     #: written over
-    own_target: bool = False
+    target_is_ours: bool = False
 
 
 def read_block(
@@ -80,7 +80,9 @@ def read_counted(
         readable = xp.any(counted, axis=task.class_axis, keepdims=True) if together else counted
         prediction = counted_only(library, readable, prediction)
         target = counted_only(library, counted, target)
-    return Block(prediction, target, counted, weight, own_target=factors and task.entropy is None)
+    return Block(
+        prediction, target, counted, weight, target_is_ours=factors and task.entropy is None
+    )
 
 
 def invalid_labels(

@@ -26,15 +26,17 @@ def membership_sums(
     weight: Array | None,
     invalid: Invalid,
     *,
-    own: bool = False,
+    may_overwrite: bool = False,
 ) -> Array:
-    """Sum aligned memberships, exactly or plainly; `own` says that nobody else needs `y`."""
+    """Sum aligned memberships, exactly or plainly; it `may_overwrite` `y` where nobody
+    else needs that.
+    """
     xp = library.xp
     shape = x.shape
     x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
     y, bad_y = valid_memberships(task, library, y)
     invalid = Invalid(_either(invalid.prediction, bad_x), _either(invalid.target, bad_y))
-    terms = _terms(task, library, x, y, own and bool(task.axis))
+    terms = _terms(task, library, x, y, may_overwrite and bool(task.axis))
     weighted = (
         weight is not None and library.kind(weight.dtype) != "bool"
     )  # all that a mask says is in `counted`
@@ -98,11 +100,13 @@ def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Arra
     return (xp.where(bad, xp.zeros_like(weight), weight) if task.kind == "exact" else weight), bad
 
 
-def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> Iterator[Array]:
+def _terms(
+    task: Task, library: ArrayLibrary, x: Array, y: Array, may_overwrite: bool
+) -> Iterator[Array]:
     """Yield the elementwise terms of prediction, target and intersection; a mask stands for its
     zeros and ones.
 
-    The last may have been written over `y` if that is our own: a tile that is in the cache already.
+    The last goes over `y` where it may: a tile that is in the cache already.
     """
     xp = library.xp
     soft_x, soft_y = (library.kind(v.dtype) == "floating" for v in (x, y))
@@ -116,7 +120,7 @@ def _terms(task: Task, library: ArrayLibrary, x: Array, y: Array, own: bool) -> 
     if soft_x and soft_y:
         if task.form == "minimum":
             yield xp.minimum(x, y)
-        elif own:
+        elif may_overwrite:
             y *= x
             yield y
         else:

@@ -124,7 +124,11 @@ def block_sums(
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted, kept=kept)
     invalid = invalid_labels(task, library, target, unreadable)
-    add = mask_sums if task.kind == "hard" else partial(membership_sums, own=block.own_target)
+    add = (
+        mask_sums
+        if task.kind == "hard"
+        else partial(membership_sums, may_overwrite=block.target_is_ours)
+    )
     sums = add(
         task, library, activated.membership, block.target, block.counted, block.weight, invalid
     )

@@ -79,11 +79,11 @@ def _intersection_slope(
             gradient = xp.where(x == xp.astype(y, x.dtype), zero + 0.5 * slope, gradient)
         return gradient
     y = widen(task, library, y)
-    if not block.own_target:
+    if not block.target_is_ours:
         y = library.clip(y)
     if task.form == "minimum":
         return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
-    if block.own_target:
+    if block.target_is_ours:
         y *= slope
         return y
     return slope * y

@@ -71,7 +71,7 @@ def shrunk(distance: float, bits: int = 50) -> int:
     value = 0
     for coefficient in POLYNOMIAL:
         value = value * fraction // 2**32 + coefficient
-    return value * 2 ** (bits - 31) // 2**whole
+    return (value << (bits - 31)) >> whole
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
