@@ -104,10 +104,10 @@ def test_every_argument_was_tried() -> None:
 FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("generalized_dice_loss", "average", ("macro", "weighted"), (None, "micro")),
     ("wasserstein_dice_loss", "average", ("micro",), (None,)),
-    ("wasserstein_dice_loss", "form", ("squared", "minimum"), (None, "product")),
+    ("wasserstein_dice_loss", "form", ("squared", "minimum"), ("product",)),
     ("wasserstein_dice_loss", "activation", ("sigmoid",), (None,)),
-    ("lovasz_loss", "smooth", (0, 1.0, (0, 1)), (None,)),
-    ("lovasz_loss", "form", ("squared", "minimum"), (None, "product")),
+    ("lovasz_loss", "smooth", (0, 1.0, (0, 1)), ()),
+    ("lovasz_loss", "form", ("squared", "minimum"), ("product",)),
     ("lovasz_loss", "exact", (True,), (None, False)),
     ("lovasz_loss", "backend", ("numba",), (None, "reference")),
     ("centerline_dice_loss", "form", ("squared", "minimum"), ("product",)),

@@ -252,7 +252,7 @@ MORE_THAN_SUMS = {
         (BY_CLASS, BY_CLASS),
         {"distances": [[0, 1], [1, 0]], "class_axis": 0},
         ValueError,
-        says("`distances` must have a row and a column for each of 3 classes; got 2"),
+        says("`distances` must have a row and a column for each of 3 classes; got 2 rows of [2]"),
     ),
     "far from itself": (
         dice_any.wasserstein_dice_loss,

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from ..arrays.library import A, Array
 from ..reading import LossArguments
-from .objectives import DistanceObjective, read_distances
+from .objectives import DistanceObjective
 from .pipeline import described, loss
 
 __all__ = ["wasserstein_dice_loss"]
@@ -76,5 +76,5 @@ def wasserstein_dice_loss(
     >>> round(float(loss), 6)  # 1 − 3 / 3.5
     0.142857
     """
-    objective = DistanceObjective(read_distances(distances))
+    objective = DistanceObjective(distances)
     return described(objective, prediction, target, arguments)

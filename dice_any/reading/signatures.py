@@ -85,7 +85,9 @@ def _without_refused(refuses: Mapping[str, str], arguments: dict[str, Any]) -> d
     """Return the arguments without those that say nothing; an error if they do."""
     for name in refuses.keys() & arguments.keys():
         value = arguments[name]
-        neutral = value is None or (isinstance(value, str) and value == DEFAULTS[name])
+        default = DEFAULTS[name]
+        same = isinstance(value, str) and isinstance(default, str) and value == default
+        neutral = same or (value is None and default is None)
         if not neutral:
             raise ValueError(
                 f"`{name}` must be left out here, as {refuses[name]}; got {shown(value)}. Drop it."

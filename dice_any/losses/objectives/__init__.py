@@ -1,6 +1,6 @@
 """The losses, each as what it measures, what follows and how a slope goes back."""
 
-from .distances import DistanceObjective, read_distances
+from .distances import DistanceObjective
 from .entropy import Entropy
 from .ranking import RankingObjective
 from .ratios import (
@@ -28,5 +28,4 @@ __all__ = [
     "SkeletonObjective",
     "focal",
     "linear",
-    "read_distances",
 ]

@@ -27,8 +27,8 @@ WHY = "it weighs one class against another"
 class DistanceObjective:
     """One ratio over the classes, of what agrees and how far the rest is."""
 
-    #: a row for each class
-    distances: Matrix
+    #: a row for each class, as the caller gave them
+    distances: Any
     entropy: None = None
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
@@ -49,7 +49,7 @@ class DistanceObjective:
 
     def measure(self, call: LossCall) -> Terms:
         task, library = plain_task(call, WHY), call.library
-        matrix = self._matrix(task.classes)
+        matrix = _read_distances(self.distances, task.classes)
         logits, target, weight = widened(library, call.prediction), call.target, call.weight
         if library.casts_back(call.prediction):
             logits = library.xp.astype(logits, library.xp.float64)
@@ -95,15 +95,6 @@ class DistanceObjective:
             gradient=gradient,
         )
 
-    def _matrix(self, classes: int) -> Matrix:
-        rows = self.distances
-        if len(rows) != classes:
-            raise ValueError(
-                f"`distances` must have a row and a column for each of {classes} classes; got "
-                f"{len(rows)}. Row c holds the distances from target class c."
-            )
-        return rows
-
     def choose(self, terms: Terms) -> Chosen:
         """Return cells of all classes: what agrees, the sum of distances, and the class weights."""
         library = terms.library
@@ -142,7 +133,7 @@ class DistanceObjective:
         return 1.0 - ratio, slopes
 
 
-def read_distances(distances: Any) -> Matrix:
+def _read_distances(distances: Any, classes: int) -> Matrix:
     """Return the matrix in Python numbers, its largest 1."""
     try:
         if not isinstance(distances, Sequence):
@@ -153,9 +144,9 @@ def read_distances(distances: Any) -> Matrix:
             f"`distances` must be a matrix of numbers; got {type(distances).__name__}. Pass a list "
             "of rows or a 2-D array."
         ) from None
-    if not rows or any(len(row) != len(rows) for row in rows):
+    if len(rows) != classes or any(len(row) != classes for row in rows):
         raise ValueError(
-            "`distances` must have a row and a column for each class; got "
+            f"`distances` must have a row and a column for each of {classes} classes; got "
             f"{len(rows)} rows of {sorted({len(row) for row in rows})}. Row c holds the distances "
             "from target class c."
         )
