@@ -10,6 +10,8 @@ from .library import Array, Masked, NumPyLike
 
 
 class Dask(NumPyLike, ChunkedLibrary):
+    protocol = 1
+
     public = "dask.array"
 
     def __init__(self) -> None:

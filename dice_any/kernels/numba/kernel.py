@@ -30,6 +30,7 @@ class Kernel:
     """One for each library whose arrays lie in the memory of the host."""
 
     name = "numba"
+    protocol = 1
 
     def __init__(self, module: str) -> None:
         self.module = module
