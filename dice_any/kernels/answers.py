@@ -26,20 +26,20 @@ def counts_shape(task: Task) -> Shape:
 
 def fault_of_sums(task: Task, like: Array, sums: Any) -> str | None:
     """Say how the sums of a task differ from what they must be; None if they do not."""
-    return _fault(like, sums, (*task.lead, *counts_shape(task)), _sum_dtype(task, like))
+    return fault(like, sums, (*task.lead, *counts_shape(task)), _sum_dtype(task, like))
 
 
 def fault_of_pairs(task: Task, X: Array, Y: Array, sums: Any) -> str | None:  # noqa: N803
     """Say so of the sums of every pair of rows."""
     shape = (*task.lead, X.shape[0], Y.shape[0])
-    return _fault(X, sums, shape, _sum_dtype(task, X))
+    return fault(X, sums, shape, _sum_dtype(task, X))
 
 
 def fault_of_gradient(prediction: Array, gradient: Any) -> str | None:
     """Say so of the gradient of a prediction."""
     library = library_of(prediction)
     shape, dtype = library.shape(prediction), library.dtype_name(prediction.dtype)
-    return _fault(prediction, gradient, shape, dtype)
+    return fault(prediction, gradient, shape, dtype)
 
 
 def fault_of_matrix(task: Task, like: Array, answer: Any) -> str | None:
@@ -48,8 +48,9 @@ def fault_of_matrix(task: Task, like: Array, answer: Any) -> str | None:
         return f"two arrays, the matrices and the numbers of invalid values; got {_kind(answer)}"
     kept, limbs = kept_shape(task), (3,) if task.kind == "exact" else ()
     shape = (*limbs, *kept, task.classes, task.classes)
-    fault = _fault(like, answer[0], shape, _sum_dtype(task, like))
-    return fault or _fault(like, answer[1], (3, *kept), "int64")
+    return fault(like, answer[0], shape, _sum_dtype(task, like)) or fault(
+        like, answer[1], (3, *kept), "int64"
+    )
 
 
 def invalid_rows(task: Task, sums: Array) -> Array:
@@ -72,7 +73,7 @@ def _sum_dtype(task: Task, like: Array) -> str:
     return "float64" if library_of(like).has_float64(like) else "float32"
 
 
-def _fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
+def fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
     """Say what array must have been answered and what was; None if they agree."""
     library = library_of(like)
     try:
