@@ -131,7 +131,7 @@ def _ours(function: Callable[..., Tensor], backend: str) -> Loss:
     known = {
         plugin.name
         for plugin in dice_any.backends()
-        if plugin.module in ("torch", "*") and plugin.problem is None
+        if {"torch", "*"} & {*plugin.modules} and plugin.problem is None
     }
     if backend not in known:
         raise ImportError(backend)

@@ -7,15 +7,28 @@ find out: the group name holds the top-level module of the arrays that the plugi
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib.machinery import PathFinder
+from typing import Any, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+#: What plugins are written for, and state as their attribute `protocol`. It grows when what they
+#: are asked, or must answer, changes.
+PROTOCOL = 1
 
 ARRAYS, KERNELS = "dice_any.arrays.", "dice_any.kernels."
+#: Entry points in groups that are nearly ours; their module is the whole group.
+MISNAMED = "dice_any"
+
+Cache = TypeVar("Cache", bound=dict[Any, Any])
 
 _found: dict[str, list[Plugin]] = {}
+_caches: list[dict[Any, Any]] = [_found]
+#: A vendored copy leaves installed plugins alone unless its host says otherwise.
+_installed_are_used: list[bool] = [__package__ == "dice_any"]
+_scan_problem: list[str] = []
 
 
 class EntryPoint(Protocol):
@@ -48,37 +61,120 @@ def plugins(group: str) -> list[Plugin]:
     return _found[group]
 
 
-def entry_points() -> EntryPoints:
-    """Return all entry points of installed packages; the module that reads them takes half the
-    package's import time.
+def use_installed(yes: bool = True) -> None:
+    """Say whether installed plugins are used: by default they are, but not by a copy of the package
+    that is vendored under another name.
+
+    >>> from dice_any.plugins import use_installed
+    >>> use_installed()
     """
+    _installed_are_used[:] = [yes]
+    forget()
+
+
+def scan_problem() -> str | None:
+    """Say why installed packages could not be looked through; None if they could."""
+    plugins(ARRAYS)
+    return _scan_problem[0] if _scan_problem else None
+
+
+def entry_points() -> Iterable[Any]:
+    """Return the entry points of installed packages in groups that are ours or nearly.
+
+    The module that reads them takes half the package's import time, and reading them all takes ten
+    times as long as a look into the files for whether there can be any.
+    """
+    if not _could_be_any():
+        return ()
     import importlib.metadata
 
-    return importlib.metadata.entry_points()  # type: ignore[return-value,unused-ignore]
+    found = importlib.metadata.entry_points()
+    ours = [group for group in found.groups if group.partition(".")[0] == MISNAMED]
+    return [point for group in ours for point in found.select(group=group)]
+
+
+def forget() -> None:
+    """Forget what was found and loaded, so that the next call scans again (after an installation in
+    a running process).
+    """
+    for cache in _caches:
+        cache.clear()
+
+
+def forgettable(cache: Cache) -> Cache:
+    """Return a cache of what follows from plugins, which `forget` is to clear."""
+    _caches.append(cache)
+    return cache
+
+
+def shown(value: Any) -> str:
+    """Return a value or an error on one short line, whatever its class does to prevent it."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def wrong_protocol(plugin: Any) -> str | None:
+    """Say what to write where a plugin does not state the protocol of this version."""
+    stated = getattr(plugin, "protocol", None)
+    if type(stated) is int and stated == PROTOCOL:
+        return None
+    fact = "none" if stated is None else shown(stated)
+    return (
+        f"must state the protocol that it keeps to, {PROTOCOL} in this version; got {fact}. "
+        f'Compare it with the page "Extending", then write `protocol = {PROTOCOL}` in it'
+    )
 
 
 def _scan() -> None:
-    found: dict[str, list[Plugin]] = {ARRAYS: [], KERNELS: []}
-    installed = entry_points()
-    for group in installed.groups:
-        for prefix, plugins_found in found.items():
-            if group.startswith(prefix):
-                for entry_point in installed.select(group=group):
-                    distribution = (
-                        entry_point.dist.name if entry_point.dist else "an unknown distribution"
-                    )
-                    plugins_found.append(
-                        Plugin(
-                            group.removeprefix(prefix), entry_point.name, distribution, entry_point
-                        )
-                    )
+    found: dict[str, list[Plugin]] = {ARRAYS: [], KERNELS: [], MISNAMED: []}
+    _scan_problem.clear()
+    try:
+        for entry_point in entry_points() if _installed_are_used[0] else ():
+            group = str(entry_point.group)
+            prefix = next((p for p in (ARRAYS, KERNELS) if group.startswith(p)), MISNAMED)
+            module = group if prefix == MISNAMED else group.removeprefix(prefix)
+            plugin = Plugin(module, str(entry_point.name), _distribution(entry_point), entry_point)
+            found[prefix].append(plugin)
+    except Exception as error:  # of the metadata of some package
+        _scan_problem.append(f"installed packages cannot be looked through: {shown(error)}")
     for plugins_found in found.values():
         plugins_found.sort(key=lambda plugin: (plugin.module, plugin.name, plugin.distribution))
     _found.update(found)
 
 
-def forget() -> None:
-    """Forget what was found, so that the next call scans again (after an installation in a running
-    process).
-    """
-    _found.clear()
+def _distribution(entry_point: Any) -> str:
+    try:
+        return str(entry_point.dist.name)
+    except Exception:  # made by hand, or of broken metadata
+        return "an unknown distribution"
+
+
+def _could_be_any() -> bool:
+    """Tell whether an installed distribution may have entry points of ours."""
+    if any(f is not PathFinder and hasattr(f, "find_distributions") for f in sys.meta_path):
+        return True
+    return any(_mentioned(str(path) or ".") for path in sys.path)
+
+
+def _mentioned(folder: str) -> bool:
+    """Tell whether a distribution in a folder of `sys.path` may have entry points of ours."""
+    try:
+        names = os.listdir(folder)
+    except NotADirectoryError:  # an archive, which takes more to read
+        return True
+    except OSError:
+        return False
+    if folder.lower().endswith(".egg"):
+        return True
+    for name in names:
+        if name.lower().endswith((".dist-info", ".egg-info")):
+            try:
+                with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                    if b"[dice_any" in file.read():
+                        return True
+            except OSError:  # most have none
+                continue
+    return False

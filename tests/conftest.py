@@ -6,7 +6,11 @@ and `tests(cuda-simulator)`.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, EntryPoints
 from importlib.util import find_spec
+
+import pytest
 
 pytest_plugins = ["dice_any.testing.plugin"]  # `--backend` and `dice_backend`
 collect_ignore = ["bare", "distribution"]
@@ -14,3 +18,21 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
     collect_ignore.append("test_cuda_simulated.py")
 if find_spec("monai") is None:
     collect_ignore_glob = ["parity/test_peer_*.py"]
+
+
+@pytest.fixture
+def install(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
+    """Pretend that entry points are installed: (group, name, value in the test's module)."""
+    from dice_any import plugins
+
+    def put(*points: tuple[str, str, str]) -> None:
+        found = EntryPoints(
+            EntryPoint(name, value if ":" in value else f"{request.module.__name__}:{value}", group)
+            for group, name, value in points
+        )
+        monkeypatch.setattr(plugins, "entry_points", lambda: found)
+        plugins.forget()
+
+    yield put
+    monkeypatch.undo()
+    plugins.forget()

@@ -61,7 +61,7 @@ def room(name: str) -> str:
 
 def table() -> dict[str, list[str]]:
     """Return what each room may import, from the page, top to bottom."""
-    rows = re.findall(r"^\| `([\w/]+)` \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([\w/]+)` \|.*\|([^|]*)\|$", PAGE.read_text(), re.MULTILINE)
     return {name: re.findall(r"`([\w/]+)`", allowed) for name, allowed in rows}
 
 

@@ -87,12 +87,8 @@ def test_the_kit_hands_it_tensors_on_the_gpu() -> None:
 
 
 def test_backends_says_why_it_cannot_be_used() -> None:
-    lines = [
-        line
-        for line in dice_any.backends()
-        if line.name == "cuda" and line.module in ("cupy", "torch")
-    ]
-    assert len(lines) == 2
+    lines = [line for line in dice_any.backends() if line.name == "cuda"]
+    assert {module for line in lines for module in line.modules} == {"cupy", "torch"}
     for line in lines:
         assert (
             line.usable
@@ -112,9 +108,7 @@ def test_without_numba_cuda_everything_else_works() -> None:
         "dice_any.dice_score(x, x, backend='cuda')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.count("numba-cuda is not installed: `pip install dice_any[cuda]`") == 2, (
-        done.stderr
-    )
+    assert "numba-cuda is not installed: pip install 'dice_any[cuda]'" in done.stdout, done.stderr
     assert "LookupError" in done.stderr
 
 

@@ -37,10 +37,7 @@ def test_the_environment_turns_kernels_off() -> None:
         "`backend` must be None or 'reference' where `DICE_ANY_KERNEL=reference` turns kernels off"
         in done.stdout
     )
-    assert (
-        "['is turned off by DICE_ANY_KERNEL=reference', 'is turned off by "
-        "DICE_ANY_KERNEL=reference']" in done.stdout
-    )
+    assert "['is turned off by DICE_ANY_KERNEL=reference']" in done.stdout
     assert (
         "`DICE_ANY_KERNEL` must be unset or 'reference'"
         in switched("numba", "dice_any.dice_score(x, x)").stderr
@@ -59,5 +56,5 @@ def test_without_numba_everything_else_works() -> None:
         "dice_any.dice_score(x, x, backend='numba')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "Numba is not installed: `pip install dice_any[numba]`" in done.stdout
+    assert "Numba is not installed: pip install 'dice_any[numba]'" in done.stdout
     assert "LookupError" in done.stderr

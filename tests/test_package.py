@@ -77,6 +77,37 @@ def test_a_vendored_copy_works_under_another_name(tmp_path: Path) -> None:
     assert float(run.stdout) == pytest.approx(2 / 3)
 
 
+def test_a_vendored_copy_uses_installed_plugins_only_if_its_host_says_so(tmp_path: Path) -> None:
+    shutil.copytree(HOME, tmp_path / "host" / "_vendored")
+    (tmp_path / "host" / "__init__.py").touch()
+    (tmp_path / "thing-1.dist-info").mkdir()
+    (tmp_path / "thing-1.dist-info" / "entry_points.txt").write_text(
+        "[dice_any.kernels.numpy]\nthing = thing:kernel\n"
+    )
+    (tmp_path / "thing-1.dist-info" / "METADATA").write_text("Name: thing\nVersion: 1\n")
+    code = (
+        "from host import _vendored as d\n"
+        "from host._vendored import plugins\n"
+        "def names(): return [line.name for line in d.backends()]\n"
+        "print('thing' in names(), end=' ')\n"
+        "plugins.use_installed()\n"
+        "print('thing' in names(), end=' ')\n"
+        "plugins.use_installed(False)\n"
+        "print('thing' in names(), end=' ')\n"
+        "import dice_any; print('thing' in [line.name for line in dice_any.backends()])"
+    )
+    (tmp_path / "dice_any").symlink_to(HOME)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "."},
+    )
+    assert run.stdout.split() == ["False", "True", "False", "True"]
+
+
 def test_the_package_imports_itself_relatively() -> None:
     sources = [path for path in HOME.rglob("*.py") if "testing" not in path.parts]
     lines = [line for path in sources for line in path.read_text().splitlines()]

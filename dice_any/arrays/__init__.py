@@ -6,13 +6,17 @@ an array of a library can only exist where that library is already loaded.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from typing import Any
 
-from ..plugins import ARRAYS, Plugin, plugins
-from .library import Array, ArrayLibrary
+from ..plugins import ARRAYS, PROTOCOL, Plugin, forgettable, plugins, shown, wrong_protocol
+from . import chunked
+from .library import Array, ArrayLibrary, UnknownLibraryError
 
 __all__ = [
     "BUILTIN",
+    "PROTOCOL",
     "Array",
     "ArrayLibrary",
     "UnknownLibraryError",
@@ -98,12 +102,13 @@ BUILTIN: dict[str, Callable[[], ArrayLibrary]] = {
 STANDARD = ("bool", "isdtype", "astype", "permute_dims")
 
 
-class UnknownLibraryError(LookupError):
-    """The object is not an array of any known library."""
+#: what no plugin can teach: every class has some of Python's own modules among its bases
+NOT_TAUGHT = {*sys.stdlib_module_names, __package__.partition(".")[0]}
 
 
-_of_class: dict[type, ArrayLibrary] = {}
-_from_plugins: dict[str, ArrayLibrary] = {}
+_of_class: dict[type, ArrayLibrary] = forgettable({})
+#: module -> its library, or a sentence that says why the plugin cannot be used
+_from_plugins: dict[str, ArrayLibrary | str] = forgettable({})
 
 
 def library_of(array: Array) -> ArrayLibrary:
@@ -118,9 +123,12 @@ def library_of(array: Array) -> ArrayLibrary:
 def _find_library(array: Array) -> ArrayLibrary:
     modules = [base.__module__.partition(".")[0] for base in type(array).__mro__]
     known = next((module for module in modules if module in BUILTIN), None)
+    broken = None
     if known is None:  # only now are installed plugins looked for: the scan is slow
-        known = next((module for module in modules if candidates(module)), None)
-    if known is not None:
+        taught = (module for module in modules if module not in NOT_TAUGHT and candidates(module))
+        known = next(taught, None)
+        broken = None if known is None else plugin_problem(known)
+    if known is not None and broken is None:
         library = load_library(known)
         if library.is_array(array):
             return library
@@ -129,33 +137,71 @@ def _find_library(array: Array) -> ArrayLibrary:
         namespace = array.__array_namespace__()  # nobody taught us this library
         if all(hasattr(namespace, name) for name in STANDARD):
             return ArrayLibrary(modules[0], namespace)
+    if broken is not None:
+        raise LookupError(broken)
     raise UnknownLibraryError(
         f"no array library is known for {modules[0]}.{type(array).__qualname__}"
     )
+
+
+chunked.library_of = library_of
 
 
 def load_library(module: str) -> ArrayLibrary:
     """Return what knows the library with this top-level module: built in, or from a plugin."""
     if module in BUILTIN:
         return BUILTIN[module]()
-    if module not in _from_plugins:
-        _from_plugins[module] = _from_plugin(module)
-    return _from_plugins[module]
+    library = _from_plugin(module)
+    if isinstance(library, str):
+        raise LookupError(library)
+    return library
 
 
-def _from_plugin(module: str) -> ArrayLibrary:
-    found = candidates(module)
+def plugin_problem(module: str) -> str | None:
+    """Say why the plugin that teaches a library cannot be used; None if it can."""
+    library = _from_plugin(module)
+    return library if isinstance(library, str) else None
+
+
+def _from_plugin(module: str) -> ArrayLibrary | str:
+    """Load the plugin that teaches a library, once in a process."""
+    library = _from_plugins.get(module)
+    if library is None:
+        library = _from_plugins[module] = _load(module, candidates(module))
+    return library
+
+
+def _load(module: str, found: list[Plugin]) -> ArrayLibrary | str:
+    labels = ", ".join(plugin.label for plugin in found)
     if len(found) > 1:
-        labels = ", ".join(plugin.label for plugin in found)
-        raise LookupError(
+        return (
             f"Several plugins teach the array library {module!r}: {labels}. Uninstall all but one."
         )
+    if module in NOT_TAUGHT:
+        return (
+            f"The array plugin {labels} must be for a library of arrays; got {module!r}, which is "
+            "none. Mend or uninstall it."
+        )
     try:
-        return found[0].entry_point.load()()  # type: ignore[no-any-return]
-    except Exception as error:
-        raise LookupError(
-            f"The array plugin {found[0].label} does not load: {error!r}. Mend or uninstall it."
-        ) from error
+        library = found[0].entry_point.load()()
+        problem = _lack(module, library)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may end in SystemExit, a skipped test or a panic
+        problem = f"does not load: {shown(error)}"
+    if problem is None:
+        return library  # type: ignore[no-any-return,unused-ignore]
+    return f"The array plugin {labels} {problem}. Mend or uninstall it."
+
+
+def _lack(module: str, library: Any) -> str | None:
+    """Say what a plugin's library must be and is not."""
+    if not isinstance(library, ArrayLibrary):
+        fact = f"one that gives an object of type {type(library).__name__}"
+        return f"must load a callable that gives an `ArrayLibrary`; got {fact}"
+    if library.name != module:
+        return f"must call its library {module!r}, as its group does; got {shown(library.name)}"
+    return wrong_protocol(library)
 
 
 def candidates(module: str) -> list[Plugin]:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from .library import Array, ArrayLibrary, BlockFunction
+from .library import Array, ArrayLibrary, BlockFunction, UnknownLibraryError
+
+#: Set by the package: chunks are arrays of another library, which may be any.
+library_of: Any = None
 
 #: the libraries of chunks
 HOSTED = ("numpy", "cupy")
@@ -108,9 +111,7 @@ def _pieces(array: Array, task: Any, ndim: int, whole: bool) -> Array:
 
 def _library_of_chunks(*chunks: Array | None) -> ArrayLibrary:
     """Return the library of the chunks, which need not be what the lazy library was told."""
-    from . import UnknownLibraryError, library_of
-
-    libraries = []
+    libraries: list[ArrayLibrary] = []
     for chunk in chunks:
         if chunk is None:
             continue

@@ -9,6 +9,8 @@ from .library import Array
 
 
 class Cubed(ChunkedLibrary):
+    protocol = 1
+
     public = "cubed.array_api"
 
     def __init__(self) -> None:

@@ -8,6 +8,8 @@ from .library import Array, Axes, NumPyLike
 
 
 class CuPy(NumPyLike):
+    protocol = 1
+
     def __init__(self) -> None:
         super().__init__("cupy", "array_api_compat.cupy")
         import cupy

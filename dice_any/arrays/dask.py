@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from . import chunked
 from .chunked import HOSTED, ChunkedLibrary
-from .library import Array, Masked, NumPyLike
+from .library import Array, Masked, NumPyLike, UnknownLibraryError
 
 
 class Dask(NumPyLike, ChunkedLibrary):
+    protocol = 1
+
     public = "dask.array"
 
     def __init__(self) -> None:
@@ -40,11 +43,9 @@ class Dask(NumPyLike, ChunkedLibrary):
 
 def refusal_of_chunks(chunk: Array) -> str | Masked | None:
     """Say what to pass instead of an array whose chunks are like this one; None if they will do."""
-    from . import UnknownLibraryError, library_of
-
     called = f"{type(chunk).__module__.partition('.')[0]}.{type(chunk).__qualname__}"
     try:
-        library = library_of(chunk)
+        library = chunked.library_of(chunk)
     except UnknownLibraryError:
         library = None
     inner = None if library is None else library.refusal(chunk)

@@ -18,6 +18,8 @@ SHORTEST_ROW, LONGEST_ROW = 64, 1024
 
 
 class Jax(NumPyLike):
+    protocol = 1
+
     public = "jax.numpy"
 
     def __init__(self) -> None:

@@ -8,6 +8,8 @@ from .library import Array, ArrayLibrary
 
 
 class Ndonnx(ArrayLibrary):
+    protocol = 1
+
     def __init__(self) -> None:
         super().__init__("ndonnx")
 

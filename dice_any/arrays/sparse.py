@@ -9,6 +9,8 @@ from .library import Array, BlockFunction, NumPyLike
 
 
 class Sparse(NumPyLike):
+    protocol = 1
+
     def __init__(self) -> None:
         super().__init__("sparse")
 

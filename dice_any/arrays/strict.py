@@ -6,6 +6,8 @@ from .library import Array, ArrayLibrary
 
 
 class Strict(ArrayLibrary):
+    protocol = 1
+
     def __init__(self) -> None:
         super().__init__("array_api_strict")
 

@@ -35,6 +35,8 @@ CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateus
 
 
 class PyTorch(NumPyLike):
+    protocol = 1
+
     def __init__(self) -> None:
         super().__init__("torch", "array_api_compat.torch")
         import torch

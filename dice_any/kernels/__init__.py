@@ -1,100 +1,75 @@
 """Which kernel answers? The registry of everything that can compute the sums of an overlap.
 
-A kernel is any object with a `name`, ``accepts(task)`` and ``overlap(task, prediction, target,
-weight)``; optionally ``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and ``worthwhile``. The
-reference is one of them, and the one the others are held to.
+A kernel is any object with a `name`, a `protocol`, ``accepts(task)`` and ``overlap(task,
+prediction, target, weight)``; optionally ``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and
+``worthwhile``. The reference is one of them, and the one the others are held to.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..arrays.library import Array
-from ..plugins import KERNELS, Plugin, plugins
+from ..plugins import MISNAMED, PROTOCOL, forgettable, plugins
 from . import reference
+from .loading import (
+    BUILTIN,
+    built_in,
+    installed,
+    kernel_plugins,
+    load,
+    load_kernel,
+    problem_of,
+    registered,
+)
 from .round_trip import RoundTrip
 from .task import Task
 
 __all__ = [
+    "BUILTIN",
+    "PROTOCOL",
     "Kernel",
     "RoundTrip",
     "Task",
     "kernel_plugins",
     "load_kernel",
     "optional_part",
+    "problem_of",
     "registered",
     "select",
     "switched_off",
 ]
 
-#: What a kernel must have, and what one that keeps something between the sums and the gradient must
-#: have besides.
-NEEDED, NEEDED_TO_KEEP = (
-    ("name", "accepts", "overlap"),
-    ("overlap_keeping", "overlap_vjp_over", "overlap_vjp"),
-)
 #: The environment variable that turns all kernels off when it names the reference.
 SWITCH = "DICE_ANY_KERNEL"
+#: Tasks whose choice among the installed kernels is remembered.
+MOST_CHOICES = 1024
 
 
 class Kernel(Protocol):
     """What a kernel must offer."""
 
     name: str
+    #: `PROTOCOL` of the version that it was written for, as a number of its own
+    protocol: int
 
     def accepts(self, task: Task) -> bool | str:
-        """Return True, or a sentence saying why this task is declined; looks at metadata only."""
+        """Return True, or a sentence saying why this task is declined; looks at the task only."""
 
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         """Return the raw sums, laid out as `Task` says."""
 
     # and perhaps overlap_vjp(task, prediction, target, weight, cotangent): the prediction's
-    # gradient overlap_keeping and overlap_vjp_over: the sums and the gradient of one training step,
-    # see `RoundTrip` confusion_matrix(task, prediction, target, weight), pairwise(task, X, Y)
-    # worthwhile(task): True, or a sentence saying why not to choose it unasked; comes before
-    # `accepts`
+    # gradient; overlap_keeping and overlap_vjp_over: the sums and the gradient of one training
+    # step, see `RoundTrip`; confusion_matrix(task, prediction, target, weight), pairwise(task, X,
+    # Y); worthwhile(task): True, or a sentence saying why not to choose it unasked, comes before
+    # `accepts`; problem(): None, or a sentence saying why it cannot be used here
 
 
-class _BuiltIn:
-    """The kernels that come with the package are listed here, as entry points would list them."""
-
-    def __init__(self, name: str, module: str) -> None:
-        self.name, self.module = name, module
-
-    def load(self) -> Any:
-        # light: Numba itself is imported when an array is worth it
-        if self.name == "cuda":
-            from .cuda import load
-        else:
-            from .numba import load
-        return load(self.module)
-
-
-BUILTIN = [
-    Plugin(module, name, "dice_any", _BuiltIn(name, module))
-    for module, name in (
-        ("numpy", "numba"),
-        ("torch", "numba"),
-        ("cupy", "cuda"),
-        ("torch", "cuda"),
-    )
-]
-
-_loaded: dict[tuple[str, str, str], _Loaded] = {}
 _switch: list[bool] = []
-
-
-def kernel_plugins() -> list[Plugin]:
-    """Return all kernels but the reference: the installed ones, then those that come with the
-    package.
-    """
-    return [*plugins(KERNELS), *BUILTIN]
-
-
-def registered(module: str) -> list[Plugin]:
-    """Return the kernels for the arrays of this library, in the order they are tried."""
-    return [plugin for plugin in kernel_plugins() if plugin.module == module]
+#: task -> the installed kernel that takes it; None where all decline
+_chosen: dict[Task, Any] = forgettable({})
 
 
 def switched_off() -> bool:
@@ -108,56 +83,6 @@ def switched_off() -> bool:
             )
         _switch.append(bool(value))
     return _switch[0]
-
-
-class _Loaded(NamedTuple):
-    """What came of loading a plugin.
-
-    A problem is kept as a sentence. An exception that is raised again hangs every frame that it
-    passes on its traceback, and with the frames the arrays of every caller.
-    """
-
-    kernel: Any
-    problem: str | None
-
-
-def load_kernel(plugin: Plugin) -> Any:
-    """Return the kernel of a plugin; `LookupError` if it does not load or lacks what a kernel
-    needs.
-    """
-    kernel, problem = _load(plugin)
-    if problem is not None:
-        raise LookupError(problem)
-    return kernel
-
-
-def _load(plugin: Plugin) -> _Loaded:
-    """Load a plugin, once in a process."""
-    key = plugin.module, plugin.name, plugin.distribution
-    loaded = _loaded.get(key)
-    if loaded is None:
-        kernel, problem = _try_to_load(plugin)
-        if any(
-            other.name == plugin.name and other != plugin for other in registered(plugin.module)
-        ):
-            problem = "has a name that another installed kernel has too"
-        if problem is not None:
-            problem = f"The kernel {plugin.label} {problem}. Mend or uninstall it."
-        loaded = _loaded[key] = _Loaded(None if problem else kernel, problem)
-    return loaded
-
-
-def _try_to_load(plugin: Plugin) -> _Loaded:
-    try:
-        kernel = plugin.entry_point.load()
-        called = getattr(kernel, "name", plugin.name)
-        needed = NEEDED + (NEEDED_TO_KEEP if hasattr(kernel, NEEDED_TO_KEEP[0]) else ())
-        missing = [part for part in needed if not hasattr(kernel, part)]
-    except Exception as error:
-        return _Loaded(None, f"does not load: {error!r}")
-    if missing:
-        return _Loaded(kernel, f"has no {' and no '.join(missing)}")
-    return _Loaded(kernel, None if called == plugin.name else f"calls itself {called!r}")
 
 
 def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> Any:
@@ -184,37 +109,75 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
         )
     if backend == reference.name or (backend is None and recorded):
         return reference
-    if backend is None and switched_off():
-        return reference
-    found = registered(task.library)
-    if backend is None:
-        for plugin in found:
-            kernel, problem = _load(plugin)
-            if problem is not None:
-                continue  # `backends()` says it; who did not ask for the kernel is not stopped
-            worthwhile = getattr(kernel, "worthwhile", None)
-            if (worthwhile is None or worthwhile(task) is True) and kernel.accepts(task) is True:
-                return kernel
-        return reference
-    for plugin in found:
-        if plugin.name == backend:
-            if switched_off():
-                raise ValueError(
-                    f"`backend` must be None or 'reference' where `{SWITCH}=reference` turns "
-                    f"kernels off; got {backend!r}. Unset the variable."
-                )
-            kernel = load_kernel(plugin)
-            answer = kernel.accepts(task)
-            if answer is True:
-                return kernel
+    if backend is not None:
+        return _asked(task, backend)
+    return reference if switched_off() else _choose(task)
+
+
+def _choose(task: Task) -> Any:
+    """Return the first kernel that accepts; who did not ask for one is not stopped by its
+    faults.
+    """
+    if installed(task.library):
+        taken = _choose_installed(task)
+        if taken is not None:
+            return taken
+    for plugin in built_in(task.library):
+        kernel = load(plugin).chosen
+        if kernel is None:
+            continue  # `backends()` says why
+        worthwhile = getattr(kernel, "worthwhile", None)
+        if (worthwhile is None or worthwhile(task) is True) and kernel.accepts(task) is True:
+            return kernel
+    return reference
+
+
+def _choose_installed(task: Task) -> Any:
+    """Return the first installed kernel that takes a task.
+
+    They look at the task only, so that each is asked once, however many calls there are like it.
+    """
+    taken = _chosen.get(task, _chosen)  # of which itself is no answer
+    if taken is None or (taken is not _chosen and not taken.is_out()):
+        return taken
+    usable = (load(plugin).chosen for plugin in installed(task.library))
+    taken = next((kernel for kernel in usable if kernel is not None and kernel.takes(task)), None)
+    if len(_chosen) >= MOST_CHOICES:
+        _chosen.clear()
+    _chosen[task] = taken
+    return taken
+
+
+def _asked(task: Task, backend: str) -> Any:
+    """Return the kernel of this name, or raise an error that says why it cannot do the work."""
+    # the names of those that are built in are theirs alone
+    for plugin in (*built_in(task.library), *installed(task.library)):
+        if plugin.name != backend:
+            continue
+        if switched_off():
             raise ValueError(
-                f"`backend` must accept the work; {backend!r} declines: {answer}. "
-                'Pass `backend=None` to choose among those that accept, or `backend="reference"`.'
+                f"`backend` must be None or 'reference' where `{SWITCH}=reference` turns "
+                f"kernels off; got {backend!r}. Unset the variable."
             )
+        load_kernel(plugin)
+        kernel = load(plugin).asked
+        answer = kernel.accepts(task)
+        if answer is True:
+            return kernel
+        raise ValueError(
+            f"`backend` must accept the work; {backend!r} declines: {answer}. "
+            'Pass `backend=None` to choose among those that accept, or `backend="reference"`.'
+        )
     known = ", ".join(
-        repr(name) for name in ["reference", *sorted({plugin.name for plugin in found})]
+        repr(name)
+        for name in [
+            "reference",
+            *sorted({plugin.name for plugin in registered(task.library)}),
+        ]
     )
+    elsewhere = [p for p in (*kernel_plugins(), *plugins(MISNAMED)) if p.name == backend]
+    where = "".join(f" The kernel {p.label} is installed for {p.module!r}." for p in elsewhere)
     raise LookupError(
         f"`backend` must name a kernel for {task.library} arrays; got {backend!r}. Known here: "
-        f"{known}. `dice_any.backends()` lists all of them."
+        f"{known}.{where} `dice_any.backends()` lists all of them."
     )

@@ -19,6 +19,7 @@ from .task import ENTROPY, INTERSECTION, PREDICTION, Task
 from .vjp import align, block_gradient
 
 name = "reference"
+protocol = 1
 
 
 def accepts(task: Task) -> bool | str:

@@ -54,8 +54,9 @@ def main(names: list[str]) -> int:
         for backend in backends()
         if backend.kind == "kernel" and backend.module != "*" and backend.usable
     ]
-    first = {backend.name: backend.module for backend in reversed(usable)}
-    kernels = [k.name if first[k.name] == k.module else f"{k.name}-{k.module}" for k in usable]
+    pairs = [(kernel.name, module) for kernel in usable for module in kernel.modules]
+    first = dict(reversed(pairs))
+    kernels = [name if first[name] == module else f"{name}-{module}" for name, module in pairs]
     exact = [name for name in BACKENDS if not limit(name, "exact") and name != "torch-cuda"]
     failed = False
     for name in names or [

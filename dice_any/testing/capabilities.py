@@ -45,6 +45,9 @@ BACKENDS = {
 #: first
 HOSTS = {("cuda", "torch"): "torch-cuda"}
 
+#: libraries in which many elements take long; in the others the kit counts more than float32 can
+SMALL = {"sparse", "ndonnx", "cubed"}
+
 _EAGER = "computes at once"
 _NO_AUTODIFF = "has no automatic differentiation"
 _NO_COMPILER = "has no compiler"

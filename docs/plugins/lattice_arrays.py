@@ -8,6 +8,8 @@ class Lattice(ArrayLibrary):
     float64.
     """
 
+    protocol = 1  # of dice_any, that this is written for
+
     def __init__(self):
         super().__init__("lattice")  # imports it; its own namespace holds the standard's functions
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 name = "mask-count"
+protocol = 1  # of dice_any, that this is written for
 
 
 def accepts(task):

@@ -16,7 +16,7 @@ __all__ = ["load"]
 def load(module: str) -> Any:
     """Return the kernel for the arrays of this library."""
     if find_spec("numba_cuda") is None:
-        raise ModuleNotFoundError("numba-cuda is not installed: `pip install dice_any[cuda]`")
+        raise ModuleNotFoundError("numba-cuda is not installed: pip install 'dice_any[cuda]'")
     from .kernel import Kernel
 
     return Kernel(module)

@@ -25,6 +25,7 @@ class Kernel:
     """One for each library whose arrays lie in the memory of a GPU."""
 
     name = "cuda"
+    protocol = 1
 
     def __init__(self, module: str) -> None:
         self.module = module

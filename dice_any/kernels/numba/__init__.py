@@ -15,7 +15,7 @@ __all__ = ["load"]
 def load(module: str) -> Any:
     """Return the kernel for the arrays of this library."""
     if find_spec("numba") is None:
-        raise ModuleNotFoundError("Numba is not installed: `pip install dice_any[numba]`")
+        raise ModuleNotFoundError("Numba is not installed: pip install 'dice_any[numba]'")
     from .kernel import Kernel
 
     return Kernel(module)

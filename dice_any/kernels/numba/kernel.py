@@ -30,6 +30,7 @@ class Kernel:
     """One for each library whose arrays lie in the memory of the host."""
 
     name = "numba"
+    protocol = 1
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -151,6 +152,8 @@ def _declined(task: Task) -> str | None:
                 "reference"
             )
         return None
+    if task.labels[0] and not task.labels[1]:
+        return "labels against memberships are left to the reference"
     if all(task.labels):
         return "label maps with floating weights are left to the reference"
     if task.kind == "exact" and task.activation is not None:

@@ -47,6 +47,7 @@ namespace = SimpleNamespace(
 
 
 class MLX(ArrayLibrary):
+    protocol = 1  # of dice_any, that this is written for
     #: feature of the conformance kit -> why MLX lacks it
     limits = {
         "errors": "computes when it is asked to, so values are not at hand when the call returns",

@@ -53,7 +53,7 @@ def test_the_kernel_is_used_where_it_accepts(monkeypatch):
 
     calls = []
     monkeypatch.setattr(
-        mask_count, "overlap", lambda *arguments: calls.append(1) or np.array([1, 3, 2, 5, 0])
+        mask_count, "overlap", lambda *arguments: calls.append(1) or np.array([1, 3, 2, 5, 0, 0, 0])
     )
     x, y = np.array([True, True, True, False, False]), np.array([True, False, False, True, False])
     assert float(dice_any.dice_score(x, y)) == 2 / 5
