@@ -13,6 +13,7 @@ import pytest
 
 import dice_any
 from dice_any import kernels
+from dice_any.kernels import loading
 
 from .adapters import Adapter
 from .calls import SOFT, WITHOUT_ARRAYS, Call, calls, refused
@@ -59,8 +60,9 @@ def _kernels(
     def fail(self: Any) -> None:
         raise ModuleNotFoundError("it is not installed")
 
-    monkeypatch.setattr(kernels, "_loaded", {})
-    monkeypatch.setattr(kernels._BuiltIn, "load", fail)
+    monkeypatch.setattr(kernels, "_chosen", {})
+    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(loading._BuiltIn, "load", fail)
 
 
 @pytest.fixture

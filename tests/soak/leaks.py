@@ -14,6 +14,7 @@ import numpy as np
 
 import dice_any
 from dice_any import kernels
+from dice_any.kernels import loading
 from dice_any.testing.adapters import Adapter, adapter
 
 #: Elements: a megabyte of float32, below what kernels are chosen for.
@@ -123,8 +124,9 @@ def main(number: int) -> None:
     total, most = 0, 0.0
     for state in ("as installed", "not importable"):
         if state == "not importable":
-            kernels._loaded.clear()
-            kernels._BuiltIn.load = _fail  # type: ignore[method-assign]
+            kernels._chosen.clear()
+            loading._loaded.clear()
+            loading._BuiltIn.load = _fail  # type: ignore[method-assign]
             shares = {"numpy": 0.09, "torch": 0.09}
         for name, share in shares.items():
             done, grown = grow(adapter(name), round(number * share))

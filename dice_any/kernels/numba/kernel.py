@@ -7,8 +7,8 @@ from dataclasses import replace
 from ...arrays import load_library
 from ...arrays.library import Array, elements
 from .. import reference
-from ..labels import split_pairs
 from ..pairs import pair_sums
+from ..shipped import ShippedKernel, declines_of_all
 from ..task import Task
 
 #: So many elements of memberships, labels or scores are worth what the first call of a process
@@ -17,37 +17,17 @@ from ..task import Task
 ENOUGH = 2**20
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24
-#: Joint counts of labels, over all axes that are left, beyond which the reference's way through
-#: masks takes less memory.
-MOST_PAIRS = 2**24
-KNOWN = {
-    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
-    *("float16", "bfloat16", "float32", "float64"),
-}
 
 
-class Kernel:
+class Kernel(ShippedKernel):
     """One for each library whose arrays lie in the memory of the host."""
 
-    name = "numba"
-    protocol = 1
+    name, compiler = "numba", "Numba"
 
-    def __init__(self, module: str) -> None:
-        self.module = module
-        self._problem: list[str | None] = []
+    def find_problem(self) -> str | None:
+        from . import run  # noqa: F401
 
-    def problem(self) -> str | None:
-        """Say why Numba cannot be used; None if it can."""
-        if not self._problem:
-            try:
-                from . import run  # noqa: F401
-
-                self._problem.append(None)
-            except (
-                Exception
-            ) as error:  # Numba refuses versions of NumPy and Python that it does not know
-                self._problem.append(f"Numba does not load: {error}")
-        return self._problem[0]
+        return None
 
     def worthwhile(self, task: Task) -> bool | str:
         """Accept what is large enough to pay for the first call of a process."""
@@ -55,15 +35,10 @@ class Kernel:
         enough = ENOUGH_MASKS if task.dtypes[0] == task.dtypes[1] == "bool" else ENOUGH
         return True if size >= enough else f"{size} elements are too few to wait for a compiler"
 
-    def accepts(self, task: Task) -> bool | str:
-        """Look at what is covered."""
+    def declines(self, task: Task) -> str | None:
         if task.device != "cpu":
             return f"it computes on the CPU; the arrays are on {task.device}"
-        declined = _declined(task)
-        if declined is not None:
-            return declined
-        problem = self.problem()
-        return True if problem is None else problem
+        return _declined(task) or declines_of_all(task)
 
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
         from . import run
@@ -101,21 +76,12 @@ class Kernel:
             return reference.overlap_vjp_over(task, kept, target, weight, cotangent)
         return run.gradient(task, kept, target, weight, cotangent, over=True)
 
-    def confusion_matrix(
+    def label_pairs(
         self, task: Task, prediction: Array, target: Array, weight: Array | None
-    ) -> tuple[Array, Array]:
+    ) -> Array:
         from . import run
 
-        side = task.classes + 1
-        if (
-            elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
-            * side**2
-            > MOST_PAIRS
-        ):
-            return reference.confusion_matrix(task, prediction, target, weight)
-        joint = run.label_pairs(task, prediction, target, weight)
-        matrix, invalid = split_pairs(task, load_library(self.module), joint[None, ...])
-        return matrix[0, ...], invalid
+        return run.label_pairs(task, prediction, target, weight)
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         from . import run
@@ -140,9 +106,6 @@ class Kernel:
 
 def _declined(task: Task) -> str | None:
     """Say what about a task is not covered."""
-    unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
-    if unknown:
-        return f"it does not know {unknown[0]}"
     if task.kind == "hard":
         if task.dtypes[2] not in (None, "bool"):
             return "integer weights of counts are left to the reference"
@@ -156,11 +119,4 @@ def _declined(task: Task) -> str | None:
         return "labels against memberships are left to the reference"
     if all(task.labels):
         return "label maps with floating weights are left to the reference"
-    if task.kind == "exact" and task.activation is not None:
-        return (
-            "exact sums of logits are left to the reference, which takes their exponential in "
-            "integers"
-        )
-    if task.activation == "softmax" and task.weighs_classes_apart:
-        return "a softmax over classes with weights of their own is left to the reference"
     return None

@@ -1,0 +1,90 @@
+"""What the kernels that come with the package share: how a compiler that is missing is told, and
+what none of them covers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..arrays import load_library
+from ..arrays.library import Array, elements
+from ..plugins import PROTOCOL
+from . import reference
+from .labels import split_pairs
+from .task import Task
+
+#: Joint counts of labels, over all axes that are left, beyond which the reference's way through
+#: masks takes less memory.
+MOST_PAIRS = 2**24
+KNOWN = {
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "bfloat16", "float32", "float64"),
+}
+
+
+class ShippedKernel:
+    """One for each library whose arrays lie where the kernel computes."""
+
+    name: str
+    compiler: str
+    protocol = PROTOCOL
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._problem: list[str | None] = []
+
+    def problem(self) -> str | None:
+        """Say why it cannot be used; None if it can."""
+        if not self._problem:
+            try:
+                self._problem.append(self.find_problem())
+            except ImportError as error:  # Numba refuses versions that it does not know
+                self._problem.append(f"{self.compiler} does not load: {error}")
+            except Exception as error:  # a signal, perhaps: the next call tries again
+                return f"{self.compiler} does not load: {error!r}"
+        return self._problem[0]
+
+    def find_problem(self) -> str | None:
+        """Import the compiler, and say what it lacks."""
+        raise NotImplementedError
+
+    def declines(self, task: Task) -> str | None:
+        """Say what about a task is not covered, or where its arrays ought to be."""
+        raise NotImplementedError
+
+    def label_pairs(self, task: Task, prediction: Array, target: Array, weight: Any) -> Array:
+        """Return the joint counts of two label maps, one row and column for what is invalid."""
+        raise NotImplementedError
+
+    def accepts(self, task: Task) -> bool | str:
+        """Look at what is covered."""
+        declined = self.declines(task)
+        if declined is not None:
+            return declined
+        problem = self.problem()
+        return True if problem is None else problem
+
+    def confusion_matrix(
+        self, task: Task, prediction: Array, target: Array, weight: Array | None
+    ) -> tuple[Array, Array]:
+        cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
+        if cells * (task.classes + 1) ** 2 > MOST_PAIRS:
+            return reference.confusion_matrix(task, prediction, target, weight)
+        joint = self.label_pairs(task, prediction, target, weight)
+        matrix, invalid = split_pairs(task, load_library(self.module), joint[None, ...])
+        return matrix[0, ...], invalid
+
+
+def declines_of_all(task: Task) -> str | None:
+    """Say what about a task no built-in kernel covers."""
+    unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
+    if unknown:
+        return f"it does not know {unknown[0]}"
+    if task.kind == "exact" and task.activation is not None:
+        return (
+            "exact sums of logits are left to the reference, which takes their exponential in "
+            "integers"
+        )
+    if task.kind != "hard" and task.activation == "softmax" and task.weighs_classes_apart:
+        return "a softmax over classes with weights of their own is left to the reference"
+    return None
