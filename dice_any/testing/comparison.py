@@ -24,6 +24,7 @@ from .work import FAMILIES, LARGE, LARGEST, Choices, Work, accepted, made
 #: the parts that a kernel may have
 PARTS = ("overlap", "overlap_vjp", "overlap_keeping", "confusion_matrix", "pairwise")
 THREADS = 8
+EXPONENTIALS = ("sigmoid", "softmax")
 #: the choices that a compiler may have to see anew
 PROGRAM = ("x", "y", "weight", "form", "exact", "activation", "entropy")
 
@@ -117,7 +118,11 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
         return []
 
     def accepts(task: Task) -> Any:
-        return subject.accepts(task) if (task.num_classes or 1) <= budget.classes else "too many"
+        if (task.num_classes or 1) > budget.classes:
+            return "too many classes"
+        if subject.kernel is None and task.kind == "exact" and task.activation in EXPONENTIALS:
+            return "exact sums of logits have the bits of the library's own exponential"
+        return subject.accepts(task)
 
     return accepted(family, subject.backend, accepts, budget.most, budget.numbers)
 
@@ -194,7 +199,8 @@ def concerns(part: str, family: str, choices: Choices) -> bool:
 
 def _try(function: Callable[[], str | None]) -> str | None:
     try:
-        return function()
+        with np.errstate(all="ignore"):  # NaN is part of the work
+            return function()
     except Exception as error:
         return f"it raised {error!r}"
 
