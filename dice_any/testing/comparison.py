@@ -122,6 +122,9 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
             return "too many classes"
         if subject.kernel is None and task.kind == "exact" and task.activation in EXPONENTIALS:
             return "exact sums of logits have the bits of the library's own exponential"
+        last = task.class_axis == len(task.shapes[0] or ()) - 1 and not task.labels[1]
+        if subject.backend.library.name == "sparse" and task.activation == "argmax" and last:
+            return "pydata/sparse cannot add a last axis"
         return subject.accepts(task)
 
     return accepted(family, subject.backend, accepts, budget.most, budget.numbers)
