@@ -36,6 +36,7 @@ class Budget(NamedTuple):
     most: int = 45
     numbers: int = 2**18
     classes: int = 1000
+    rows: int = 1000
     #: so much has dtypes and options of its own, however long a kernel takes to compile for each;
     #: what is left after some seconds has those of what was, and may take as long four times
     least: int = 10
@@ -120,6 +121,8 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
     def accepts(task: Task) -> Any:
         if (task.num_classes or 1) > budget.classes:
             return "too many classes"
+        if family == "pairs" and any(shape[0] > budget.rows for shape in task.shapes if shape):
+            return "too many rows"
         if subject.kernel is None and task.kind == "exact" and task.activation in EXPONENTIALS:
             return "exact sums of logits have the bits of the library's own exponential"
         last = task.class_axis == len(task.shapes[0] or ()) - 1 and not task.labels[1]
