@@ -141,12 +141,12 @@ def bare(session: nox.Session) -> None:
 
 @nox.session
 def plugin(session: nox.Session) -> None:
-    """Install the example of a third party's package, and hold the library and the kernel that it
+    """Install the example of a third party's package, and hold the libraries and the kernel that it
     brings to the kit.
     """
     install(session, "test")
     session.install("tests/plugin_example")
-    for backend in ("mlx", "mask-count"):
+    for backend in ("mlx", "blosc2", "mask-count"):
         session.run(
             "pytest",
             *LIGHT,

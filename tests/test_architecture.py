@@ -19,7 +19,8 @@ ROOT = HOME.parent
 PAGE = ROOT / "docs" / "architecture.md"
 #: Rooms inside of rooms.
 INNER = ("losses/objectives", "kernels/numba", "kernels/cuda")
-MOST_LINES = 400
+#: Lines of a module, by folder; tests hold tables of cases.
+MOST_LINES = {"dice_any": 400, "benchmarks": 400, "examples": 400, "tests": 600}
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the sources lie elsewhere")
 
@@ -93,12 +94,12 @@ def test_no_two_modules_import_each_other() -> None:
         walk(name, [])
 
 
-@pytest.mark.parametrize("folder", ["dice_any", "tests", "benchmarks", "examples"])
+@pytest.mark.parametrize("folder", MOST_LINES)
 def test_modules_are_short(folder: str) -> None:
     long = {
         str(path.relative_to(ROOT)): length
         for path in (ROOT / folder).rglob("*.py")
-        if (length := len(path.read_text().splitlines())) > MOST_LINES
+        if (length := len(path.read_text().splitlines())) > MOST_LINES[folder]
     }
     assert long == {}
 

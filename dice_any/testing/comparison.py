@@ -24,6 +24,7 @@ from .work import FAMILIES, LARGE, LARGEST, Choices, Work, accepted, made
 #: the parts that a kernel may have
 PARTS = ("overlap", "overlap_vjp", "overlap_keeping", "confusion_matrix", "pairwise")
 THREADS = 8
+EXPONENTIALS = ("sigmoid", "softmax")
 #: the choices that a compiler may have to see anew
 PROGRAM = ("x", "y", "weight", "form", "exact", "activation", "entropy")
 
@@ -35,6 +36,7 @@ class Budget(NamedTuple):
     most: int = 45
     numbers: int = 2**18
     classes: int = 1000
+    rows: int = 1000
     #: so much has dtypes and options of its own, however long a kernel takes to compile for each;
     #: what is left after some seconds has those of what was, and may take as long four times
     least: int = 10
@@ -117,7 +119,16 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
         return []
 
     def accepts(task: Task) -> Any:
-        return subject.accepts(task) if (task.num_classes or 1) <= budget.classes else "too many"
+        if (task.num_classes or 1) > budget.classes:
+            return "too many classes"
+        if family == "pairs" and any(shape[0] > budget.rows for shape in task.shapes if shape):
+            return "too many rows"
+        if subject.kernel is None and task.kind == "exact" and task.activation in EXPONENTIALS:
+            return "exact sums of logits have the bits of the library's own exponential"
+        last = task.class_axis == len(task.shapes[0] or ()) - 1 and not task.labels[1]
+        if subject.backend.library.name == "sparse" and task.activation == "argmax" and last:
+            return "pydata/sparse cannot add a last axis"
+        return subject.accepts(task)
 
     return accepted(family, subject.backend, accepts, budget.most, budget.numbers)
 
@@ -194,7 +205,8 @@ def concerns(part: str, family: str, choices: Choices) -> bool:
 
 def _try(function: Callable[[], str | None]) -> str | None:
     try:
-        return function()
+        with np.errstate(all="ignore"):  # NaN is part of the work
+            return function()
     except Exception as error:
         return f"it raised {error!r}"
 

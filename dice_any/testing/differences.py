@@ -93,7 +93,7 @@ def _whole(limbs: np.ndarray, axis: int) -> np.ndarray:
 def numbers(array: Any) -> np.ndarray:
     """Return a copy of the values of an array of any library."""
     try:
-        values = np.array(array)
+        values = np.asarray(array).copy()  # not `array`, of which PyTorch warns
     except (TypeError, ValueError, RuntimeError):
         values = np.asarray(None)
     if values.dtype == object:  # NumPy does not know it, or its dtype

@@ -23,7 +23,9 @@ NEEDED = {
     "pairs": ("pairwise",),
 }
 #: of a library, whose other functions the rest of the kit goes through
-FEW = Budget(most=12, numbers=2**13, classes=65, least=4, seconds=4, large=False, threads=False)
+FEW = Budget(
+    most=12, numbers=2**13, classes=65, rows=5, least=4, seconds=4, large=False, threads=False
+)
 
 
 def subject_of(backend: Adapter) -> Subject:

@@ -90,6 +90,8 @@ FAMILIES: dict[str, Choices] = {
         "rows": ((3, 4), (1, 1), (70, 2), (5, 130)),
     },
 }
+#: choices of which a task says nothing
+UNSEEN = ("layout", "target layout", "invalid")
 #: choices by number that are drawn for each kind of work
 POOL = 3000
 
@@ -180,6 +182,13 @@ def accepted(
             continue
         if accepts(replace(task, library=library.name, device=device, dtypes=names)) is True:
             found.append(choices)
+    if len(found) < 4 * most:  # what a task does not see, a kernel that takes little takes too
+        found += [
+            {**choices, name: value}
+            for choices in found[:most]
+            for name in UNSEEN
+            for value in FAMILIES[family][name]
+        ]
     return covering(found, most)
 
 

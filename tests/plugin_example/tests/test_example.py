@@ -61,3 +61,15 @@ def test_the_kernel_is_used_where_it_accepts(monkeypatch):
     assert len(calls) == 1
     with pytest.raises(ValueError, match="'mask-count' declines: it takes no weight"):
         dice_any.dice_score(x, y, weight=np.ones(5), backend="mask-count")
+
+
+def test_chunks_of_blosc2_have_the_bits_of_numpy():
+    import blosc2
+
+    x, y = (blosc2.asarray(a, chunks=(1, *a.shape[1:])) for a in (X, Y))
+    score = dice_any.dice_score(x, y, class_axis=1)
+    assert score.tolist() == dice_any.dice_score(X, Y, class_axis=1).tolist()
+    _, gradient = dice_any.value_and_grad(dice_any.dice_loss)(x, y, class_axis=1)
+    assert isinstance(gradient, blosc2.NDArray)
+    expected = dice_any.value_and_grad(dice_any.dice_loss)(X, Y, class_axis=1)[1]
+    np.testing.assert_array_equal(gradient[...], expected)
