@@ -24,7 +24,6 @@ from .work import FAMILIES, LARGE, LARGEST, Choices, Work, accepted, made
 #: the parts that a kernel may have
 PARTS = ("overlap", "overlap_vjp", "overlap_keeping", "confusion_matrix", "pairwise")
 THREADS = 8
-EXPONENTIALS = ("sigmoid", "softmax")
 #: the choices that a compiler may have to see anew
 PROGRAM = ("x", "y", "weight", "form", "exact", "activation", "entropy")
 
@@ -123,8 +122,6 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
             return "too many classes"
         if family == "pairs" and any(shape[0] > budget.rows for shape in task.shapes if shape):
             return "too many rows"
-        if subject.kernel is None and task.kind == "exact" and task.activation in EXPONENTIALS:
-            return "exact sums of logits have the bits of the library's own exponential"
         last = task.class_axis == len(task.shapes[0] or ()) - 1 and not task.labels[1]
         if subject.backend.library.name == "sparse" and task.activation == "argmax" and last:
             return "pydata/sparse cannot add a last axis"
