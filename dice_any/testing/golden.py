@@ -19,6 +19,9 @@ from . import oracle, recipe
 
 FILE = Path(__file__).with_name("golden.json")
 SIZE = 96
+#: Classes of a case from logits, which lie along axis 0.
+CLASSES = 3
+ACTIVATIONS = {"softmax": oracle.softmax, "sigmoid": oracle.sigmoid}
 
 
 def inputs(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -29,7 +32,24 @@ def inputs(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray | N
         return recipe.masks(seed, SIZE) if kind == "bool" else recipe.memberships(seed, SIZE, kind)
 
     weight = make(case["weight"], seed + 4) * np.float32(3) if case["weight"] else None
+    if case["activation"]:
+        logits = recipe.memberships(seed, (CLASSES, SIZE), "float64") * 24 - 12
+        labels = recipe.labels(seed + 2, SIZE, CLASSES, case["target"])
+        return logits.astype(case["prediction"]), labels, weight
     return make(case["prediction"], seed), make(case["target"], seed + 2), weight
+
+
+def options(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `overlap` beside the arrays of a case."""
+    found = {"form": case["form"]}
+    if case["activation"]:
+        found |= {"activation": case["activation"], "class_axis": 0}
+    return found
+
+
+def expected(case: dict[str, Any]) -> list[oracle.Exact]:
+    """Return the sums of each count of a case of the file."""
+    return [oracle.Exact(*map(int, row)) for row in case["sums"]]
 
 
 def cases() -> Iterator[dict[str, Any]]:
@@ -51,6 +71,18 @@ def cases() -> Iterator[dict[str, Any]]:
             "target": target,
             "form": form,
             "weight": weight,
+            "activation": None,
+        }
+    for seed, (activation, dtype, weight) in enumerate(
+        product(ACTIVATIONS, ["float16", "float32", "float64"], [None, "float32"])
+    ):
+        yield {
+            "seed": 10 * seed + 1001,
+            "prediction": dtype,
+            "target": "int32",
+            "form": "product",
+            "weight": weight,
+            "activation": activation,
         }
 
 
@@ -67,8 +99,13 @@ def compute() -> list[dict[str, Any]]:
     computed = []
     for case in cases():
         prediction, target, weight = inputs(case)
-        sums = oracle.exact_sums(prediction, target, case["form"], weight)
-        computed.append({**case, "sums": [str(value) for value in sums]})
+        if case["activation"]:
+            members = ACTIVATIONS[case["activation"]](prediction)
+            pairs = [(members[c], target == c) for c in range(CLASSES)]
+        else:
+            pairs = [(prediction, target)]
+        sums = [oracle.exact_sums(x, y, case["form"], weight) for x, y in pairs]
+        computed.append({**case, "sums": [[str(value) for value in row] for row in sums]})
     return computed
 
 

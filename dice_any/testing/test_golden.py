@@ -13,7 +13,8 @@ from .adapters import Adapter
 
 
 def name(case: dict[str, Any]) -> str:
-    return "-".join(str(case[key]) for key in ("prediction", "target", "form", "weight"))
+    keys = ("activation", "prediction", "target", "form", "weight")
+    return "-".join(str(case[key]) for key in keys if key != "activation" or case[key])
 
 
 @pytest.mark.dice_feature("exact", "weight")
@@ -25,5 +26,5 @@ def test_golden_sums(dice_backend: Adapter, case: dict[str, Any]) -> None:
     if missing:
         pytest.skip(f"{dice_backend.name} has no {missing[0]}")
     x, y, weight = golden.inputs(case)
-    got = dice_backend.call(dice_any.overlap, x, y, weight=weight, form=case["form"])
-    assert oracle.overlap_sums(got) == [oracle.Exact(*map(int, case["sums"]))]
+    got = dice_backend.call(dice_any.overlap, x, y, weight=weight, **golden.options(case))
+    assert oracle.overlap_sums(got) == golden.expected(case)
