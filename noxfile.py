@@ -41,6 +41,7 @@ WORKERS = ("-n", "2")
 #: the others
 SLOW = ("others", "dask", "jax", "cuda-simulator")
 SWEEPS = (
+    "accepted_work",
     "odd_arguments",
     "memory",
     "every_loss",

@@ -122,9 +122,9 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
             return "too many classes"
         if family == "pairs" and any(shape[0] > budget.rows for shape in task.shapes if shape):
             return "too many rows"
-        last = task.class_axis == len(task.shapes[0] or ()) - 1 and not task.labels[1]
-        if subject.backend.library.name == "sparse" and task.activation == "argmax" and last:
-            return "pydata/sparse cannot add a last axis"
+        best_of = task.activation == "argmax" and not task.labels[1]
+        if subject.backend.library.name == "sparse" and best_of:
+            return "pydata/sparse cannot add a last axis, and loses one of length 1"
         return subject.accepts(task)
 
     return accepted(family, subject.backend, accepts, budget.most, budget.numbers)
