@@ -14,8 +14,8 @@ import sys
 import threading
 from types import SimpleNamespace
 
-from dice_any import kernels
 from dice_any.arrays.library import elements
+from dice_any.kernels import loading
 from dice_any.kernels.cuda.kernel import Kernel
 from dice_any.plugins import Plugin
 
@@ -71,9 +71,9 @@ if ENABLED:
     # the simulator's main thread does nothing but look whether the others are done: it should not
     # do so for long
     sys.setswitchinterval(1e-5)
-    kernels.BUILTIN.append(
-        Plugin("numpy", "cuda", "the tests", SimpleNamespace(load=lambda: KERNEL))
-    )
+    PLUGIN = Plugin("numpy", "cuda", "dice_any", SimpleNamespace(load=lambda: KERNEL))
+    loading.BUILTIN.append(PLUGIN)
+    loading.built_in("numpy").append(PLUGIN)
 
 
 def pytest_configure(config):
