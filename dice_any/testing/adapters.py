@@ -111,7 +111,9 @@ def _from_lists(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
         dtype = getattr(library.xp, _name(values))
         try:  # far faster where it takes NumPy's arrays
             made = library.xp.asarray(values, dtype=dtype)
-            if library_of(made) is library and made.dtype == dtype:
+            # a mask may have other bytes than 0 and 1, which not every library reads as true
+            fits = library_of(made) is library and made.dtype == dtype
+            if fits and values.dtype != bool:
                 return made
         except Exception:
             pass
