@@ -156,6 +156,8 @@ def plugin(session: nox.Session) -> None:
             f"--backend={backend}",
             *session.posargs,
         )
+    kernel = ("-k", "accepted_work", "--backend=mask-count")
+    session.run("pytest", "--pyargs", "dice_any.testing", *kernel, *session.posargs)
     session.run("pytest", "tests/plugin_example", *session.posargs)
 
 

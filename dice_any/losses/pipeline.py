@@ -93,7 +93,8 @@ def _evaluate(asked: Loss, *, wants_gradient: bool) -> tuple[Array, Any]:
             if objective.entropy is not None:
                 rows = objective.entropy.add_slope(rows, terms)
             gradient = terms.gradient(*rows)
-            gradient = library_of(gradient).xp.astype(gradient, call.prediction.dtype, copy=False)
+            if gradient.dtype != call.prediction.dtype:
+                gradient = library_of(gradient).xp.astype(gradient, call.prediction.dtype)
     return library.deliver(value), gradient
 
 

@@ -78,7 +78,9 @@ def test_arrays_of_what_is_no_score(dice_backend: Adapter, function) -> None:
     assert nan[1] == 1
     for number in OUTSIDE:
         values = dice_backend(np.array([0.5, number, math.nan], dtype=np.float32))
-        if limit(dice_backend.name, "errors") is None and dice_backend.name != "sparse":
+        # a comparison may be lazy, or sparse, where arrays are not
+        at_hand = dice_backend.library.at_hand(values < 0)
+        if limit(dice_backend.name, "errors") is None and at_hand:
             with pytest.raises(ValueError, match=r"must be in \[0, 1\]; got 1 other values"):
                 function(values)
         else:
