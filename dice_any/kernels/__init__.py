@@ -1,16 +1,14 @@
 """Which kernel answers? The registry of everything that can compute the sums of an overlap.
 
-A kernel is any object with a `name`, a `protocol`, ``accepts(task)`` and ``overlap(task,
-prediction, target, weight)``; optionally ``overlap_vjp``, ``confusion_matrix``, ``pairwise`` and
-``worthwhile``. The reference is one of them, and the one the others are held to.
+What a kernel must offer, and what it may, is in `protocol`. The reference is one of them, and the
+one the others are held to.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol
+from typing import Any
 
-from ..arrays.library import Array
 from ..plugins import MISNAMED, PROTOCOL, forgettable, plugins
 from . import reference
 from .loading import (
@@ -23,14 +21,20 @@ from .loading import (
     problem_of,
     registered,
 )
+from .protocol import Choosy, Differentiating, Keeping, Kernel, Pairing, Tabulating
 from .round_trip import RoundTrip
 from .task import Task
 
 __all__ = [
     "BUILTIN",
     "PROTOCOL",
+    "Choosy",
+    "Differentiating",
+    "Keeping",
     "Kernel",
+    "Pairing",
     "RoundTrip",
+    "Tabulating",
     "Task",
     "kernel_plugins",
     "load_kernel",
@@ -45,26 +49,6 @@ __all__ = [
 SWITCH = "DICE_ANY_KERNEL"
 #: Tasks whose choice among the installed kernels is remembered.
 MOST_CHOICES = 1024
-
-
-class Kernel(Protocol):
-    """What a kernel must offer."""
-
-    name: str
-    #: `PROTOCOL` of the version that it was written for, as a number of its own
-    protocol: int
-
-    def accepts(self, task: Task) -> bool | str:
-        """Return True, or a sentence saying why this task is declined; looks at the task only."""
-
-    def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-        """Return the raw sums, laid out as `Task` says."""
-
-    # and perhaps overlap_vjp(task, prediction, target, weight, cotangent): the prediction's
-    # gradient; overlap_keeping and overlap_vjp_over: the sums and the gradient of one training
-    # step, see `RoundTrip`; confusion_matrix(task, prediction, target, weight), pairwise(task, X,
-    # Y); worthwhile(task): True, or a sentence saying why not to choose it unasked, comes before
-    # `accepts`; problem(): None, or a sentence saying why it cannot be used here
 
 
 _switch: list[bool] = []

@@ -8,12 +8,13 @@ enough to wait for it.
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+
+from ..protocol import Complete
 
 __all__ = ["load"]
 
 
-def load(module: str) -> Any:
+def load(module: str) -> Complete:
     """Return the kernel for the arrays of this library."""
     if find_spec("numba_cuda") is None:
         raise ModuleNotFoundError("numba-cuda is not installed: pip install 'dice_any[cuda]'")
