@@ -56,7 +56,9 @@ LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
 #: what the wheel is tried on, where it is there
 PYTHONS = ("3.11", "3.12", "3.13")
 #: `torch.compile` of a loss and its backward pass
-COMPILED = "tests/test_torch_training.py::test_deep_supervision_compiles_and_is_differentiated"
+COMPILED = (
+    "tests/test_torch_deep_supervision.py::test_deep_supervision_compiles_and_is_differentiated"
+)
 #: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
 #: JAX and Numba compile each case
 MINIMUMS = {
