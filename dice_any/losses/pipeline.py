@@ -140,7 +140,16 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     if objective.entropy is not None and settings.reduction == "none":
         settings = replace(settings, reduction="classes")
     return LossCall(
-        library, task, prediction, target, weight, exact, backend, settings, wants_gradient
+        library,
+        task,
+        prediction,
+        target,
+        weight,
+        exact,
+        backend,
+        settings,
+        wants_gradient,
+        library.casts_back(prediction),
     )
 
 

@@ -51,7 +51,7 @@ class DistanceObjective:
         task, library = plain_task(call, WHY), call.library
         matrix = _read_distances(self.distances, task.classes)
         logits, target, weight = widened(library, call.prediction), call.target, call.weight
-        if library.casts_back(call.prediction):
+        if call.casts_back:
             logits = library.xp.astype(logits, library.xp.float64)
         activated = task.activation is not None
         if not activated:

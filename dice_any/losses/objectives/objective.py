@@ -24,6 +24,8 @@ class LossCall(NamedTuple):
     backend: str | None
     settings: Settings
     wants_gradient: bool
+    #: see `ArrayLibrary.casts_back`, which is to be asked where the caller's mode still holds
+    casts_back: bool = False
 
 
 #: From the share that each loss has in the final number to the derivatives in the rows.
