@@ -4,6 +4,7 @@ what none of them covers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from ..arrays import load_library
@@ -22,7 +23,7 @@ KNOWN = {
 }
 
 
-class ShippedKernel:
+class ShippedKernel(ABC):
     """One for each library whose arrays lie where the kernel computes."""
 
     name: str
@@ -44,17 +45,17 @@ class ShippedKernel:
                 return f"{self.compiler} does not load: {error!r}"
         return self._problem[0]
 
+    @abstractmethod
     def find_problem(self) -> str | None:
         """Import the compiler, and say what it lacks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def declines(self, task: Task) -> str | None:
         """Say what about a task is not covered, or where its arrays ought to be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def label_pairs(self, task: Task, prediction: Array, target: Array, weight: Any) -> Array:
         """Return the joint counts of two label maps, one row and column for what is invalid."""
-        raise NotImplementedError
 
     def accepts(self, task: Task) -> bool | str:
         """Look at what is covered."""

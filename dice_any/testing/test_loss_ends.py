@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,36 +13,9 @@ import dice_any
 from . import every_loss, recipe
 from .adapters import Adapter
 from .every_loss import CALLS, COMPOUND, loss, share, takes
+from .test_every_loss import CLASSES, ELEMENTS, SHAPE, both, inputs
 
 pytestmark = pytest.mark.dice_feature("loss", "activation", "averages", "closed form", "ranked")
-
-CLASSES, SHAPE = 3, (2, 3, 4, 5)
-ELEMENTS = (2, 4, 5)
-
-
-def inputs(
-    name: str, activation: str | None, dtype: str = "float64"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return memberships or logits, no two of which are as far from 0 or 1 as each other, and
-    labels.
-    """
-    x = (np.argsort(recipe.integers(41, SHAPE, 2**30), axis=None).reshape(SHAPE) + 1.25) / 128
-    if name == "wasserstein_dice_loss" and activation is None:
-        x = x / x.sum(axis=1, keepdims=True)
-    return (x if activation is None else 6 * x - 3).astype(dtype), recipe.labels(
-        43, ELEMENTS, CLASSES
-    )
-
-
-def both(
-    backend: Adapter, function: Any, *arrays: Any, **arguments: Any
-) -> tuple[float, np.ndarray]:
-    """Return the loss and its gradient; arguments that are bound become the backend's too."""
-    if isinstance(function, partial):
-        function, arguments = function.func, {**function.keywords, **arguments}
-    value, gradient = backend.call(dice_any.value_and_grad(function), *arrays, **arguments)
-    return float(backend.values(value)), backend.values(gradient)
-
 
 #: to those of float64, relative to the largest slope
 PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}
