@@ -84,7 +84,7 @@ BEFORE = {
     "raising_accepts": "must answer `accepts`; got ValueError('no')",
     "leaving_accepts": "must answer `accepts`; got SystemExit(3)",
     "unspeakable_accepts": "must answer `accepts`; got UnspeakableError",
-    "numpy_true": "must answer `accepts` with True or a sentence; got np.True_",
+    "numpy_true": f"must answer `accepts` with True or a sentence; got {np.True_!r}",
     "none": "must answer `accepts` with True or a sentence; got None",
     "one": "must answer `accepts` with True or a sentence; got 1",
     "not_callable": "must answer `accepts`; got TypeError",
