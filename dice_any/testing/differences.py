@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import library_of
-from ..kernels.task import INVALID_PREDICTION, INVALID_WEIGHT, Task
+from ..kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID_PREDICTION, INVALID_WEIGHT, Task
 from .work import Work
 
 #: how far plain sums and gradients may be off, and those of the exponentials of float32
 TOLERANCE, OF_EXPONENTIALS = 1e-6, 8e-6
+#: how far a logarithm of a float32 membership is off, beyond its last digits
+LOGARITHM = 2.0**-22
 
 
 def difference(
@@ -36,7 +38,7 @@ def difference(
         elif kind == "gradient":
             wrong = _far(one, other, tolerance, work.choices["x"])
         elif work.task.kind == "plain" and kind != "counts":
-            wrong = _far(one, other, tolerance)
+            wrong = _far(one, other, tolerance, besides=_of_logarithms(work.task, other))
         else:
             if work.task.kind == "exact" and kind != "counts":
                 limbs = 1 if kind == "sums" else 0
@@ -67,7 +69,11 @@ def _observable(
 
 
 def _far(
-    one: np.ndarray, other: np.ndarray, tolerance: float, dtype: str | None = None
+    one: np.ndarray,
+    other: np.ndarray,
+    tolerance: float,
+    dtype: str | None = None,
+    besides: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Tell which numbers are further apart than rounding explains: of sums each beside itself, of
     gradients beside the largest.
@@ -76,12 +82,23 @@ def _far(
     one, other = one.astype(np.float64), other.astype(np.float64)
     finite = np.isfinite(other)
     size = np.abs(np.where(finite, other, 0))
-    room = tolerance * size + 1e-30
+    room = tolerance * size + besides + 1e-30
     if dtype is not None:
         room = tolerance * np.max(size, initial=0) + rounding * size + 2.0**-24 * bool(rounding)
     with np.errstate(invalid="ignore"):
         wrong: np.ndarray = np.where(finite, ~(np.abs(one - other) <= room), np.isfinite(one))
     return wrong
+
+
+def _of_logarithms(task: Task, sums: np.ndarray) -> np.ndarray | float:
+    """Return how far sums may be off besides: ln p of a p near 1 is as far off as p is, however
+    small it is itself, and the cost of every element with it.
+    """
+    if task.entropy is None:
+        return 0.0
+    room = np.zeros(sums.shape)
+    room[ENTROPY] = LOGARITHM * np.abs(np.nan_to_num(sums[ENTROPY_WEIGHT]))
+    return room
 
 
 def _whole(limbs: np.ndarray, axis: int) -> np.ndarray:
