@@ -96,7 +96,7 @@ def _whole(arrays):
 
 
 def _slab(array, start, step):
-    """Return a slab as an array of NumPy; an axis of length 1 is broadcast, not cut."""
+    """Return a slab as an array of NumPy. An axis of length 1 is never cut."""
     if array is None or isinstance(array, np.ndarray):
         return array
     if step is None or not array.shape or array.shape[0] == 1:
