@@ -147,20 +147,15 @@ def plugin(session: nox.Session) -> None:
     """Install the example of a third party's package, and hold the libraries and the kernel that it
     brings to the kit.
     """
-    install(session, "test")
+    install(session, "test", "strict")
     session.install("tests/plugin_example")
-    for backend in ("mlx", "blosc2", "mask-count"):
-        session.run(
-            "pytest",
-            *LIGHT,
-            "--pyargs",
-            "dice_any.testing",
-            f"--backend={backend}",
-            *session.posargs,
-        )
+    env = {"PYTHONPATH": "tests/plugin_example/stand_in"}  # the array library `lattice`
+    kit = ("pytest", "--pyargs", "dice_any.testing")
+    for backend in ("lattice", "mlx", "blosc2", "mask-count"):
+        session.run(*kit, *LIGHT, f"--backend={backend}", *session.posargs, env=env)
     kernel = ("-k", "accepted_work", "--backend=mask-count")
-    session.run("pytest", "--pyargs", "dice_any.testing", *kernel, *session.posargs)
-    session.run("pytest", "tests/plugin_example", *session.posargs)
+    session.run(*kit, *kernel, *session.posargs, env=env)
+    session.run("pytest", "tests/plugin_example", *session.posargs, env=env)
 
 
 @nox.session

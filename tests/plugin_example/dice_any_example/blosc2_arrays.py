@@ -1,5 +1,5 @@
-"""blosc2: compressed, in chunks. Nothing is computed on them: what a chunk holds becomes NumPy's,
-and sums are answered in NumPy's arrays.
+"""blosc2 holds compressed chunks. The sums of each chunk are made by NumPy's
+functions, and are arrays of NumPy.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ import numpy as np
 from dice_any.arrays import ArrayLibrary, load_library
 
 
+def asarray(values, dtype=None):
+    return blosc2.asarray(np.asarray(values, dtype=dtype))
+
+
 def astype(array, dtype, copy=True):
-    return np.astype(array if isinstance(array, np.ndarray) else array[...], dtype, copy=copy)
+    array = array if isinstance(array, np.ndarray) else array[...]
+    return np.astype(array, dtype, copy=copy)
 
 
 #: NumPy's functions, but arrays are made by blosc2
 namespace = SimpleNamespace(
     **{
         **vars(np),
-        "asarray": lambda values, dtype=None: blosc2.asarray(np.asarray(values, dtype=dtype)),
+        "asarray": asarray,
         "zeros": blosc2.zeros,
         "astype": astype,
     }
@@ -29,11 +34,11 @@ WHOLE = "it looks at whole arrays; convert them by `array[...]`"
 
 
 class Blosc2(ArrayLibrary):
-    protocol = 1  # of dice_any, that this is written for
+    protocol = 1  # of the plugins of dice_any
     #: feature of the conformance kit -> why blosc2 lacks it
     limits = {
         "pairwise": WHOLE,
-        "ranked": WHOLE,
+        "ranked": "the centre-line loss would mix NumPy's arrays with blosc2's",
         "sets": WHOLE,
         "gradient": "has no automatic differentiation",
         "compiled": "has no compiler",
@@ -53,13 +58,12 @@ class Blosc2(ArrayLibrary):
         return array[...].tolist()
 
     def run(self, function, task, *arrays, lead, tail):
-        """Add the sums of slabs as thick as a chunk; of what cannot be cut on the first axis, make
-        one.
+        """Cut the arrays along axis 0 into slabs as thick as a chunk, and add the
+        sums of the slabs. An axis 0 that is not summed is not cut.
         """
         prediction, numpy = arrays[0], load_library("numpy")
-        if 0 not in task.axis or task.class_axis == 0:
-            whole = [_slab(array, 0, None) for array in arrays]
-            return numpy.run(function, task, *whole, lead=lead, tail=tail)
+        if 0 not in task.axis:  # nor is the class axis, which is never in it
+            return numpy.run(function, task, *_whole(arrays), lead=lead, tail=tail)
         step, total = prediction.chunks[0], None
         for start in range(0, prediction.shape[0], step):
             blocks = [_slab(array, start, step) for array in arrays]
@@ -68,16 +72,31 @@ class Blosc2(ArrayLibrary):
         return total
 
     def map(self, function, task, *arrays):
-        blocks = [_slab(array, 0, None) for array in arrays]
-        return blosc2.asarray(load_library("numpy").map(function, task, *blocks))
+        return blosc2.asarray(
+            load_library("numpy").map(function, task, *_whole(arrays))
+        )
+
+    def run_whole(self, function, task, *arrays, lead, tail):
+        return load_library("numpy").run_whole(
+            function, task, *_whole(arrays), lead=lead, tail=tail
+        )
+
+    def map_whole(self, function, task, *arrays):
+        return blosc2.asarray(
+            load_library("numpy").map_whole(function, task, *_whole(arrays))
+        )
 
     @property
     def version(self):
         return blosc2.__version__
 
 
+def _whole(arrays):
+    return [_slab(array, 0, None) for array in arrays]
+
+
 def _slab(array, start, step):
-    """Return a slab of an array as NumPy's; what has the length 1 there belongs to each."""
+    """Return a slab as an array of NumPy. An axis of length 1 is never cut."""
     if array is None or isinstance(array, np.ndarray):
         return array
     if step is None or not array.shape or array.shape[0] == 1:

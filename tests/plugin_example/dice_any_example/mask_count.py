@@ -3,7 +3,7 @@
 import numpy as np
 
 name = "mask-count"
-protocol = 1  # of dice_any, that this is written for
+protocol = 1  # of the plugins of dice_any
 
 
 def accepts(task):
@@ -18,8 +18,8 @@ def accepts(task):
 
 
 def overlap(task, prediction, target, weight):
-    """Return intersection, prediction, target, total, and how many values of each argument were
-    invalid.
+    """Return intersection, prediction, target, total, and the numbers of invalid
+    values in prediction, target and weight.
     """
     both = np.count_nonzero(prediction & target)
     sizes = np.count_nonzero(prediction), np.count_nonzero(target)

@@ -1,5 +1,5 @@
-"""MLX: lazy, in memory that CPU and GPU share; float64 exists on the CPU only, so that is where
-sums are made.
+"""MLX computes when a value is asked for. It has float64 on the CPU only, so sums
+are made there, in memory that CPU and GPU share.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dice_any.arrays import ArrayLibrary
 
 
 def astype(array, dtype, copy=True):
-    return array.astype(dtype)  # arrays are values, so a copy cannot be told from none
+    # writing into the result leaves the argument as it is
+    return array.astype(dtype)
 
 
 def total(array, axis=None, dtype=None, keepdims=False):
     # without `dtype` MLX counts in 32 bits, and a float32 sum of ones stops at 2**24
-    return mx.sum(array if dtype is None else array.astype(dtype), axis=axis, keepdims=keepdims)
+    array = array if dtype is None else array.astype(dtype)
+    return mx.sum(array, axis=axis, keepdims=keepdims)
 
 
 def exp(array):
@@ -27,12 +29,11 @@ def exp(array):
 
 
 def argsort(array, axis=-1, descending=False, stable=True):
-    return mx.argsort(
-        -array if descending else array, axis=axis
-    )  # MLX keeps equal elements in their order
+    # MLX keeps equal elements in their order
+    return mx.argsort(-array if descending else array, axis=axis)
 
 
-#: `mlx.core`, and the little of the Array API standard in which it differs
+#: `mlx.core`, with what it lacks of the Array API standard or does otherwise
 namespace = SimpleNamespace(
     **{
         **vars(mx),
@@ -41,17 +42,16 @@ namespace = SimpleNamespace(
         "sum": total,
         "exp": exp,
         "argsort": argsort,
-        "cumulative_sum": mx.cumsum,
     }
 )
 
 
 class MLX(ArrayLibrary):
-    protocol = 1  # of dice_any, that this is written for
+    protocol = 1  # of the plugins of dice_any
     #: feature of the conformance kit -> why MLX lacks it
     limits = {
-        "errors": "computes when it is asked to, so values are not at hand when the call returns",
-        "sets": "the number of different ids depends on values, which are not at hand",
+        "errors": "values are not at hand when the call returns",
+        "sets": "the number of ids depends on values, which are not at hand",
     }
 
     def __init__(self):
