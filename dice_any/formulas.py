@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .arrays.halving import halving_sum
 from .arrays.library import Array, ArrayLibrary
 
 
@@ -245,7 +246,7 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     return ratio * ratio if power == 2 else ratio
 
 
-# -- dividing and adding floating numbers ----------------------------------------------------------
+# -- dividing ------------------------------------------------------------------------------------
 
 
 def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: float) -> Array:
@@ -254,17 +255,3 @@ def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: f
     zero = denominator == 0
     ratio = numerator / xp.where(zero, xp.ones_like(denominator), denominator)
     return xp.where(zero, xp.full_like(ratio, empty), ratio)
-
-
-def halving_sum(library: ArrayLibrary, values: Array) -> Array:
-    """Add over the last axis in one fixed tree: the front half to the back half until one is left.
-
-    Every library orders its own `sum` differently, and the last bits with it.
-    """
-    while values.shape[-1] > 1:
-        front, middle, back = library.halves(values)
-        paired = front + back
-        values = paired if middle is None else library.xp.concat([paired, middle], axis=-1)
-    return (
-        library.only(values) if values.shape[-1] else library.xp.sum(values, axis=-1)
-    )  # of nothing, 0

@@ -258,7 +258,6 @@ def test_the_choice_depends_on_size() -> None:
 
 DECLINED = {
     "integer weights": (np.ones(3, bool), np.ones(3, bool), {"weight": np.ones(3, int)}),
-    "takes their exponential in integers": (np.zeros(3), np.zeros(3), {"activation": "sigmoid"}),
     "label maps with floating weights": (
         np.zeros(3, int),
         np.zeros(3, int),

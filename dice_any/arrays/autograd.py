@@ -44,6 +44,36 @@ def sums_function(library: ArrayLibrary, torch: Any) -> Any:
     return Sums
 
 
+def closed_form_function(torch: Any) -> Any:
+    """Return the function that gives a number, made of sums that have no slope, its closed-form
+    gradient.
+    """
+
+    class ClosedForm(torch.autograd.Function):  # type: ignore[misc]
+        """Keeps the arguments, as they may not be changed before the way back."""
+
+        @staticmethod
+        def forward(
+            ctx: Any,
+            both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+            message: str,
+            *arrays: Array,
+        ) -> Array:
+            ctx.save_for_backward(*arrays)
+            ctx.message = message
+            value, ctx.pull = both(*arrays)
+            return value
+
+        @staticmethod
+        def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
+            if torch.is_grad_enabled() or _is_batched(torch, cotangent):
+                raise ValueError(ctx.message)
+            arrays = ctx.saved_tensors  # an error if they were changed
+            return (None, None, ctx.pull(cotangent), *(None for _ in arrays[1:]))
+
+    return ClosedForm
+
+
 def _is_batched(torch: Any, cotangent: Array) -> bool:
     """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
     PyTorch's own Jacobians still use.

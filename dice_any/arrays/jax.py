@@ -89,6 +89,24 @@ class Jax(NumPyLike):
                 )
             return xp.astype(array, xp.int32)
 
+    def with_closed_form(
+        self,
+        forward: Callable[..., Array],
+        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+        message: str,
+        *arrays: Array,
+    ) -> Array:
+        if not self.traced(*arrays):
+            return forward(*arrays)
+        value = self._jax.custom_vjp(forward)
+
+        def pull(arrays: tuple[Array, ...], cotangent: Array) -> tuple[Array | None, ...]:
+            first = self._forbidding(arrays[0], message)
+            return (both(first, *arrays[1:])[1](cotangent), *(None for _ in arrays[1:]))
+
+        value.defvjp(lambda *arrays: (forward(*arrays), arrays), pull)
+        return value(*arrays)
+
     def detach(self, array: Array) -> Array:
         return self._jax.lax.stop_gradient(array)
 

@@ -90,6 +90,19 @@ class ArrayLibrary(LibraryFacts):
         """
         return forward
 
+    def with_closed_form(
+        self,
+        forward: Callable[..., Array],
+        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+        message: str,
+        *arrays: Array,
+    ) -> Array:
+        """Return ``forward(*arrays)``; where an automatic differentiation follows the first array,
+        its gradient is ``both(*arrays)[1](cotangent)``. What cannot be differentiated so, that
+        gradient among others, is an error that says `message`.
+        """
+        return forward(*arrays)
+
     def detach(self, array: Array) -> Array:
         """Return the array without its link to an automatic differentiation."""
         return array

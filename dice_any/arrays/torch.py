@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
-from .autograd import sums_function
+from .autograd import closed_form_function, sums_function
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike
 from .numpy import library as numpy
 from .numpy import tile_limit
+from .strides import along, by_stride, first_of_run
 from .tiles import tiled_map, tiled_sums
 
 #: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a
@@ -47,6 +48,7 @@ class PyTorch(NumPyLike):
         self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
         self._sums = sums_function(self, torch)
+        self._closed_form = closed_form_function(torch)
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -137,6 +139,19 @@ class PyTorch(NumPyLike):
     ) -> Callable[..., Array]:
         return partial(self._sums.apply, forward, backward, operations)
 
+    def with_closed_form(
+        self,
+        forward: Callable[..., Array],
+        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+        message: str,
+        *arrays: Array,
+    ) -> Array:
+        if self.traced(*arrays):
+            return forward(self.forbid_gradient(arrays[0], message), *arrays[1:])
+        if not self.differentiable(arrays[0]):
+            return forward(*arrays)
+        return self._closed_form.apply(both, message, *arrays)
+
     def detach(self, array: Array) -> Array:
         return array.detach()
 
@@ -215,7 +230,7 @@ class PyTorch(NumPyLike):
         if not axis:
             return terms.to(self._torch.float64)
         if terms.dtype == self._torch.float32 and not self.traced(terms):
-            first = _first_of_run(terms, axis)
+            first = first_of_run(terms, axis)
             run = math.prod(terms.shape[first:])
             stretch = math.gcd(run, STRETCH)
             if stretch >= 16:
@@ -237,10 +252,10 @@ class PyTorch(NumPyLike):
         return torch.sigmoid(torch.nan_to_num(z, nan=nan, posinf=nan, neginf=-math.inf))
 
     def softmax(self, z: Array, axis: Any) -> Array:
-        return _along(self._torch.softmax, z, axis)
+        return along(self._torch.softmax, z, axis)
 
     def log_softmax(self, z: Array, axis: Any) -> Array:
-        return _along(self._torch.log_softmax, z, axis)
+        return along(self._torch.log_softmax, z, axis)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         torch = self._torch
@@ -294,7 +309,7 @@ class PyTorch(NumPyLike):
             )
 
     def can_keep(self, array: Array) -> bool:
-        return self.at_hand(array) and bool(array.permute(_by_stride(array)).is_contiguous())
+        return self.at_hand(array) and bool(array.permute(by_stride(array)).is_contiguous())
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
@@ -361,32 +376,6 @@ def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManag
     for context in contexts:
         stack.enter_context(context)
     return stack
-
-
-def _first_of_run(tensor: Array, axis: Axes) -> int:
-    """Return the first of the last axes that lie in memory as one axis and are all in `axis`; their
-    number if none does.
-    """
-    first: int = tensor.ndim
-    step = 1
-    while first - 1 in axis and tensor.stride(first - 1) == step:
-        first -= 1
-        step *= tensor.shape[first]
-    return first
-
-
-def _by_stride(tensor: Array) -> list[int]:
-    """Return the axes in the order of memory, slowest first."""
-    return sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
-
-
-def _along(function: Callable[[Array, int], Array], tensor: Array, axis: int) -> Array:
-    """Call a function that copies whatever is not contiguous on the axes in the order of memory."""
-    if tensor.is_contiguous():
-        return function(tensor, axis)
-    order = _by_stride(tensor)
-    inverse = sorted(range(tensor.ndim), key=order.__getitem__)
-    return function(tensor.permute(order), order.index(axis)).permute(inverse)
 
 
 def _is_fake(tensor: Array) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..arrays.halving import halving_sum_along
 from ..arrays.library import Array, ArrayLibrary
 from .blocks import read_block
 from .exponentials import exact_sigmoid, exact_softmax
@@ -122,12 +123,17 @@ def through_activation(
     task: Task, library: ArrayLibrary, membership: Array, gradient: Array
 ) -> Array:
     """Take a gradient in the memberships back to the logits."""
+    xp = library.xp
     # in place, where arrays can be written: each temporary less is one tile less
     if task.activation == "sigmoid":
         gradient *= membership
         gradient *= 1.0 - membership
     if task.activation == "softmax":
-        gradient -= library.xp.sum(gradient * membership, axis=task.class_axis, keepdims=True)
+        pull = gradient * membership
+        if task.kind == "exact":
+            gradient -= halving_sum_along(library, pull, task.class_axis or 0)
+        else:
+            gradient -= xp.sum(pull, axis=task.class_axis, keepdims=True)
         gradient *= membership
     return gradient
 

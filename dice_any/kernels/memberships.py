@@ -215,6 +215,18 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     return xp.astype(values, xp.float32, copy=False)
 
 
+def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Array:
+    """Return what was computed in the precision of `widen` in the dtype of an argument.
+
+    Exact results become half precision by way of float32, as some libraries do by themselves and
+    others do not: there two roundings are not one.
+    """
+    xp = library.xp
+    if task.kind == "exact" and dtype not in (xp.float32, xp.float64) and not is_wide(dtype):
+        values = xp.astype(values, xp.float32, copy=False)
+    return xp.astype(values, dtype, copy=False)
+
+
 def is_wide(dtype: Any) -> bool:
     """Tell whether a floating dtype is wider than float64, as NumPy's longdouble is."""
     return getattr(dtype, "itemsize", 0) > 8

@@ -81,11 +81,6 @@ def declines_of_all(task: Task) -> str | None:
     unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
     if unknown:
         return f"it does not know {unknown[0]}"
-    if task.kind == "exact" and task.activation is not None:
-        return (
-            "exact sums of logits are left to the reference, which takes their exponential in "
-            "integers"
-        )
     if task.kind != "hard" and task.activation == "softmax" and task.weighs_classes_apart:
         return "a softmax over classes with weights of their own is left to the reference"
     return None

@@ -13,7 +13,7 @@ from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
-from .memberships import widen
+from .memberships import narrow, widen
 from .task import Task
 
 
@@ -64,7 +64,7 @@ def block_gradient(
     if slope_e is not None:
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
         gradient += entropy_slope(task, library, block, activated, slope_e)
-    return xp.astype(gradient, prediction.dtype, copy=False)
+    return narrow(task, library, gradient, prediction.dtype)
 
 
 def _intersection_slope(

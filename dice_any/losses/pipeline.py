@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from ..arrays import UnknownLibraryError, library_of
@@ -25,12 +26,14 @@ from .objectives.reductions import all_classes, loss_slopes, reduce_losses
 from .objectives.settings import CHOICES, read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+Pull = Callable[["Array | None"], Array]
 
 #: Arguments that are compared with names all over: an array would answer element by element.
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 NOT_EXACT = (
-    "`exact` must be None or False in a loss that is differentiated automatically, as integers "
-    "have no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
+    "`exact` must be None or False where the target is differentiated, or a gradient is once more, "
+    "or where PyTorch compiles or transforms what is differentiated, as integers have no slope; "
+    "got True. Pass `exact=False`, or take `value_and_grad` of the loss."
 )
 ONCE = (
     "`prediction` and `target` must not be differentiated through `value_and_grad`, whose answers "
@@ -62,18 +65,38 @@ def described(
 
 
 def evaluate(asked: Loss) -> Array:
-    """Return a loss."""
-    return _evaluate(asked, wants_gradient=False)[0]
+    """Return a loss, which an automatic differentiation may follow."""
+    call = read_call(asked, wants_gradient=False)
+    if not call.exact or call.task is None:
+        return _evaluate(asked.objective, call)[0]
+
+    # integers have no slope: the derivative is the closed form, of the whole loss at once
+    given = {"weight": call.weight, **asked.arguments, "target": call.target}
+    arrays = {name: array for name, array in given.items() if call.library.is_array(array)}
+
+    def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
+        arguments = {**given, **dict(zip(arrays, others, strict=True))}
+        target = arguments.pop("target")
+        repeated = asked._replace(prediction=prediction, target=target, arguments=arguments)
+        return _evaluate(asked.objective, read_call(repeated, wants_gradient))
+
+    return call.library.with_closed_form(
+        lambda *arrays: again(False, *arrays)[0],
+        partial(again, True),
+        NOT_EXACT,
+        call.prediction,
+        *arrays.values(),
+    )
 
 
 def evaluate_with_gradient(asked: Loss) -> tuple[Array, Array]:
     """Return a loss, and its gradient in the prediction in closed form."""
-    return _evaluate(asked, wants_gradient=True)
+    value, pull = _evaluate(asked.objective, read_call(asked, wants_gradient=True))
+    return value, pull(None)
 
 
-def _evaluate(asked: Loss, *, wants_gradient: bool) -> tuple[Array, Any]:
-    objective = asked.objective
-    call = read_call(asked, wants_gradient)
+def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
+    """Return a loss, and what makes the prediction's gradient of a cotangent of it, 1 if None."""
     with call.library.precision():
         terms = objective.measure(call)
         library, settings = terms.library, terms.settings
@@ -83,9 +106,12 @@ def _evaluate(asked: Loss, *, wants_gradient: bool) -> tuple[Array, Any]:
         if objective.entropy is not None:
             value = objective.entropy.add_to(value, terms)
         value = _as_loss(library, value, call.prediction)
-        gradient = None
-        if wants_gradient:
+
+    def pull(cotangent: Array | None) -> Array:
+        with call.library.precision():
             share = loss_slopes(library, chosen, settings)
+            if cotangent is not None:
+                share = share * library.xp.astype(cotangent, share.dtype)
             length = terms.target.shape[-1] if terms.by_class else 1
             rows = [
                 all_classes(library, slope, chosen, settings, length) for slope in slopes(share)
@@ -95,7 +121,9 @@ def _evaluate(asked: Loss, *, wants_gradient: bool) -> tuple[Array, Any]:
             gradient = terms.gradient(*rows)
             if gradient.dtype != call.prediction.dtype:
                 gradient = library_of(gradient).xp.astype(gradient, call.prediction.dtype)
-    return library.deliver(value), gradient
+        return gradient
+
+    return library.deliver(value), pull
 
 
 def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
@@ -128,9 +156,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         )
         prediction = library_of(prediction).detach(prediction)
     elif exact:
-        prediction, target = (
-            _without_gradient(array, NOT_EXACT, eager=True) for array in (prediction, target)
-        )
+        target = _without_gradient(target, NOT_EXACT, eager=True)
     gamma = None if objective.entropy is None else objective.entropy.gamma
     weight, backend = arguments.pop("weight", None), arguments.pop("backend", None)
     arguments |= {"exact": exact, "weight": weight, "entropy": gamma}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .. import formulas
 from ..arrays import library_of
+from ..arrays.halving import halving_sum
 from ..arrays.library import Array, ArrayLibrary
-from ..formulas import Formula, Sizes, divide, halving_sum
+from ..formulas import Formula, Sizes, divide
 from ..measuring import overlap_of
 from ..reading import (
     Classes,

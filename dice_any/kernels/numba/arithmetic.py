@@ -57,4 +57,3 @@ both, size, both_slope, size_slope = (
     _narrow.both_slope,
     _narrow.size_slope,
 )
-quantise, high_limb, low_sum = _narrow.quantise, _narrow.high_limb, _narrow.low_sum

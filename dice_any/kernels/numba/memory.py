@@ -50,7 +50,11 @@ def _stamp() -> str:
         return sha256(
             b"".join(
                 path.read_bytes()
-                for path in (*sorted(here.glob("*.py")), here.parent / "scalars.py")
+                for path in (
+                    *sorted(here.glob("*.py")),
+                    here.parent / "scalars.py",
+                    here.parent / "exponentials.py",
+                )
             )
         ).hexdigest()
     except OSError:  # a package without sources does not change

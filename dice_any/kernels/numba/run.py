@@ -13,6 +13,7 @@ from ..plan import Plan, View, ignored, plan
 from ..task import ENTROPY, INTERSECTION, PREDICTION, ROWS, Task
 from . import blocks, hard, team
 from .blocks import Case
+from .exact_gradient import build_exact_gradient
 from .gradient import build_gradient
 from .hosts import host_of
 from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
@@ -53,6 +54,8 @@ def room_to_keep(task: Task, prediction: Array) -> Array | None:
     """Return an array for memberships that become the gradient; None where they would be of no use,
     or be rounded.
     """
+    if task.kind == "exact":  # which are wider than the gradient
+        return None
     useful = (
         task.entropy is None
         if task.activation == "sigmoid"
@@ -82,9 +85,10 @@ def gradient(
     given = host.as_numpy(cotangent)
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
-    case = _case(task)
+    exact = task.kind == "exact"
+    case = _case(task, wide=exact)
     work.run(
-        _loop(build_gradient, case, over),
+        _loop(build_exact_gradient, case) if exact else _loop(build_gradient, case, over),
         _loaders(case.real, case.labels),
         float(task.entropy or 0),
         slopes,
@@ -99,10 +103,11 @@ def _block(task: Task) -> int:
     return min(max(BLOCK_NUMBERS // classes // 64 * 64, SHORTEST_BLOCK), LONGEST_BLOCK)
 
 
-def _case(task: Task) -> Case:
-    wide = "float64" in task.dtypes[:2] or (
-        task.kind == "exact" and task.dtypes[2] not in (None, "bool", "float32")
-    )
+def _case(task: Task, wide: bool = False) -> Case:
+    """Return what is compiled in; exact terms of float32 memberships are widened one by one."""
+    wide = wide or "float64" in task.dtypes[:2]
+    if task.kind == "exact":
+        wide = wide or bool(task.activation) or task.dtypes[2] not in (None, "bool", "float32")
     return Case(
         real="float64" if wide else "float32",
         activation=ACTIVATIONS[task.activation],

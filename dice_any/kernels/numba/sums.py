@@ -15,18 +15,30 @@ from numba import njit
 from .arithmetic import (
     both,
     cost,
-    high_limb,
     is_membership,
     is_weight,
     log,
     log_sigmoid,
-    low_sum,
     member,
-    quantise,
     sigmoid,
     size,
 )
 from .blocks import FOCAL, NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block, softmax
+from .exact import (
+    BAD_W,
+    BAD_X,
+    BAD_Y,
+    EN,
+    E,
+    I,
+    N,
+    X,
+    Y,
+    add_exact,
+    add_exact_weighed,
+    exact_sigmoid,
+    exact_softmax,
+)
 from .memory import (
     ADDRESS,
     CLASS_STEP,
@@ -43,8 +55,6 @@ from .memory import (
 
 #: Elements that are added in the arrays' own precision before float64 takes over.
 RUN = 256
-#: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
-I, X, Y, N, BAD_X, BAD_Y, BAD_W, E, EN = range(9)  # noqa: E741
 REORDERED = {**INLINE, "fastmath": {"reassoc", "contract"}}
 
 
@@ -188,58 +198,6 @@ def add_sigmoid_costs(
         sums[EN] += sum_n
 
 
-@njit(**INLINE)
-def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any) -> None:
-    """Add the terms of one class of one block in integers: sums of (row, limb)."""
-    qs, hs = (np.uint64(0), np.uint64(0), np.uint64(0)), (np.uint64(0), np.uint64(0), np.uint64(0))
-    q_i, q_x, q_y = qs
-    h_i, h_x, h_y = hs
-    for i in range(x.size):
-        v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
-        term_i, term_x, term_y = (
-            quantise(both(v, t, form)),
-            quantise(size(v, form)),
-            quantise(size(t, form)),
-        )
-        q_i, h_i = q_i + np.uint64(term_i), h_i + np.uint64(high_limb(term_i))
-        q_x, h_x = q_x + np.uint64(term_x), h_x + np.uint64(high_limb(term_x))
-        q_y, h_y = q_y + np.uint64(term_y), h_y + np.uint64(high_limb(term_y))
-    for part, q, h in ((I, q_i, h_i), (X, q_x, h_x), (Y, q_y, h_y)):
-        sums[part, 1] += np.int64(h)
-        sums[part, 2] += np.int64(low_sum(q, h))
-    sums[N, 0] += x.size
-
-
-@njit(**INLINE)
-def add_exact_weighed(
-    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any
-) -> None:
-    """The same with weights, whose products have a whole part too."""
-    bad = 0
-    for part in range(4):
-        whole, q, h = np.uint64(0), np.uint64(0), np.uint64(0)
-        for i in range(x.size):
-            v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
-            weight = np.float64(w[i])
-            good = is_weight(weight)
-            if part == N:  # once
-                bad += not good
-            weight = weight if good else 0.0
-            term = both(v, t, form) if part == I else size(v if part == X else t, form)
-            term = weight if part == N else term * weight
-            floor = np.int64(term)
-            number = quantise(term - np.float64(floor))
-            whole, q, h = (
-                whole + np.uint64(floor),
-                q + np.uint64(number),
-                h + np.uint64(high_limb(number)),
-            )
-        sums[part, 0] += np.int64(whole)
-        sums[part, 1] += np.int64(h)
-        sums[part, 2] += np.int64(low_sum(q, h))
-    sums[BAD_W, 0] += bad
-
-
 def build_sums(case: Case, exact: bool, keep: bool) -> Any:
     """Return the compiled loop that sums, and keeps the memberships in a fourth array if they are
     to be kept.
@@ -275,6 +233,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         ys = np.empty((classes if has_ys else 1, block), real)
         ws = np.empty((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
         shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
+        wholes = np.empty(block if exact else 1, np.uint64)
         top, total, share, own_log = (
             np.empty(block, real), np.empty(block, real), np.empty(block, real),
                                       np.zeros(block, real))  # fmt: skip
@@ -303,7 +262,9 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     k_row = k_at + offset(first, summed, steps[3])
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
-                if activation == SOFTMAX:
+                if exact and activation == SOFTMAX:
+                    exact_softmax(shrunk, top, share, wholes, n, classes, x_row, x_step)
+                elif activation == SOFTMAX:
                     softmax(
                         shrunk,
                         top,
@@ -330,7 +291,10 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     )
                     x = shrunk[c, :n] if activation == SOFTMAX else z
                     bad_x, bad_y = 0, outside
-                    if activation == NONE and not are_members(x, bits, one):
+                    if exact and activation == SIGMOID:
+                        exact_sigmoid(shrunk[0, :n], z)
+                        x = shrunk[0, :n]
+                    if (exact or activation == NONE) and not are_members(x, bits, one):
                         bad_x = clean(x, w, weighted, clean_x[:n])
                         x = row(clean_x.ctypes.data, n, real)
                     if not labels and not are_members(y, bits, one):

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 from ...arrays import UnknownLibraryError, library_of
+from ...arrays.halving import halving_sum
 from ...arrays.library import Array, ArrayLibrary
-from ...formulas import divide, halving_sum, wasserstein_dice
+from ...formulas import divide, wasserstein_dice
 from ...kernels.blocks import read_block
 from ...kernels.distances import Matrix, class_distances, class_distances_gradient
 from ...measuring import measure

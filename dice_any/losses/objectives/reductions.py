@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ... import formulas
+from ...arrays.halving import halving_sum
 from ...arrays.library import Array, ArrayLibrary
-from ...formulas import divide, halving_sum
+from ...formulas import divide
 from .settings import Settings
 
 

@@ -1,0 +1,211 @@
+"""Exact sums, and exact memberships of logits: the reference's bits, in vector instructions.
+
+Processors without AVX-512 convert between float64 and int64 one number at a time. So whole numbers
+stay in float64 while they are summed, and those that are multiplied become integers by way of their
+bits: a whole number below 2⁵² plus 2⁵² has it in its lowest bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .. import exponentials
+from .arithmetic import both, is_weight, size
+from .blocks import ONE, ZERO
+from .memory import INLINE, row
+
+#: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
+I, X, Y, N, BAD_X, BAD_Y, BAD_W, E, EN = range(9)  # noqa: E741
+
+UNIT = 2.0**31
+WHOLE_BIAS, WHOLE_MASK = 2.0**52, np.uint64(2**52 - 1)
+EXPONENT = np.uint64(0x433 << 52)
+HALF_BITS = np.uint64(32)
+
+LARGEST, SCALE = exponentials.LARGEST, exponentials.SCALE
+WHOLE, FRACTION = np.uint64(exponentials.WHOLE), np.uint64(exponentials.FRACTION)
+FIRST, *REST = (np.uint64(coefficient) for coefficient in exponentials.POLYNOMIAL)
+P1, P2, P3, P4, P5, P6, P7, P8 = REST
+ONE_UNIT = np.uint64(2**exponentials.UNIT_BITS)
+ONE_LIFT = np.uint64(exponentials.UNIT_BITS - 31)
+INFINITY = math.inf
+
+
+# -- sums ------------------------------------------------------------------------------------------
+# A term v is h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), integers below 2³¹: a float64 sum of
+# the few thousand of one block is exact in any order.
+
+
+@njit(forceinline=True, error_model="numpy", fastmath={"reassoc"})
+def add(a: Any, b: Any) -> Any:
+    """Add whole numbers, whose order makes no difference: a compiler may add them by vectors."""
+    return a + b
+
+
+@njit(**INLINE)
+def limbs(v: Any) -> Any:
+    """Return both limbs of a term in [0, 1]."""
+    scaled = v * UNIT
+    high = np.floor(scaled)
+    return high, np.floor((scaled - high) * UNIT)
+
+
+@njit(**INLINE)
+def put(sums: Any, part: Any, high: Any, low: Any) -> None:
+    sums[part, 1] += np.int64(high)
+    sums[part, 2] += np.int64(low)
+
+
+@njit(**INLINE)
+def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any) -> None:
+    """Add the terms of one class of one block in integers: sums of (row, limb)."""
+    high_i, low_i, high_x, low_x, high_y, low_y = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    if labels:
+        for i in range(x.size):
+            v, hit = np.float64(x[i]), np.float64(marks[i] == c)
+            high, low = limbs(size(v, form))
+            high_x, low_x = add(high_x, high), add(low_x, low)
+            high, low = limbs(v * hit)  # in every form
+            high_i, low_i = add(high_i, high), add(low_i, low)
+            high_y = add(high_y, hit)
+        sums[Y, 0] += np.int64(high_y)
+    else:
+        for i in range(x.size):
+            v, t = np.float64(x[i]), np.float64(y[i])
+            high, low = limbs(size(v, form))
+            high_x, low_x = add(high_x, high), add(low_x, low)
+            high, low = limbs(both(v, t, form))
+            high_i, low_i = add(high_i, high), add(low_i, low)
+            high, low = limbs(size(t, form))
+            high_y, low_y = add(high_y, high), add(low_y, low)
+        put(sums, Y, high_y, low_y)
+    put(sums, I, high_i, low_i)
+    put(sums, X, high_x, low_x)
+    sums[N, 0] += x.size
+
+
+@njit(**INLINE)
+def add_exact_weighed(
+    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any
+) -> None:
+    """The same with weights, whose products have a whole part too."""
+    bad = 0
+    for i in range(w.size):
+        bad += not is_weight(np.float64(w[i]))
+    for part in range(4):
+        wholes, highs, lows = 0.0, 0.0, 0.0
+        for i in range(x.size):
+            v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
+            weight = np.float64(w[i])
+            weight = weight if is_weight(weight) else 0.0
+            term = both(v, t, form) if part == I else size(v if part == X else t, form)
+            term = weight if part == N else term * weight
+            whole = np.floor(term)
+            high, low = limbs(term - whole)
+            wholes, highs, lows = add(wholes, whole), add(highs, high), add(lows, low)
+        sums[part, 0] += np.int64(wholes)
+        put(sums, part, highs, lows)
+    sums[BAD_W, 0] += bad
+
+
+# -- memberships -----------------------------------------------------------------------------------
+
+
+@njit(**INLINE)
+def whole_of(v: Any) -> Any:
+    """Return the integer part of a float64 in [0, 2⁵¹]."""
+    return np.float64(np.floor(v) + WHOLE_BIAS).view(np.uint64) & WHOLE_MASK
+
+
+@njit(**INLINE)
+def real_of(number: Any) -> Any:
+    """Return the float64 of an integer below 2⁵²."""
+    return np.uint64(number | EXPONENT).view(np.float64) - WHOLE_BIAS
+
+
+@njit(**INLINE)
+def rounded(number: Any) -> Any:
+    """Return the float64 nearest to an integer below 2⁶³: one addition of two exact numbers."""
+    return real_of(number >> HALF_BITS) * 4294967296.0 + real_of(number & FRACTION)
+
+
+@njit(**INLINE)
+def step(value: Any, fraction: Any, coefficient: Any) -> Any:
+    """Return the next step of Horner's rule, by factors of 32 bits."""
+    return ((value & FRACTION) * fraction >> HALF_BITS) + coefficient
+
+
+@njit(**INLINE)
+def shrink(distance: Any, lift: Any) -> Any:
+    """Return e⁻ᵈ in units of 2⁻³¹⁻ˡⁱᶠᵗ, as `exponentials.shrink` does."""
+    distance = distance if distance < LARGEST else LARGEST
+    power = (WHOLE << HALF_BITS) - whole_of(distance * SCALE)
+    fraction = power & FRACTION
+    value = step(FIRST, fraction, P1)
+    value = step(value, fraction, P2)
+    value = step(value, fraction, P3)
+    value = step(value, fraction, P4)
+    value = step(value, fraction, P5)
+    value = step(value, fraction, P6)
+    value = step(value, fraction, P7)
+    value = step(value, fraction, P8)
+    return (value << lift) >> (WHOLE - (power >> HALF_BITS))
+
+
+@njit(error_model="numpy")
+def exact_softmax(
+    out: Any, top: Any, share: Any, total: Any, n: Any, classes: Any, address: Any, apart: Any
+) -> None:
+    """Fill `out` with the memberships of a block: `exponentials.exact_softmax`."""
+    top, share, total = top[:n], share[:n], total[:n]
+    spare = 0
+    while classes >> 12 + spare:  # so that the sum over many classes fits 63 bits
+        spare += 1
+    lift = ONE_LIFT - np.uint64(spare)
+    for i in range(n):
+        top[i], share[i], total[i] = -INFINITY, ONE, np.uint64(0)
+    for c in range(classes):
+        z = row(address + c * apart, n, np.float64)
+        for i in range(n):
+            top[i] = z[i] if z[i] > top[i] else top[i]
+            share[i] = share[i] if z[i] < INFINITY else np.nan
+    for c in range(classes):
+        z, e = row(address + c * apart, n, np.float64), out[c, :n]
+        for i in range(n):
+            value = shrink(top[i] - z[i], lift)
+            total[i] += value
+            e[i] = real_of(value)
+    for i in range(n):
+        share[i] = share[i] / rounded(total[i]) if top[i] > -INFINITY else np.nan
+    for c in range(classes):
+        e = out[c, :n]
+        for i in range(n):
+            e[i] = e[i] * share[i]
+
+
+@njit(error_model="numpy")
+def exact_sigmoid(out: Any, z: Any) -> None:
+    """Fill `out` with the memberships of a row: `exponentials.exact_sigmoid`."""
+    for i in range(z.size):
+        v = z[i]
+        value = shrink(np.abs(v), ONE_LIFT)
+        share = ONE / real_of(ONE_UNIT + value)
+        share = share if v < INFINITY else np.nan
+        out[i] = real_of(ONE_UNIT if v >= ZERO else value) * share
+
+
+@njit(error_model="numpy")
+def halving_sum(rows: Any, n: Any) -> None:
+    """Add rows in the halving tree, into the first of them: `arrays.halving.halving_sum`."""
+    count = rows.shape[0]
+    while count > 1:
+        half = count // 2
+        for c in range(half):
+            front, back = rows[c, :n], rows[count - half + c, :n]
+            for i in range(n):
+                front[i] += back[i]
+        count = half + count % 2  # the one in the middle is the last of the next round

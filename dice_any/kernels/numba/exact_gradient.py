@@ -1,0 +1,137 @@
+"""The gradient of exact sums: the reference's operations on float64 numbers in the reference's
+order, so that the bits are its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .arithmetic import both_slope, member, size_slope
+from .blocks import NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block
+from .exact import exact_sigmoid, exact_softmax, halving_sum
+from .memory import (
+    ADDRESS,
+    CLASS_STEP,
+    CODE,
+    CODES,
+    OUT_ARRAY,
+    STAMP,
+    W_ARRAY,
+    claim,
+    lies_straight,
+    offset,
+    row,
+    scatter,
+)
+
+OWN = CODES.index("float64")
+
+
+def build_exact_gradient(case: Case) -> Any:
+    """Return the compiled loop that computes the prediction's gradient from the slopes of I and
+    X.
+    """
+    stamp = STAMP
+    real = np.float64
+    activation, labels, form, weighted = case[1:5]
+
+    # not contracted: a product and a sum are two roundings in the reference
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def fill_chunks_exactly(
+        loaders: Any,
+        ticket: Any,
+        sizes: Any,
+        power: Any,
+        place: Any,
+        lengths: Any,
+        cell_steps: Any,
+        summed: Any,
+        steps: Any,
+        slopes: Any,
+    ) -> None:
+        _stamp = stamp
+        chunks, parts, length, elements, classes, block, ignoring, ignored = sizes
+        xs = np.empty((classes, block), real)
+        ys = np.empty((1 if labels else classes, block), real)
+        ws = np.ones((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
+        all_rows = classes if activation == SOFTMAX else 1
+        members, pulls = np.empty((all_rows, block), real), np.empty((all_rows, block), real)
+        top, share, total = np.empty(block, real), np.empty(block, real), np.empty(block, np.uint64)
+        marks = np.zeros(block, np.int32)
+        gradient = np.empty(block, real)
+        while True:
+            chunk = claim(ticket)
+            if chunk >= chunks:
+                return
+            cell = chunk // parts
+            first = (chunk - cell * parts) * length
+            last = min(first + length, elements)
+            at = find_cell(place, cell, lengths, cell_steps)
+            g_at = place[OUT_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[3])
+            while first < last:
+                n = min(block, last - first)
+                x_row, x_step, y_row, y_step, w_row, w_step = read_block(
+                    loaders, xs, ys, ws, marks, n, classes, OWN, place, at, first, summed, steps,
+                    ignoring, ignored, labels, weighted,
+                )  # fmt: skip
+                in_place = place[OUT_ARRAY, CODE] == OWN and lies_straight(
+                    first, n, summed, steps[3], gradient.itemsize
+                )
+                g_row = g_at + offset(first, summed, steps[3])
+                if activation == SOFTMAX:
+                    exact_softmax(members, top, share, total, n, classes, x_row, x_step)
+                    for c in range(classes):
+                        y, w, p, pull = (
+                            row(y_row + c * y_step, n, real), row(w_row + c * w_step, n, real),
+                            members[c, :n], pulls[c, :n],
+                        )  # fmt: skip
+                        slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
+                        for i in range(n):
+                            t = np.float64(marks[i] == c) if labels else member(y[i])
+                            v = p[i]
+                            g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                            pull[i] = (g * w[i] if weighted else g) * v
+                    halving_sum(pulls, n)
+                for c in range(classes):
+                    z, y, w = (
+                        row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
+                        row(w_row + c * w_step, n, real),
+                    )  # fmt: skip
+                    out = (
+                        row(g_row + c * place[OUT_ARRAY, CLASS_STEP], n, real)
+                        if in_place
+                        else gradient[:n]
+                    )
+                    p = members[c, :n] if activation == SOFTMAX else members[0, :n]
+                    if activation == SIGMOID:
+                        exact_sigmoid(p, z)
+                    slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
+                    mean = pulls[0, :n]
+                    for i in range(n):
+                        t = np.float64(marks[i] == c) if labels else member(y[i])
+                        v = member(z[i]) if activation == NONE else p[i]
+                        g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                        if weighted:
+                            g *= w[i]
+                        if activation == SOFTMAX:
+                            g = (g - mean[i]) * v
+                        elif activation == SIGMOID:
+                            g = (g * v) * (ONE - v)
+                        if weighted:
+                            g = g if w[i] != ZERO else ZERO
+                        out[i] = g
+                    if not in_place:
+                        scatter(
+                            out,
+                            place[OUT_ARRAY, CODE],
+                            g_at + c * place[OUT_ARRAY, CLASS_STEP],
+                            first,
+                            summed,
+                            steps[3],
+                        )
+                first += n
+
+    return fill_chunks_exactly
