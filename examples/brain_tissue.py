@@ -7,8 +7,9 @@ probabilities says how well that went::
 
     python examples/brain_tissue.py
 
-prints the scores of each library, shows which form of Dice suits probabilities, and draws what was
-compared. The exit status is 1 if any library differs from NumPy in a single bit.
+prints the scores of each library, and the loss and the gradient that training would start from. It
+shows which form of Dice suits probabilities, and draws what was compared. The exit status is 1 if
+any library differs from NumPy in a single bit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from scipy.ndimage import find_objects
 from skimage.filters import threshold_multiotsu
 from tissue import (
@@ -44,9 +46,10 @@ from tissue import (
     load_atlas,
 )
 
-from dice_any import backends, dice_loss, dice_score, jaccard_score, overlap
+from dice_any import backends, dice_loss, dice_score, jaccard_score, overlap, value_and_grad
 
 Array = Any  # of whichever library
+SLAB = np.s_[..., 64:80]  # 16 mm, for the gradient: one number for each voxel and tissue
 
 
 # -- the segmentation ------------------------------------------------------------------------------
@@ -58,20 +61,28 @@ class Segmentation:
 
     labels: np.ndarray
     memberships: np.ndarray  # how much of each voxel belongs to each label, along the first axis
+    logits: np.ndarray  # of a slab: what a network would answer that knew brightness alone
 
 
 def segment(t1: np.ndarray) -> Segmentation:
     """Split a brain into tissues by brightness, with the two thresholds of multi-Otsu.
 
     For soft memberships, a voxel whose brightness lies between the means of two tissues is taken
-    for a mixture of both, in linear proportion: the partial-volume effect at its simplest.
+    for a mixture of both, in linear proportion: the partial-volume effect at its simplest. A logit
+    falls with the squared distance from a tissue's mean.
     """
     brain = t1 > 0
     thresholds = threshold_multiotsu(t1[brain], classes=len(TISSUES))
     labels = np.where(brain, CSF + np.digitize(t1, thresholds), BACKGROUND)
     means = [t1[labels == tissue].mean() for tissue in (CSF, GREY, WHITE)]
     mixture = [np.where(brain, np.interp(t1, means, pure), 0) for pure in np.eye(len(TISSUES))]
-    return Segmentation(labels.astype(np.uint8), np.stack([~brain, *mixture]).astype(np.float32))
+    slab = t1[SLAB]
+    logits = [np.where(slab > 0, -20.0, 20.0), *(-100 * (slab - mean) ** 2 for mean in means)]
+    return Segmentation(
+        labels.astype(np.uint8),
+        np.stack([~brain, *mixture]).astype(np.float32),
+        np.stack(logits).astype(np.float32),
+    )
 
 
 # -- the same bits from every library --------------------------------------------------------------
@@ -87,6 +98,13 @@ def evaluate(labels: Array, memberships: Array, reference: Array) -> tuple[Array
         dice_score(counts, classes="foreground"),
         jaccard_score(counts, classes="foreground"),
         dice_loss(sums, classes="foreground", reduction="none"),
+    )
+
+
+def differentiate(logits: Array, reference: Array) -> tuple[Array, Array]:
+    """Return the Dice loss of logits, and its gradient in them."""
+    return value_and_grad(dice_loss)(
+        logits, reference, class_axis=0, activation="softmax", classes="foreground", exact=True
     )
 
 
@@ -120,29 +138,52 @@ class Measurement:
     library: str
     device: str
     values: np.ndarray  # Dice, Jaccard and loss by tissue: (3, 3), float64
+    loss: np.ndarray  # of the logits
+    gradient: np.ndarray
     seconds: float
 
+    @property
+    def numbers(self) -> list[np.ndarray]:
+        """All that was answered."""
+        return [self.values, self.loss, self.gradient]
+
     def differing(self, other: Measurement) -> int:
-        """Return how many values differ from another library's, be it in the last bit only."""
-        return np.count_nonzero(self.values.view(np.int64) != other.values.view(np.int64))
+        """Return how many numbers differ from another library's, be it in the last bit only."""
+        pairs = zip(self.numbers, other.numbers, strict=True)
+        return sum(np.count_nonzero(bits_of(one) != bits_of(another)) for one, another in pairs)
 
 
-def measure(library: str, *volumes: np.ndarray) -> Measurement:
+def bits_of(numbers: np.ndarray) -> np.ndarray:
+    """Return floating numbers as the integers that have their bits."""
+    return np.atleast_1d(numbers).view(f"i{numbers.itemsize}")
+
+
+def fingerprint(numbers: np.ndarray) -> str:
+    """Return a few letters that are others if any bit is."""
+    return sha256(np.ascontiguousarray(numbers)).hexdigest()[:8]
+
+
+def measure(library: str, atlas: Atlas, segmentation: Segmentation) -> Measurement:
     """Evaluate on the arrays of one library; the time is that of the first call, with any
     compilation.
     """
     to_array, to_numpy = CONVERTERS[library]
+    volumes = segmentation.labels, segmentation.memberships, atlas.labels
     arrays = [to_array(volume) for volume in volumes]
+    slabs = [to_array(volume) for volume in (segmentation.logits, atlas.labels[SLAB])]
     start = time.perf_counter()
     # JAX rounds its answers to float32 for whoever has not enabled x64; what is compared is what
     # all compute, float64
     with import_module("jax").enable_x64(True) if library == "jax" else nullcontext():
         values = np.stack([to_numpy(scores) for scores in evaluate(*arrays)])
+        loss, gradient = (to_numpy(answer) for answer in differentiate(*slabs))
     seconds = time.perf_counter() - start
     device = str(
         getattr(arrays[0], "device", "cpu")
     ).lower()  # each library spells it in its own way
-    return Measurement(library, "cuda" if "cuda" in device else "cpu", values, seconds)
+    return Measurement(
+        library, "cuda" if "cuda" in device else "cpu", values, loss, gradient, seconds
+    )
 
 
 def compare_libraries(
@@ -150,7 +191,8 @@ def compare_libraries(
 ) -> list[Measurement]:
     """Print a line for each library, NumPy first, and why any is left out."""
     table = Table(
-        *("library", "device", "Dice", "Jaccard", "Dice loss", "seconds", "bits"),
+        *("library", *(Column(name, no_wrap=True) for name in ("Dice", "Jaccard", "Dice loss"))),
+        *("from logits", "gradient", "seconds", "bits"),
         title=f"Segmentation against atlas: {', '.join(TISSUES)}",
         box=SIMPLE_HEAD,
     )
@@ -165,19 +207,23 @@ def compare_libraries(
             )
             continue
         with console.status(backend.name):
-            result = measure(
-                backend.name, segmentation.labels, segmentation.memberships, atlas.labels
-            )
+            result = measure(backend.name, atlas, segmentation)
         measured.append(result)
         differing = result.differing(measured[0])
         table.add_row(
-            f"{backend.name} {backend.version}",
-            result.device,
+            f"{backend.name} {backend.version}" + ", on a GPU" * (result.device == "cuda"),
             *(" ".join(f"{value:.3f}".removeprefix("0") for value in row) for row in result.values),
+            f"{result.loss:.9f}",
+            fingerprint(result.gradient),
             f"{result.seconds:5.1f}",
-            f"{differing} of {result.values.size} differ" if differing else "identical",
+            f"{differing} differ" if differing else "identical",
         )
     console.print(table)
+    console.print(
+        f"The gradient is {measured[0].gradient.size:,} numbers of float32, from the logits of a "
+        "slab; its letters are a digest of their bits.",
+        style="dim",
+    )
     for reason in left_out:
         console.print(f"Left out, {reason}", style="dim", markup=False)
     return measured

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import permutations
 
+import numpy as np
 import pytest
 
 import dice_any
 from dice_any.testing import recipe
 from dice_any.testing.adapters import Adapter, adapter
+from dice_any.testing.every_loss import NOT_SQUARED
 
 NAMES = ["numpy", "torch", "jax", "dask", "strict"]
 SCORES = [
@@ -31,11 +34,12 @@ def backends() -> list[Adapter]:
 
 
 def agree(backends: list[Adapter], function, *arrays, **arguments) -> None:
-    bits = {
-        backend.name: backend.bits(backend.call(function, *arrays, **arguments))
-        for backend in backends
-    }
-    assert all(answer == bits["numpy"] for answer in bits.values()), bits
+    bits = {}
+    for backend in backends:
+        found = backend.call(function, *arrays, **arguments)
+        parts = found if isinstance(found, tuple) else (found,)
+        bits[backend.name] = [backend.bits(part) for part in parts]
+    assert {name for name, answer in bits.items() if answer != bits["numpy"]} == set()
 
 
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
@@ -82,6 +86,64 @@ def test_joint_scores(backends: list[Adapter], score) -> None:
 def test_exact_losses(backends: list[Adapter], loss) -> None:
     x, y = recipe.memberships(13, (2, 3, 50)), recipe.labels(15, (2, 50), 3)
     agree(backends, loss, x, y, class_axis=1, axis="space", exact=True, class_weight="square")
+
+
+LOSSES = {
+    "dice_loss": {"class_weight": "square"},
+    "jaccard_loss": {"axis": "space"},
+    "tversky_loss": {"alpha": 0.3, "beta": 0.8, "ignore_label": 2},
+    "generalized_dice_loss": {},
+    "matthews_loss": {"classes": "foreground"},
+}
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("dtype", ["float64", *DTYPES])
+@pytest.mark.parametrize("activation", [None, "softmax", "sigmoid"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_and_gradients(
+    backends: list[Adapter], name: str, activation: str | None, dtype: str, classes: int
+) -> None:
+    """From memberships and from logits, against labels and against memberships, and by the
+    kernel.
+    """
+    x = recipe.memberships(13, (2, classes, 50), dtype)
+    if activation is not None:
+        x = (x.astype("float64") * 24 - 12).astype(dtype)
+    labels, members = recipe.labels(15, (2, 50), classes), recipe.memberships(17, (2, classes, 50))
+    weight = recipe.memberships(19, (2, 50))
+    able = [backend for backend in backends if dtype != "float16" or backend.name != "strict"]
+    if find_spec("numba"):
+        able += [adapter("numba"), adapter("numba-torch")]
+    function = dice_any.value_and_grad(getattr(dice_any, name))
+    given = {"class_axis": 1, "activation": activation, "exact": True, **LOSSES[name]}
+    agree(able, function, x, labels, weight=weight, **given)
+    given.pop("ignore_label", None)
+    for form in ("product",) if name in NOT_SQUARED else ("product", "squared", "minimum"):
+        agree(able, function, x, members, weight=weight[:, None], form=form, **given)
+
+
+def test_the_first_step_of_training(backends: list[Adapter]) -> None:
+    """PyTorch and JAX differentiate the loss themselves, behind a layer whose logits are exact."""
+    import jax
+    import torch
+
+    images = np.round(recipe.memberships(21, (2, 3, 60), "float64") * 16).astype(np.float32)
+    weights = (np.round(recipe.memberships(23, (4, 3), "float64") * 32 - 16) / 16).astype("float32")
+    labels = recipe.labels(25, (2, 60), 4)
+    given = {"class_axis": 1, "activation": "softmax", "exact": True}
+
+    logits = torch.einsum("ck,nkl->ncl", torch.asarray(weights), torch.asarray(images))
+    leaf = logits.requires_grad_()
+    loss = dice_any.dice_loss(leaf, torch.asarray(labels), **given)
+    loss.backward()
+
+    other = jax.numpy.einsum("ck,nkl->ncl", weights, images)
+    value, slope = jax.value_and_grad(dice_any.dice_loss)(other, jax.numpy.asarray(labels), **given)
+    assert np.array_equal(logits.detach().numpy(), other)
+    assert loss.item() == value
+    assert np.array_equal(leaf.grad.numpy(), slope)
+    assert np.any(slope != 0)
 
 
 @pytest.mark.parametrize(("first", "second"), list(permutations(NAMES, 2)))

@@ -39,16 +39,18 @@ def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> Array:
     Those below 2⁻⁵⁰ of the largest are 0.
     """
     xp = library.xp
-    top = xp.max(z, axis=task.class_axis, keepdims=True)
-    known = xp.all(z < math.inf, axis=task.class_axis, keepdims=True) & (top > -math.inf)
-    distance = xp.where(known, xp.where(known, top, xp.zeros_like(top)) - z, xp.zeros_like(z))
+    top = xp.max(z, axis=task.class_axis, keepdims=True)  # NaN if one is
+    known = (top < math.inf) & (top > -math.inf)
+    top = xp.where(known, top, xp.full_like(top, math.inf))  # any number will do that is positive
     spare = max(task.classes.bit_length() - 12, 0)
-    shrunk = shrink(library, distance, UNIT_BITS - spare)
+    shrunk = shrink(library, top - z, UNIT_BITS - spare)
     total = xp.sum(shrunk, axis=task.class_axis, keepdims=True, dtype=xp.int64)
     # not divided: a compiler makes a division by one number of many a product with its reciprocal
     share = 1.0 / xp.astype(total, xp.float64)
     share = xp.where(known, share, xp.full_like(share, math.nan))
-    return xp.astype(shrunk, xp.float64) * share
+    memberships = xp.astype(shrunk, xp.float64)
+    memberships *= share
+    return memberships
 
 
 def exact_sigmoid(library: ArrayLibrary, z: Array) -> Array:
@@ -64,13 +66,26 @@ def exact_sigmoid(library: ArrayLibrary, z: Array) -> Array:
 
 
 def shrink(library: ArrayLibrary, distance: Array, bits: int) -> Array:
-    """Return e⁻ᵈ of float64 numbers d ≥ 0, as integers in units of 2⁻ᵇⁱᵗˢ."""
+    """Return e⁻ᵈ of float64 numbers d ≥ 0, as integers in units of 2⁻ᵇⁱᵗˢ; NaN is as good as ∞.
+
+    Where arrays can be written the steps are taken in place.
+    """
     xp = library.xp
-    distance = xp.where(distance < LARGEST, distance, xp.full_like(distance, LARGEST))
-    scaled = xp.astype(distance * SCALE, xp.int64)  # truncated: tiny numbers are 0
-    power = (WHOLE << 32) - scaled  # WHOLE − k + g, in units of 2⁻³²
+    largest = library.constant(LARGEST, xp.float64, distance)
+    distance = xp.where(distance < LARGEST, distance, largest)
+    distance *= SCALE
+    power = xp.astype(distance, xp.int64)  # truncated: tiny numbers are 0
+    power *= -1
+    power += WHOLE << 32  # WHOLE − k + g, in units of 2⁻³²
     fraction = power & FRACTION
-    value = (fraction * POLYNOMIAL[0] >> 32) + POLYNOMIAL[1]
+    value = fraction * POLYNOMIAL[0]
+    value >>= 32
+    value += POLYNOMIAL[1]
     for coefficient in POLYNOMIAL[2:]:
-        value = (value * fraction >> 32) + coefficient
-    return value * 2 ** (bits - 31) >> (WHOLE - (power >> 32))
+        value *= fraction
+        value >>= 32
+        value += coefficient
+    value *= 2 ** (bits - 31)
+    power >>= 32
+    value >>= WHOLE - power
+    return value

@@ -11,7 +11,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 from .. import exponentials
 from .arithmetic import both, is_weight, size
@@ -133,6 +135,21 @@ def rounded(number: Any) -> Any:
     return real_of(number >> HALF_BITS) * 4294967296.0 + real_of(number & FRACTION)
 
 
+@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
+def opaque(typingctx: Any, number: Any) -> Any:
+    """Return the integer itself, of which the compiler then knows nothing.
+
+    It would find that the first few values of Horner's rule are short and leave out their masks,
+    forget that by the time it chooses instructions, and multiply 64 bits by 64.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
+        return builder.asm(kind, "", "=r,0", args, False)
+
+    return types.uint64(types.uint64), codegen
+
+
 @njit(**INLINE)
 def step(value: Any, fraction: Any, coefficient: Any) -> Any:
     """Return the next step of Horner's rule, by factors of 32 bits."""
@@ -140,12 +157,12 @@ def step(value: Any, fraction: Any, coefficient: Any) -> Any:
 
 
 @njit(**INLINE)
-def shrink(distance: Any, lift: Any) -> Any:
-    """Return e⁻ᵈ in units of 2⁻³¹⁻ˡⁱᶠᵗ, as `exponentials.shrink` does."""
+def shrink(distance: Any, lift: Any, first: Any) -> Any:
+    """Return e⁻ᵈ in units of 2⁻³¹⁻ˡⁱᶠᵗ, as `exponentials.shrink` does; `first` is `FIRST`."""
     distance = distance if distance < LARGEST else LARGEST
     power = (WHOLE << HALF_BITS) - whole_of(distance * SCALE)
     fraction = power & FRACTION
-    value = step(FIRST, fraction, P1)
+    value = step(first, fraction, P1)
     value = step(value, fraction, P2)
     value = step(value, fraction, P3)
     value = step(value, fraction, P4)
@@ -162,7 +179,7 @@ def exact_softmax(
 ) -> None:
     """Fill `out` with the memberships of a block: `exponentials.exact_softmax`."""
     top, share, total = top[:n], share[:n], total[:n]
-    spare = 0
+    first, spare = opaque(FIRST), 0
     while classes >> 12 + spare:  # so that the sum over many classes fits 63 bits
         spare += 1
     lift = ONE_LIFT - np.uint64(spare)
@@ -176,7 +193,7 @@ def exact_softmax(
     for c in range(classes):
         z, e = row(address + c * apart, n, np.float64), out[c, :n]
         for i in range(n):
-            value = shrink(top[i] - z[i], lift)
+            value = shrink(top[i] - z[i], lift, first)
             total[i] += value
             e[i] = real_of(value)
     for i in range(n):
@@ -190,9 +207,10 @@ def exact_softmax(
 @njit(error_model="numpy")
 def exact_sigmoid(out: Any, z: Any) -> None:
     """Fill `out` with the memberships of a row: `exponentials.exact_sigmoid`."""
+    first = opaque(FIRST)
     for i in range(z.size):
         v = z[i]
-        value = shrink(np.abs(v), ONE_LIFT)
+        value = shrink(np.abs(v), ONE_LIFT, first)
         share = ONE / real_of(ONE_UNIT + value)
         share = share if v < INFINITY else np.nan
         out[i] = real_of(ONE_UNIT if v >= ZERO else value) * share

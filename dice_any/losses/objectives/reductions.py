@@ -90,7 +90,9 @@ def loss_slopes(library: ArrayLibrary, chosen: Chosen, settings: Settings) -> Ar
     """Return the derivative of the mean or the sum in each loss."""
     share = chosen.weights
     if settings.reduction == "mean":
-        share = divide(library, share, sum_all(library, share), 0.0)
+        total = sum_all(library, share)
+        # a compiler makes a division by one number of many a product with its reciprocal
+        share = share * divide(library, library.xp.ones_like(total), total, 0.0)
     return library.xp.where(chosen.present, share, library.xp.zeros_like(share))
 
 
