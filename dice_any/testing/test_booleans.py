@@ -39,8 +39,8 @@ def test_masks(dice_backend: Adapter, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("step", [2, -1, -3])
 def test_masks_that_are_not_contiguous(dice_backend: Adapter, step: int) -> None:
-    if dice_backend.library.name == "torch" and step < 0:
-        pytest.skip("PyTorch has no negative strides")
+    if step < 0 and dice_backend.library.name in ("torch", "cubed"):
+        pytest.skip(f"{dice_backend.library.name} takes no slice that goes backwards")
     x, y = recipe.masks(3, (3, 999)), recipe.masks(4, (3, 999))
     arrays = (dice_backend(odd(a))[:, ::step] for a in (x, y))
     try:
