@@ -110,8 +110,8 @@ array
     The loss, without axes unless ``reduction="none"``, which keeps those of the counts. In the
     arrays' library, on their device, lazy if they are; in the prediction's dtype, at least float32
     (float64 for masks and overlaps). Differentiable by PyTorch and JAX, more than once; with
-    `exact` a derivative is an error, and `value_and_grad` has the slope. NaN where a label was out
-    of range and an error could not be raised at once.""",
+    `exact` once, in the prediction, by ``backward`` and `jax.grad`: the slope of `value_and_grad`,
+    the same bits. NaN where a label was out of range and an error could not be raised at once.""",
     "loss raises": """\
 Raises
 ------
