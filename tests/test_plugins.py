@@ -13,6 +13,8 @@ from dice_any import arrays, kernels
 from dice_any.arrays.library import ArrayLibrary
 from dice_any.kernels import reference
 from dice_any.testing import oracle, recipe
+from dice_any.testing.capabilities import limit
+from dice_any.testing.plugin import _wrong_limits
 
 X, Y = recipe.memberships(1, 64), recipe.memberships(3, 64)
 
@@ -174,6 +176,45 @@ def test_array_plugins_that_are_broken_or_double(install) -> None:
         LookupError, match="Several plugins teach the array library 'shelf': 'one' of .*, 'two' of"
     ):
         arrays.load_library("shelf")
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"lazy": "computes at once"}, []),
+        ({}, []),
+        (
+            {"gradients": "has none"},
+            [
+                "`limits` of shelf must name features of the kit; got 'gradients'. Write "
+                "'gradient'.",
+            ],
+        ),
+        (
+            {"lazy": ""},
+            [
+                "`limits` of shelf must say why 'lazy' is missing; got ''. Write a sentence, which "
+                "the kit prints beside what it skips.",
+            ],
+        ),
+        (
+            ["lazy"],
+            [
+                "`limits` of shelf must map features of the kit to reasons; got a list. Write a "
+                "dictionary.",
+            ],
+        ),
+    ],
+)
+def test_limits_of_a_library_name_features_and_reasons(
+    install, monkeypatch, limits: object, said: list[str]
+) -> None:
+    install(("dice_any.arrays.shelf", "shelf", "Shelf"))
+    monkeypatch.setattr(Shelf, "limits", limits, raising=False)
+    assert _wrong_limits("shelf") == said
+    assert _wrong_limits("numpy") == []
+    if not said:
+        assert limit("shelf", "lazy") == limits.get("lazy")
 
 
 def test_a_plugin_for_a_built_in_library_is_reported(install) -> None:

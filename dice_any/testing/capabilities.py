@@ -4,6 +4,9 @@ in the tests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
+
 from ..arrays import BUILTIN, load_library
 from ..kernels import kernel_plugins
 from ..plugins import ARRAYS, Plugin, plugins
@@ -109,7 +112,38 @@ def limit(backend: str, feature: str) -> str | None:
     if backend not in BACKENDS:
         plugin = kernel(backend)
         backend = host(plugin) if plugin else backend
-        if backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS)):
-            limits: dict[str, str] = getattr(load_library(backend), "limits", {})
-            return limits.get(feature)
+        if _is_taught(backend):
+            return stated_limits(backend).get(feature)
     return LIMITS.get((backend, feature))
+
+
+def _is_taught(backend: str) -> bool:
+    """Tell whether a plugin's library is what a backend's arrays belong to."""
+    return backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS))
+
+
+def stated_limits(backend: str) -> Mapping[str, str]:
+    """Return what a plugin's library states in ``limits``; `TypeError` or `ValueError` if that says
+    nothing of a feature of the kit.
+    """
+    if not _is_taught(backend):
+        return {}
+    limits = getattr(load_library(backend), "limits", {})
+    if not isinstance(limits, Mapping):
+        raise TypeError(
+            f"`limits` of {backend} must map features of the kit to reasons; got a "
+            f"{type(limits).__name__}. Write a dictionary."
+        )
+    for feature, reason in limits.items():
+        if feature not in FEATURES:
+            near = get_close_matches(str(feature), FEATURES, 1)
+            cure = f"Write {near[0]!r}." if near else f"Features are {', '.join(FEATURES)}."
+            raise ValueError(
+                f"`limits` of {backend} must name features of the kit; got {feature!r}. {cure}"
+            )
+        if not (isinstance(reason, str) and reason.strip()):
+            raise ValueError(
+                f"`limits` of {backend} must say why {feature!r} is missing; got {reason!r}. "
+                "Write a sentence, which the kit prints beside what it skips."
+            )
+    return limits

@@ -62,6 +62,17 @@ def _problem(name: str) -> list[str]:
             f"`--backend` must name an array library or kernel that can be used; got {name!r}: "
             f"{fact.rstrip('.')}. Install it, or name another."
         ]
+    return _wrong_limits(name)
+
+
+def _wrong_limits(name: str) -> list[str]:
+    """Say what is wrong with what a plugin's library states of itself; nothing if all is right."""
+    from .capabilities import stated_limits
+
+    try:
+        stated_limits(name)
+    except (TypeError, ValueError) as error:
+        return [str(error)]
     return []
 
 
