@@ -41,13 +41,14 @@ def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> Array:
     xp = library.xp
     top = xp.max(z, axis=task.class_axis, keepdims=True)  # NaN if one is
     known = (top < math.inf) & (top > -math.inf)
-    top = xp.where(known, top, xp.full_like(top, math.inf))  # any number will do that is positive
+    nan = library.constant(math.nan, xp.float64, z)
+    top = xp.where(known, top, nan)  # ∞ − ∞ would warn
     spare = max(task.classes.bit_length() - 12, 0)
     shrunk = shrink(library, top - z, UNIT_BITS - spare)
     total = xp.sum(shrunk, axis=task.class_axis, keepdims=True, dtype=xp.int64)
+    total = xp.where(known, xp.astype(total, xp.float64), nan)
     # not divided: a compiler makes a division by one number of many a product with its reciprocal
-    share = 1.0 / xp.astype(total, xp.float64)
-    share = xp.where(known, share, xp.full_like(share, math.nan))
+    share = 1.0 / total
     memberships = xp.astype(shrunk, xp.float64)
     memberships *= share
     return memberships

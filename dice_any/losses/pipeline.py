@@ -71,13 +71,12 @@ def evaluate(asked: Loss) -> Array:
         return _evaluate(asked.objective, call)[0]
 
     # integers have no slope: the derivative is the closed form, of the whole loss at once
-    given = {"weight": call.weight, **asked.arguments, "target": call.target}
-    arrays = {name: array for name, array in given.items() if call.library.is_array(array)}
+    arrays = {"target": call.target} | ({} if call.weight is None else {"weight": call.weight})
 
     def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
-        arguments = {**given, **dict(zip(arrays, others, strict=True))}
-        target = arguments.pop("target")
-        repeated = asked._replace(prediction=prediction, target=target, arguments=arguments)
+        given = asked.arguments | dict(zip(arrays, others, strict=True))
+        target = given.pop("target")
+        repeated = asked._replace(prediction=prediction, target=target, arguments=given)
         return _evaluate(asked.objective, read_call(repeated, wants_gradient))
 
     return call.library.with_closed_form(
