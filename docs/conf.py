@@ -22,8 +22,9 @@ release = version = dice_any.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulas without asking another server
     "numpydoc",
+    "pictures",
     "support_table",
 ]
 exclude_patterns = ["_build", "_generated"]
@@ -34,11 +35,14 @@ myst_heading_anchors = 3
 default_role = "py:obj"
 autodoc_typehints = "none"  # the docstrings say it in the field's words
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch"]  # for the pages of `dice_any.torch`
 numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"dice_any {dice_any.__version__}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 pygments_style = "friendly"
 
 
