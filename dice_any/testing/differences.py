@@ -58,16 +58,16 @@ def _observable(
     """Return sums, or where values are invalid only how many: what else there is becomes an error,
     or NaN.
     """
+    rows = slice(INVALID_PREDICTION, INVALID_WEIGHT + 1)
+    first = expected[0][rows, 0] if task.kind == "exact" else expected[0][rows]
+    if task.can_be_invalid and np.any(first > 0):
+        return [found[0][rows]], [expected[0][rows]]
     if task.kind == "plain" and task.activation is not None:  # of logits that are NaN
         bad = np.any(np.isnan(expected[0]), axis=0)
         if np.any(bad):
             nan = np.any(np.isnan(found[0]), axis=0)
             return [np.where(bad, 0.0, found[0]), nan], [np.where(bad, 0.0, expected[0]), bad]
-    rows = slice(INVALID_PREDICTION, INVALID_WEIGHT + 1)
-    first = expected[0][rows, 0] if task.kind == "exact" else expected[0][rows]
-    if not task.can_be_invalid or not np.any(first > 0):
-        return found, expected
-    return [found[0][rows]], [expected[0][rows]]
+    return found, expected
 
 
 def _far(
@@ -96,7 +96,7 @@ def _of_logarithms(task: Task, sums: np.ndarray) -> np.ndarray | float:
     """Return how far sums may be off besides: ln p of a p near 1 is as far off as p is, however
     small it is itself, and the cost of every element with it.
     """
-    if task.entropy is None:
+    if task.entropy is None or len(sums) <= ENTROPY_WEIGHT:
         return 0.0
     room = np.zeros(sums.shape)
     room[ENTROPY] = LOGARITHM * np.abs(np.nan_to_num(sums[ENTROPY_WEIGHT]))
