@@ -36,7 +36,7 @@ TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
 if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
 #: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
-WORKERS = ("-n", "2")
+WORKERS = ("-n", "2", "--dist", "worksteal")
 #: backends on which a call takes long, and the sweeps over arguments and memory that are left to
 #: the others
 SLOW = ("others", "dask", "jax", "cuda-simulator")
@@ -52,7 +52,20 @@ SWEEPS = (
     "overlap_storage",
     "a_label_beyond_int64",
 )
-LIGHT = ("-k", " and ".join(f"not test_{sweep}" for sweep in SWEEPS))
+#: ndonnx builds and checks a graph for every answer: up to a minute for each of these
+DRAWN = (
+    "centerline",
+    "arguments_stay_as_they_are",
+    "look_at_memberships",
+    "takes_no_part",
+    "losses_and_gradients",
+)
+LIGHT = (
+    "-k",
+    " and ".join(
+        [*(f"not test_{sweep}" for sweep in SWEEPS), f"not (ndonnx and ({' or '.join(DRAWN)}))"]
+    ),
+)
 #: what the wheel is tried on, where it is there
 PYTHONS = ("3.11", "3.12", "3.13")
 #: `torch.compile` of a loss and its backward pass
@@ -274,6 +287,15 @@ def docs(session: nox.Session) -> None:
     install(session, "docs")
     session.run("python", "-m", "doctest", *map(str, sorted(Path("docs").glob("*.md"))))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Look at the built documentation as wide as a desk and as narrow as a phone; needs Chromium."""
+    install(session, "docs")
+    session.install(*nox.project.dependency_groups(PROJECT, "site"))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    session.run("pytest", "--confcutdir=tests/site", "tests/site", *session.posargs)
 
 
 @nox.session
