@@ -49,3 +49,9 @@ def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:
 def can_compare(backend: Adapter) -> bool:
     """Tell whether overlaps of this library have values once they are made."""
     return backend.name not in ("dask", "cubed")
+
+
+def rows(overlap: Overlap) -> np.ndarray:
+    """Return the sums as Python's integers, or as floating numbers; rows and limbs last."""
+    array = np.asarray(overlap.to_dict()["sums"], dtype=object)
+    return np.moveaxis(array, *((0, 1), (-2, -1)) if overlap.kind == "exact" else (0, -1))
