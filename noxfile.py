@@ -291,7 +291,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Look at the built documentation as wide as a desk and as narrow as a phone; needs Chromium."""
+    """Look at the built documentation, as wide as a desk and as a phone; needs Chromium."""
     install(session, "docs")
     session.install(*nox.project.dependency_groups(PROJECT, "site"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")

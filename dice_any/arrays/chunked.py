@@ -28,6 +28,9 @@ class ChunkedLibrary(ArrayLibrary):
     def has_values(self, array: Array) -> bool:
         return False
 
+    def compute(self, array: Array, **options: Any) -> Array:
+        return array.compute(**options)
+
     def tolist(self, array: Array) -> Any:
         return array.compute().tolist()
 

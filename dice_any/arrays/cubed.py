@@ -19,6 +19,9 @@ class Cubed(ChunkedLibrary):
 
         self.blockwise = blockwise
 
+    def persist(self, array: Array, **options: Any) -> Array:
+        return self.constant(self.compute(array, **options), array.dtype, array)
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype, spec=like.spec)
 

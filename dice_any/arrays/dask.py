@@ -34,6 +34,9 @@ class Dask(NumPyLike, ChunkedLibrary):
         chunk = array._meta
         return None if type(chunk) is self._numpy_array else refusal_of_chunks(chunk)
 
+    def persist(self, array: Array, **options: Any) -> Array:
+        return array.persist(**options)
+
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
 

@@ -218,6 +218,14 @@ class ArrayLibrary(LibraryFacts):
         """Return the array that `pack` packed."""
         return packed
 
+    def compute(self, array: Array, **options: Any) -> Array:
+        """Return the array with its values, where they have yet to be computed; else itself."""
+        return array
+
+    def persist(self, array: Array, **options: Any) -> Array:
+        """Return the array of a lazy library with its values in memory; any other itself."""
+        return array
+
     def tolist(self, array: Array) -> Any:
         """Return the values as nested Python lists; a lazy library computes them."""
         if array.ndim == 0:

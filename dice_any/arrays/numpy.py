@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from .collating import let_collate
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike, elements
 from .tiles import tiled_map, tiled_sums
 
@@ -146,6 +147,9 @@ class NumPy(NumPyLike):
             lead=lead,
             tail=tail,
         )
+
+    def register(self, cls: type) -> None:
+        let_collate(cls)
 
 
 library = NumPy()

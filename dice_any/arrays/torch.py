@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from .autograd import closed_form_function, sums_function
+from .collating import let_collate
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike
 from .numpy import library as numpy
 from .numpy import tile_limit
@@ -375,6 +376,7 @@ class PyTorch(NumPyLike):
             lambda leaves, context: cls.tree_unflatten(context, leaves),  # type: ignore[attr-defined]
             serialized_type_name=f"{cls.__module__}.{cls.__qualname__}",
         )
+        let_collate(cls)
 
     def default_device(self) -> str:
         return "cuda" if self._torch.cuda.is_available() else "cpu"

@@ -10,6 +10,7 @@ from .arguments import (
     check_not_negative,
     class_name,
     read_axes,
+    read_axis,
     read_flag,
     read_integer,
     read_num_classes,
@@ -19,8 +20,10 @@ from .arguments import (
     size_power,
 )
 from .arrays import LIMIT, read_library, read_shape
+from .counted import MOST_COUNTED, read_count_arrays, read_matrix
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
+from .indices import Picked, read_index
 from .keywords import (
     DEFAULTS,
     Average,
@@ -35,7 +38,7 @@ from .keywords import (
 )
 from .pairs import read_rows
 from .signatures import public
-from .stored import KINDS, read_counts_shape, read_index, read_stored
+from .stored import KINDS, VERSION, read_counts_shape, read_stored
 from .tasks import FORMS, read
 from .values import raise_heavy, raise_invalid, raise_not_a_number, too_heavy
 
@@ -44,6 +47,8 @@ __all__ = [
     "FORMS",
     "KINDS",
     "LIMIT",
+    "MOST_COUNTED",
+    "VERSION",
     "Average",
     "Axis",
     "ClassWeight",
@@ -51,6 +56,7 @@ __all__ = [
     "JointArguments",
     "LossArguments",
     "OverlapArguments",
+    "Picked",
     "ScoreArguments",
     "Smooth",
     "are_collections",
@@ -67,12 +73,15 @@ __all__ = [
     "raise_not_a_number",
     "read",
     "read_axes",
+    "read_axis",
+    "read_count_arrays",
     "read_counts_shape",
     "read_flag",
     "read_ids",
     "read_index",
     "read_integer",
     "read_library",
+    "read_matrix",
     "read_num_classes",
     "read_number",
     "read_rows",

@@ -1,11 +1,10 @@
-"""Read what an overlap is made of besides arrays: what `to_dict` wrote, shapes and indices."""
+"""Read what an overlap is made of besides arrays: what `to_dict` wrote, and shapes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from numbers import Integral
 from typing import Any
 
 from .arguments import check_choice, class_name, read_integer, shown
@@ -14,6 +13,8 @@ from .tasks import FORMS
 
 KINDS = ("hard", "exact", "plain")
 KEYS = ("kind", "form", "by_class", "sums")
+#: Of the format that `to_dict` writes.
+VERSION = 1
 ROWS, LIMBS = 5, 3
 
 
@@ -24,6 +25,7 @@ def read_stored(data: Any) -> Any:
             f"`data` must be a dictionary that `to_dict` wrote; got {class_name(data)}. Read JSON "
             "with `json.loads` first."
         )
+    _check_version(data.get("version", VERSION))
     missing = [key for key in KEYS if key not in data]
     if missing:
         raise ValueError(
@@ -50,6 +52,17 @@ def read_stored(data: Any) -> Any:
             "`sums` must not be negative; got a count below 0. Store what `to_dict` wrote."
         )
     return sums
+
+
+def _check_version(version: Any) -> None:
+    number = read_integer("version", version)
+    if number < 1:
+        raise ValueError(f"`version` must be at least 1; got {shown(number)}.")
+    if number > VERSION:
+        raise ValueError(
+            f"`version` must be at most {VERSION}, the latest that this dice_any reads; got "
+            f"{shown(number)}. Update dice_any to what wrote it, or later."
+        )
 
 
 def _shape(values: Any) -> tuple[int, ...]:
@@ -113,67 +126,3 @@ def read_counts_shape(shape: Any) -> tuple[int, ...]:
             f"{shown(lengths)}."
         )
     return lengths
-
-
-def read_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-    """Return an index of counts, and the axes of its result that are to be reversed.
-
-    It holds integers from 0, slices that step forwards and at most one ellipsis.
-    """
-    index = index if isinstance(index, tuple) else (index,)
-    for item in index:
-        if item is not Ellipsis and not _is_integer(item) and not _is_slice(item):
-            raise TypeError(
-                f"`index` must hold integers, slices and `...`; got {class_name(item)}. "
-                "To choose classes use `select_classes`."
-            )
-    dots = sum(item is Ellipsis for item in index)
-    named = len(index) - dots
-    if named > len(shape) or dots > 1:
-        raise IndexError(
-            f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {dots}."
-        )
-    items: list[Any] = []
-    reversed_axes = []
-    axis = kept = 0
-    for item in index:
-        if item is Ellipsis:
-            axis, kept = axis + len(shape) - named, kept + len(shape) - named
-            items.append(item)
-            continue
-        if _is_integer(item):
-            items.append(_read_place(item, axis, shape[axis]))
-        else:
-            forwards, backwards = _forwards(item, shape[axis])
-            items.append(forwards)
-            reversed_axes += [kept] * backwards
-            kept += 1
-        axis += 1
-    return tuple(items), tuple(reversed_axes)
-
-
-def _read_place(item: Any, axis: int, length: int) -> int:
-    if not -length <= item < length:
-        raise IndexError(
-            f"`index` must be in [-{length}, {length}) on axis {axis}; got {shown(int(item))}."
-        )
-    return int(item) % length
-
-
-def _forwards(item: slice, length: int) -> tuple[slice, bool]:
-    """Return the slice that takes the same forwards, as PyTorch steps no other way."""
-    if item.step is not None and item.step == 0:
-        raise ValueError("`index` must step by a number other than 0; got 0. Leave the step out.")
-    taken = range(*item.indices(length))
-    if taken.step > 0 or not taken:
-        return slice(taken.start, taken.stop, taken.step) if taken else slice(0, 0), False
-    return slice(taken[-1], taken[0] + 1, -taken.step), True
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_slice(value: Any) -> bool:
-    parts = (value.start, value.stop, value.step) if isinstance(value, slice) else (value,)
-    return isinstance(value, slice) and all(part is None or _is_integer(part) for part in parts)

@@ -3,6 +3,7 @@
 Every function checks what is its own, names its formula, and leaves the rest to `averages`.
 """
 
+from ..sums import SCORES
 from .conversions import dice_to_jaccard, jaccard_to_dice
 from .detection import f_score, precision_score, recall_score, specificity_score
 from .joint import accuracy_score, cohen_kappa, generalized_dice_score, matthews_correlation
@@ -33,3 +34,7 @@ __all__ = [
     "tversky_score",
     "volume_similarity",
 ]
+
+# the tables of an `Overlap`, which stands below, ask for scores by their names
+CONVERSIONS = ("dice_to_jaccard", "jaccard_to_dice")
+SCORES.update({name: globals()[name] for name in __all__ if name not in CONVERSIONS})

@@ -1,6 +1,6 @@
 """`Overlap`: the sums that everything in this field is computed from."""
 
-from .overlap import Overlap, _restore
+from .overlap import Overlap
+from .table import SCORES
 
-# pickles name `_restore` here
-__all__ = ["Overlap", "_restore"]
+__all__ = ["SCORES", "Overlap"]

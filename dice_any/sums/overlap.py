@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
-from ..arrays import UnknownLibraryError, library_of, load_library
-from ..arrays.library import Array, ArrayLibrary
+from ..arrays.library import ArrayLibrary
 from ..kernels.limbs import carry
-from ..kernels.task import Kind
-from ..reading import (
-    FORMS,
-    KINDS,
-    as_classes,
-    check_choice,
-    read_axes,
-    read_counts_shape,
-    read_index,
-    read_library,
-    read_num_classes,
-    read_stored,
-)
-from .rows import Rows
+from ..reading import as_classes, read_axes, read_index
+from .joining import agreement, check_shapes, most_special
+from .making import Making
+from .picking import pick
+from .table import Score, table_of
 
 
-class Overlap(Rows):
+class Overlap(Making):
     r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of
     elements.
 
-    An immutable value made by `overlap`, `pairwise_overlap` or `set_overlap`. Every score is a
-    function of it, and ``+`` merges the overlaps of batches, chunks or processes. Hard and exact
+    An immutable value made by `overlap`, `pairwise_overlap`, `set_overlap` or of counts made
+    elsewhere. Every score is a function of it, and ``+`` merges the overlaps of batches, chunks or
+    processes. Hard and exact
     overlaps are held in integers, so that merging has no order: any tree of additions gives the
     same bits.
 
@@ -81,66 +70,7 @@ class Overlap(Rows):
 
     __slots__ = ()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        packed, packer = self._held, None
-        with suppress(UnknownLibraryError):  # a transformation may have put anything there
-            library = library_of(self._held)
-            packed = library.pack(self._held)
-            packer = library.name if packed is not self._held else None
-        made_by = (packed, self.kind, self.form, self.by_class, self._rows_last, packer, type(self))
-        return _restore, made_by
-
-    def __copy__(self) -> Overlap:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Overlap:
-        return self
-
-    @classmethod
-    def zero(
-        cls,
-        shape: tuple[int, ...] = (),
-        *,
-        like: Array | Overlap | None = None,
-        num_classes: int | None = None,
-        kind: Kind = "hard",
-        form: str = "product",
-    ) -> Overlap:
-        """Return the overlap of nothing, to start a stream.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Shape of the counts without classes.
-        like : array or Overlap, optional
-            Whose library and device to use; NumPy's by default. An overlap also gives shape, kind,
-            form and classes.
-        num_classes : int, optional
-            Length of the class axis, if the counts are by class.
-        kind : {"hard", "exact", "plain"}
-            A hard zero merges with hard and with exact overlaps.
-        form : {"product", "squared", "minimum"}
-            Form of the memberships to come; of no matter for a hard zero.
-        """
-        if isinstance(like, Overlap):
-            library = like._library
-            with library.precision():
-                sums = library.xp.zeros_like(like.rows)
-                return cls.of_sums(library, sums, like.kind, like.form, like.by_class)
-        _check(kind, form)
-        counts = read_counts_shape(shape)
-        if num_classes is not None:
-            counts = (*counts, read_num_classes(num_classes))
-        library = load_library("numpy") if like is None else read_library("like", like)
-        with library.precision():
-            xp = library.xp
-            like = xp.zeros(1) if like is None else like
-            dtype = xp.int64 if kind != "plain" else library.widest(like)
-            shape = (5, 3, *counts) if kind == "exact" else (5, *counts)
-            sums = library.answer(library.zeros(shape, dtype, like))
-            return cls.of_sums(library_of(sums), sums, kind, form, num_classes is not None)
-
-    def __iter__(self) -> Iterator[Overlap]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
     def __len__(self) -> int:
@@ -167,65 +97,23 @@ class Overlap(Rows):
 
     # -- merging and selecting ---------------------------------------------------------------------
 
-    def _with(self, sums: Array, by_class: bool | None = None) -> Overlap:
-        """Return an overlap of the same kind and form with other sums."""
-        by_class = self.by_class if by_class is None else by_class
-        return self.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
-
     def __add__(self, other: object) -> Overlap:
         if not isinstance(other, Overlap):
             return NotImplemented
-        self._check_mergeable(other)
-        library = self._library
+        both = (self, other)
+        library, kind, form, by_class = agreement(both, "added")
+        check_shapes(both, "added")
+        cls = most_special([type(self), type(other)])
         with library.precision():
-            # masks are the same in every form, so that only the form of what is not hard has to be
-            # kept
-            soft = max(
-                self, other, key=lambda overlap: (overlap.kind != "hard", FORMS.index(overlap.form))
-            )
-            cls = type(other) if isinstance(other, type(self)) else type(self)
-            sums = self.rows_as(soft.kind) + other.rows_as(soft.kind)
-            return cls.of_sums(library, sums, soft.kind, soft.form, soft.by_class)
+            sums = self.rows_as(kind) + other.rows_as(kind)
+            return cls.of_sums(library, sums, kind, form, by_class)
 
     def __radd__(self, other: object) -> Overlap:
         if isinstance(other, int) and other is not False and other == 0:  # the start of sum()
             return self
         return NotImplemented
 
-    def _check_mergeable(self, other: Overlap) -> None:
-        libraries = self._library, other._library
-        if libraries[0] is not libraries[1]:
-            raise TypeError(
-                f"overlaps to be added must come from one array library; got {libraries[0].name} "
-                f"and {libraries[1].name}. Move one with `Overlap.from_dict(other.to_dict(), "
-                "like=array)`."
-            )
-        kinds = {self.kind, other.kind}
-        if "plain" in kinds and len(kinds) == 2:
-            raise TypeError(
-                "overlaps to be added must both be plain or both be hard or exact; got "
-                f"{self.kind} and {other.kind}. Compute both with the same `exact=`."
-            )
-        if self.shape != other.shape or self.by_class != other.by_class:
-            raise ValueError(
-                f"overlaps to be added must have equal shapes and classes; got {self.shape} and "
-                f"{other.shape}, by class {self.by_class} and {other.by_class}. Nothing is "
-                "broadcast."
-            )
-        if self.form != other.form and "hard" not in kinds:
-            raise ValueError(
-                f"overlaps to be added must have one form; got {self.form!r} and {other.form!r}."
-            )
-
-    def rows_as(self, kind: Kind) -> Array:
-        """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
-        if kind == self.kind:
-            return self.rows
-        library = self._library
-        zeros = library.xp.zeros_like(self.rows)
-        return library.stack([self.rows, zeros, zeros], axis=1)
-
-    def sum(self, axis: int | Sequence[int] | None = None) -> Overlap:
+    def sum(self, axis: int | Sequence[int] | None = None) -> Self:
         """Fold axes of the counts into one overlap; all of them but the class axis by default.
 
         Folding the last axis of an overlap by class pools the classes.
@@ -241,33 +129,30 @@ class Overlap(Rows):
                 )
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
-    def __getitem__(self, index: Any) -> Overlap:
-        """Select counts by integers, slices and ``...``; as for an array, an integer drops its
-        axis.
+    def __getitem__(self, index: Any) -> Self:
+        """Select counts by integers, slices, ``...`` and an array of integers, which may repeat
+        some.
+
+        As for an array, an integer drops its axis. The axes of an array of integers (or of lists)
+        take the place of the one that it selects from: ``overlap[rng.integers(n, size=(1000, n))]``
+        draws a thousand bootstrap samples of n cases. One array at most; along the class axis, of
+        one axis. Where its values are not at hand, those out of range give NaN.
         """
-        index, backwards = read_index(index, self.shape)
-        if not any(i is Ellipsis for i in index):
-            index = (*index, Ellipsis)
-        named = [i for i in index if i is not Ellipsis]
-        on_last = (
-            index[-1]
-            if index[-1] is not Ellipsis
-            else named[-1]
-            if len(named) == len(self.shape) > 0
-            else ...
-        )
-        lead = (slice(None),) * self._row_axes
         library = self._library
+        items, backwards, picked, drops_last = read_index(library, index, self.shape, self.by_class)
+        lead = (slice(None),) * self._row_axes
         with library.precision():
-            sums = self.rows[(*lead, *index)]
+            sums = self.rows[(*lead, *items)]
             if backwards:
                 sums = library.xp.flip(sums, axis=tuple(a + self._row_axes for a in backwards))
+            if picked is not None:
+                sums = pick(library, sums, self._row_axes, picked)
             if 0 in sums.shape and not library.has_values(sums):
                 # chunks of nothing: Dask takes them for some operations only
                 sums = library.zeros(tuple(sums.shape), sums.dtype, sums)
-            return self._with(sums, self.by_class and not isinstance(on_last, Integral))
+            return self._with(sums, self.by_class and not drops_last)
 
-    def select_classes(self, classes: Sequence[int] | str) -> Overlap:
+    def select_classes(self, classes: Sequence[int] | str) -> Self:
         """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is
         all but 0.
         """
@@ -280,54 +165,50 @@ class Overlap(Rows):
         with library.precision():
             return self._with(library.take(self.rows, as_classes(classes, self.shape[-1])))
 
-    # -- travelling --------------------------------------------------------------------------------
+    def to_table(
+        self,
+        *,
+        cases: Sequence[Any] | None = None,
+        classes: Sequence[Any] | None = None,
+        scores: Sequence[str | Score] | Mapping[str, str | Score] | None = None,
+    ) -> dict[str, list[Any]]:
+        """Return columns with one row for each case and class, as pandas, polars and rich take
+        them.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the overlap as built-in types that JSON holds without losing a bit (a lazy one is
-        computed).
+        Parameters
+        ----------
+        cases : sequence, optional
+            What to call the cases, which are the axis of the counts that is not classes; 0, 1, 2
+            and so on by default. An overlap without that axis is one case.
+        classes : sequence, optional
+            What to call the classes; their places by default.
+        scores : sequence, or mapping from names of columns, optional
+            Names of scores (``"dice_score"``) or sizes (``"tp"``), or functions of an overlap; by
+            default ``"dice_score"``, ``"jaccard_score"``, ``"precision_score"`` and
+            ``"recall_score"``, of soft squared sums the first two. Arguments go in by
+            ``functools.partial``.
 
-        Counts and limbs are integers; plain sums are hexadecimal floating numbers.
+        Returns
+        -------
+        dict of str to list
+            ``"case"`` if there are cases, ``"class"`` if there are classes, then a column for each
+            score. Numbers are Python's; what a score says of an empty set, NaN, stays NaN. A lazy
+            overlap is computed, once.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are several axes beside that of classes, names do not fit the counts, a score
+            is unknown, needs arguments, or gives one number for all classes.
+
+        Examples
+        --------
+        >>> from dice_any import Overlap
+        >>> counts = Overlap.from_counts(tp=2, fp=1, fn=1)
+        >>> counts.to_table(cases=["monday"], scores=["tp", "jaccard_score"])
+        {'case': ['monday'], 'tp': [2], 'jaccard_score': [0.5]}
         """
-        with self._library.precision():
-            library = self._library
-            sums = library.tolist(carry(library, self.rows) if self.kind == "exact" else self.rows)
-        if self.kind == "plain":
-            sums = _deep(float.hex, sums)
-        return {"kind": self.kind, "form": self.form, "by_class": self.by_class, "sums": sums}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, like: Array | Overlap | None = None) -> Overlap:
-        """Return the overlap that `to_dict` wrote, in the library and on the device of `like`
-        (NumPy's by default).
-        """
-        sums = read_stored(data)
-        if isinstance(like, Overlap):
-            like = like.rows
-        library = load_library("numpy") if like is None else read_library("like", like)
-        xp = library.xp
-        with library.precision():
-            like = xp.zeros(1) if like is None else like
-            dtype = library.widest(like) if data["kind"] == "plain" else xp.int64
-            array = library.constant(sums, dtype, like)
-            return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
-
-    def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
-        """Return the one array that transformations of JAX and PyTorch work on, and what they leave
-        alone.
-
-        An axis that a transformation puts first, or takes from there, is an axis of the counts.
-        """
-        leaf = self._held if self._rows_last else self._turn(0, -self._row_axes)
-        return [leaf], (self.kind, self.form, self.by_class)
-
-    @classmethod
-    def tree_unflatten(cls, context: Any, leaves: Any) -> Overlap:
-        """Rebuild an overlap; the leaf may be anything that a transformation puts there, and is not
-        looked at here.
-        """
-        kind, form, by_class = context
-        (leaf,) = leaves
-        return cls(leaf, kind=kind, form=form, by_class=by_class, rows_last=True)
+        return table_of(self, cases, classes, scores)
 
     def __repr__(self) -> str:
         classes = ", by class" if self.by_class else ""
@@ -338,28 +219,12 @@ class Overlap(Rows):
         )
 
 
-def _restore(
-    sums: Any,
-    kind: Kind,
-    form: str,
-    by_class: bool,
-    rows_last: bool,
-    packer: str | None,
-    cls: type[Overlap] = Overlap,
-) -> Overlap:
-    sums = sums if packer is None else load_library(packer).unpack(sums)
-    with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
-        library_of(sums).register(cls)
-    return cls(sums, kind=kind, form=form, by_class=by_class, rows_last=rows_last)
-
-
 def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
     """Tell whether two overlaps of one library, kind and shape hold the same sums."""
     if not all(library.has_values(overlap._held) for overlap in (a, b)):
         raise ValueError(
             "`overlap` must hold values to be compared; got lazy or traced sums of "
-            f"{library.name}. Compute both first, `Overlap.from_dict(overlap.to_dict())`, outside "
-            "of a trace."
+            f"{library.name}. Compute both first, `overlap.compute()`, outside of a trace."
         )
     with library.precision():
         xp = library.xp
@@ -367,16 +232,3 @@ def _same_bits(library: ArrayLibrary, a: Overlap, b: Overlap) -> bool:
         if library.device(x) != library.device(y):
             return bool(a.to_dict() == b.to_dict())
         return library.same_numbers(x, y) if a.kind == "plain" else bool(xp.all(x == y))
-
-
-def _check(kind: str, form: str) -> None:
-    check_choice("kind", kind, KINDS)
-    check_choice("form", form, FORMS)
-
-
-def _deep(function: Any, values: Any) -> Any:
-    return (
-        [_deep(function, value) for value in values]
-        if isinstance(values, list)
-        else function(values)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
@@ -22,9 +22,15 @@ class Rows:
 
     __slots__ = ("_held", "_rows_last", "by_class", "form", "kind")
 
-    kind: Kind
-    form: str
-    by_class: bool
+    if TYPE_CHECKING:  # of slots a checker would think that they may be assigned
+
+        @property
+        def kind(self) -> Kind: ...
+        @property
+        def form(self) -> str: ...
+        @property
+        def by_class(self) -> bool: ...
+
     _held: Array
     # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
     _rows_last: bool
@@ -61,6 +67,19 @@ class Rows:
     def rows(self) -> Array:
         """The rows: (5, *counts); exact: limbs, (5, 3, *counts)."""
         return self._turn(-self._row_axes, 0) if self._rows_last else self._held
+
+    def _with(self, sums: Array, by_class: bool | None = None) -> Self:
+        """Return an overlap of the same kind and form with other sums."""
+        by_class = self.by_class if by_class is None else by_class
+        return self.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
+
+    def rows_as(self, kind: Kind) -> Array:
+        """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
+        if kind == self.kind:
+            return self.rows
+        library = self._library
+        zeros = library.xp.zeros_like(self.rows)
+        return library.stack([self.rows, zeros, zeros], axis=1)
 
     @property
     def _row_axes(self) -> int:

@@ -17,49 +17,12 @@ import dice_any
 from dice_any import Overlap
 
 from .adapters import Adapter, adapter
-
-KINDS = ("hard", "exact", "plain")
-
-
-class Named(Overlap):
-    """A subclass, as somebody might write who adds methods."""
-
-    __slots__ = ()
-
-    def best(self) -> str:
-        return "mine"
-
-
-def counts(backend: Adapter, kind: str, seed: int = 0, **arguments: Any) -> Overlap:
-    """Return an overlap of two samples and three classes."""
-    arguments |= backend.options
-    if kind == "hard":
-        labels = np.array([[0, 1, 2, 2], [0, 0, 1, 1]])
-        return dice_any.overlap(
-            backend(labels), backend((labels + seed) % 3), num_classes=3, axis=1, **arguments
-        )
-    x = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
-    y = np.linspace(1, seed / 8, 24, dtype=np.float32).reshape(2, 3, 4)
-    exact = None if kind == "exact" else False
-    return dice_any.overlap(backend(x), backend(y), class_axis=1, axis=2, exact=exact, **arguments)
-
-
-def of(cls: type[Overlap], overlap: Overlap) -> Overlap:
-    """Return the same sums in another class."""
-    return cls(overlap.rows, kind=overlap.kind, form=overlap.form, by_class=overlap.by_class)
-
-
-def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:
-    return Overlap.from_dict(data, like=backend(np.zeros(1, dtype=np.float32)))
+from .overlaps import KINDS, Named, can_compare, counts, of, stored
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, dice_backend: Adapter) -> str:
     return request.param
-
-
-def can_compare(backend: Adapter) -> bool:
-    return backend.name not in ("dask", "cubed")
 
 
 # -- equality --------------------------------------------------------------------------------------
@@ -263,16 +226,34 @@ INDICES = {
     "too many": ((0, 0, 0), IndexError, "`index` must name at most 2 axes"),
     "no step": (slice(0, 2, 0), ValueError, "`index` must step by a number other than 0; got 0"),
     "two dots": ((..., ...), IndexError, "`index` must name at most 2 axes, with one `...`"),
-    "fraction": (0.5, TypeError, "`index` must hold integers, slices and `...`; got float"),
+    "fraction": (0.5, TypeError, "`index` must hold integers, slices, .+; got float. To choose"),
     "boolean": (True, TypeError, "`index` must hold .+; got bool"),
     "new axis": (None, TypeError, "`index` must hold .+; got NoneType"),
     "name": ("tumour", TypeError, "`index` must hold .+; got str"),
-    "list": (
-        [0, 1],
-        TypeError,
-        "`index` must hold .+; got list. To choose classes use `select_classes`",
+    "fractions": ([0, 1.0], TypeError, "`index` must hold .+; got a list with float in it"),
+    "a list of booleans": ([True, False], TypeError, "`index` must hold .+; got a list with bool"),
+    "names": (["tumour"], TypeError, "`index` must hold .+; got a list with str in it"),
+    "ragged": ([[0, 1], [0]], ValueError, "`index` must hold lists of one length on each level"),
+    "mixed depth": ([0, [0]], ValueError, "`index` must hold lists of one length on each level"),
+    "beyond in a list": ([0, 2], IndexError, r"`index` must be in \[-2, 2\) on axis 0; got 2"),
+    "before in an array": (
+        (..., np.array([0, -4])),
+        IndexError,
+        r"`index` must be in \[-3, 3\) on axis 1; got -4",
     ),
-    "array": (np.array([0, 1]), TypeError, "`index` must hold .+; got numpy.ndarray"),
+    "two arrays": (([0], [0]), TypeError, "`index` must hold .+; got several. Index twice"),
+    "mask": (
+        np.array([True, False]),
+        TypeError,
+        r"`index` must hold .+; got one of bool. .+ `numpy.flatnonzero\(index\)`",
+    ),
+    "array of fractions": (np.array([0.0]), TypeError, "`index` must hold .+; got one of float64"),
+    "array without axes": (np.array(0), TypeError, "`index` must hold .+; got numpy.ndarray"),
+    "many axes of classes": (
+        (..., [[0, 1], [1, 2]]),
+        ValueError,
+        "`index` must leave one axis of classes; got an array of 2 axes for it",
+    ),
     "slice of names": (slice("a", "b"), TypeError, "`index` must hold .+; got slice"),
     "slice of fractions": (slice(0.0, 1.0), TypeError, "`index` must hold .+; got slice"),
 }

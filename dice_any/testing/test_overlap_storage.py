@@ -9,30 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dice_any
 from dice_any import Overlap
 
 from .adapters import Adapter
-
-KINDS = ("hard", "exact", "plain")
-
-
-def counts(backend: Adapter, kind: str, seed: int = 0, **arguments: Any) -> Overlap:
-    """Return an overlap of two samples and three classes."""
-    arguments |= backend.options
-    if kind == "hard":
-        labels = np.array([[0, 1, 2, 2], [0, 0, 1, 1]])
-        return dice_any.overlap(
-            backend(labels), backend((labels + seed) % 3), num_classes=3, axis=1, **arguments
-        )
-    x = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
-    y = np.linspace(1, seed / 8, 24, dtype=np.float32).reshape(2, 3, 4)
-    exact = None if kind == "exact" else False
-    return dice_any.overlap(backend(x), backend(y), class_axis=1, axis=2, exact=exact, **arguments)
-
-
-def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:
-    return Overlap.from_dict(data, like=backend(np.zeros(1, dtype=np.float32)))
+from .overlaps import KINDS, counts, stored
 
 
 @pytest.fixture(params=KINDS)
@@ -40,11 +20,11 @@ def kind(request: pytest.FixtureRequest, dice_backend: Adapter) -> str:
     return request.param
 
 
-HARD = {"kind": "hard", "form": "product", "by_class": True}
+HARD = {"version": 1, "kind": "hard", "form": "product", "by_class": True}
 HARD["sums"] = [[1, 2], [2, 2], [3, 2], [9, 9], [0, 0]]
-EXACT = {"kind": "exact", "form": "product", "by_class": False}
+EXACT = {"version": 1, "kind": "exact", "form": "product", "by_class": False}
 EXACT["sums"] = [[1, 0, 0], [2, 5, 0], [3, 0, 7], [9, 0, 0], [0, 0, 0]]
-PLAIN = {"kind": "plain", "form": "squared", "by_class": False}
+PLAIN = {"version": 1, "kind": "plain", "form": "squared", "by_class": False}
 PLAIN["sums"] = ["0x1.8000000000000p+0", "nan", "inf", "0x0.0p+0", "-0x0.0p+0"]
 
 
@@ -94,6 +74,17 @@ STORED = {
     ),
     "no row": (HARD | {"sums": []}, ValueError, r"`sums` must have the shape .+; got \(0,\)"),
     "a number": (HARD | {"sums": 3}, ValueError, r"`sums` must have the shape .+; got \(\)"),
+    "later version": (
+        HARD | {"version": 2},
+        ValueError,
+        "`version` must be at most 1, the latest that this dice_any reads; got 2. Update dice_any",
+    ),
+    "no such version": (HARD | {"version": 0}, ValueError, "`version` must be at least 1; got 0"),
+    "version by name": (
+        HARD | {"version": "1.0"},
+        TypeError,
+        "`version` must be an integer; got str",
+    ),
     "no sums": (HARD | {"sums": None}, ValueError, r"`sums` must have the shape"),
     "no class axis": (
         HARD | {"sums": [1, 2, 3, 9, 0]},
@@ -158,6 +149,11 @@ def test_what_was_stored(dice_backend: Adapter, data: dict[str, Any]) -> None:
     if data is EXACT and dice_backend.name == "strict-no-float64":
         pytest.skip("the device has no float64")
     assert stored(dice_backend, json.loads(json.dumps(data))).to_dict() == data
+
+
+def test_data_without_a_version_is_of_the_first(dice_backend: Adapter) -> None:
+    data = {key: value for key, value in HARD.items() if key != "version"}
+    assert stored(dice_backend, data).to_dict() == HARD
 
 
 def test_invalid_counts_may_be_negative(dice_backend: Adapter) -> None:

@@ -1,0 +1,54 @@
+"""The rows of an overlap from counts that somebody else has made."""
+
+from __future__ import annotations
+
+from ..arrays.library import Array, ArrayLibrary
+from ..reading import MOST_COUNTED
+from .rows import INVALID
+
+
+def rows_of_counts(
+    library: ArrayLibrary, tp: Array, fp: Array, fn: Array, tn: Array | None = None
+) -> Array:
+    """Return the rows of hard counts; those that cannot be are marked as invalid."""
+    xp = library.xp
+    counts = [xp.astype(count, xp.int64) for count in (tp, fp, fn, tn) if count is not None]
+    total, bad = counts[0], _impossible(counts[0])
+    for count in counts[1:]:
+        total = total + count
+        # two numbers up to 2**62 do not wrap unseen: their sum is negative, or below 2**63
+        bad = bad | _impossible(count) | _impossible(total)
+    tp, fp, fn = counts[:3]
+    return library.stack([tp, tp + fp, tp + fn, total, xp.astype(bad, xp.int64)])
+
+
+def rows_of_matrix(library: ArrayLibrary, matrix: Array) -> Array:
+    """Return the rows of confusion matrices, by class; impossible ones are marked as invalid."""
+    xp = library.xp
+    last = matrix.ndim - 1
+    counts = xp.astype(matrix, xp.int64)
+    numbers = library.arange(matrix.shape[-1], matrix)
+    diagonal = xp.astype(xp.expand_dims(numbers, axis=1) == numbers, xp.int64)
+    intersection, target = (
+        xp.sum(each, axis=last, dtype=xp.int64) for each in (counts * diagonal, counts)
+    )
+    prediction = xp.sum(counts, axis=last - 1, dtype=xp.int64)
+    total = xp.sum(target, axis=last - 1, dtype=xp.int64)
+    low = xp.sum(xp.astype(_impossible(counts), xp.int64), axis=(last - 1, last), dtype=xp.int64)
+    # a sum of integers that has wrapped is off by 2**64, this one by a little
+    size = xp.sum(xp.astype(counts, library.widest(matrix)), axis=(last - 1, last))
+    bad = (low > 0) | _impossible(total) | (size > 1.5 * MOST_COUNTED)
+    zeros = xp.zeros_like(target)
+    total = xp.expand_dims(total, axis=last - 1) + zeros
+    invalid = xp.expand_dims(xp.astype(bad, xp.int64), axis=last - 1) + zeros
+    return library.stack([intersection, prediction, target, total, invalid])
+
+
+def _impossible(count: Array) -> Array:
+    return (count < 0) | (count > MOST_COUNTED)
+
+
+def raise_bad_counts(library: ArrayLibrary, sums: Array, rule: str) -> None:
+    """Raise an error about impossible counts where Python may look."""
+    if library.at_hand(sums) and library.xp.any(sums[INVALID, ...] > 0):
+        raise ValueError(f"{rule}; got others. Find out where they come from.")

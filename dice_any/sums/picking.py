@@ -1,0 +1,37 @@
+"""Counts at the places that an array of integers names."""
+
+from __future__ import annotations
+
+from ..arrays.library import Array, ArrayLibrary
+from ..reading import Picked
+from .rows import INVALID
+
+
+def pick(library: ArrayLibrary, sums: Array, row_axes: int, picked: Picked) -> Array:
+    """Return sums with those at the places in place of an axis of the counts."""
+    xp = library.xp
+    axis = row_axes + picked.axis
+    if isinstance(picked.places, list):
+        places = library.constant(picked.places, xp.int64, sums)
+        taken = xp.take(sums, places, axis=axis)
+    else:
+        length = sums.shape[axis]
+        places = xp.reshape(xp.astype(picked.places, xp.int64), (-1,))
+        places = places + xp.astype(places < 0, xp.int64) * length
+        outside = xp.astype((places < 0) | (places >= length), xp.int64)
+        taken = xp.take(sums, places * (1 - outside), axis=axis)
+        taken = taken + _marks(library, taken, row_axes, axis, outside)
+    if len(picked.shape) == 1:
+        return taken
+    shape = (*sums.shape[:axis], *picked.shape, *sums.shape[axis + 1 :])
+    return xp.reshape(taken, shape)
+
+
+def _marks(library: ArrayLibrary, taken: Array, row_axes: int, axis: int, outside: Array) -> Array:
+    """Return what makes counts from outside invalid, to be added to the sums."""
+    xp = library.xp
+    first = [int(row == INVALID) for row in range(INVALID + 1)]
+    row = library.constant(first if row_axes == 1 else [[n, 0, 0] for n in first], xp.int64, taken)
+    row = xp.reshape(row, (*row.shape, *(1,) * (taken.ndim - row_axes)))
+    ends = (1,) * axis, (1,) * (taken.ndim - axis - 1)
+    return xp.astype(row * xp.reshape(outside, (*ends[0], -1, *ends[1])), taken.dtype)
