@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .case import SUITES, Case, cases, check, suite
-from .report import HOW, Table, draw, machine
-from .timing import SHORTEST, extra_memory, interleave, ratios, spread
+from .case import SUITES, cases, suite
+from .instructions import HOST, compiled_for, targets
+from .measuring import measure
+from .report import HOW, draw, machine
+from .timing import SHORTEST
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -32,13 +34,20 @@ def main() -> None:
         console.print(f"[bold]{title}[/]\n\n{about}\n\n{facts}\n")
         tables = []
         for case in chosen:
-            with console.status(f"{name}: {case.name}"):
-                tables.append(measure(name, case, options.quick, rounds))
-            tables[-1].show(console)
-            promises += len(tables[-1].verdicts)
-            missed += [
-                f"{name}, {case.name}: {promise}" for promise, met in tables[-1].verdicts if not met
-            ]
+            for target in targets(case):
+                title_of_case = case.name if target == HOST else f"{case.name}, {target}"
+                with console.status(f"{name}: {title_of_case}"):
+                    made = compiled_for(
+                        target, measure, name, case.name, title_of_case, options.quick, rounds
+                    )
+                made.show(console)
+                tables.append(made)
+                promises += len(made.verdicts)
+                missed += [
+                    f"{name}, {title_of_case}: {promise}"
+                    for promise, met in made.verdicts
+                    if not met
+                ]
         if folder is not None and any(table.rows for table in tables):
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds, shortest=SHORTEST)
@@ -62,32 +71,6 @@ def main() -> None:
             *(f"missed: {text}" for text in missed),
             sep="\n",
         )
-
-
-def measure(suite_name: str, case: Case, quick: bool, rounds: int) -> Table:
-    """Check one case, time it and weigh it."""
-    if reason := case.left_out():
-        return Table(case.name, note=f"Not run: {reason}.")
-    job = case.prepare()
-    errors = check(job)
-    seconds = interleave(
-        {name: contender.run for name, contender in job.contenders.items()}, rounds
-    )
-    baseline = next(iter(seconds.values()))
-    table = Table(case.name, job.size, job.note)
-    for name, contender in job.contenders.items():
-        # a process for each is slow: quick runs weigh only those that promise something
-        weighed = case.weigh and (not quick or contender.memory is not None)
-        table.add(
-            name,
-            contender,
-            seconds=spread(seconds[name]),
-            ratio=ratios(seconds[name], baseline),
-            memory=extra_memory(suite_name, case.name, name, quick) if weighed else None,
-            error=errors[name],
-            speedups={other: ratios(seconds[other], seconds[name]) for other in contender.faster},
-        )
-    return table
 
 
 def _options() -> argparse.Namespace:

@@ -18,6 +18,7 @@ from rich.table import Table as RichTable
 import dice_any
 
 from .case import Contender
+from .instructions import instruction_sets
 from .timing import Spread
 
 HEADERS = ("", "time", "ratio", "memory", "error", "target")
@@ -193,7 +194,7 @@ def machine(libraries: Iterable[str]) -> str:
     return "\n".join(
         (
             f"- {datetime.now(UTC):%Y-%m-%d}, {platform.system()}",
-            f"- {_processor()}, {cores} cores{load}",
+            f"- {', '.join([_processor(), *instruction_sets()])}; {cores} cores{load}",
             f"- {', '.join(versions)}",
         )
     )
@@ -224,4 +225,6 @@ default number of threads. In its turn each has a call that is not timed, then a
 {shortest} s. Times are medians; ratios, to the first contender, are taken within each round: median
 (quartiles). Memory is the peak of a process of its own beyond the inputs. Error is the largest
 relative error against an independent computation; every contender had to pass that check first.
+A case that Numba compiles is timed twice: for the host's instructions, and for those that most
+processors have (`x86-64-v3`: AVX2). Targets are for both.
 """

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
-from .kernels import RoundTrip, Task, optional_part, reference, select
+from .kernels import RoundTrip, Task, chunks, optional_part, reference, select
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
 from .reading import raise_heavy, raise_invalid, raise_not_a_number, read, too_heavy
 from .sums import Overlap
@@ -98,7 +98,10 @@ def measure_task(
         elif task.kind == "plain" and not traced and library.differentiable(prediction, target):
             sums = _differentiable_sums(library, task, backend, prediction, target, weight)
         else:
-            sums = select(task, backend, traced).overlap(task, prediction, target, weight)
+            kernel = select(task, backend, traced)
+            if library.in_chunks and kernel is reference and backend is None:
+                kernel = chunks
+            sums = kernel.overlap(task, prediction, target, weight)
         answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
         entropy = None
         if task.entropy is not None:

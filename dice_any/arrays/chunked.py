@@ -13,6 +13,9 @@ from .library import Array, ArrayLibrary, BlockFunction, UnknownLibraryError
 #: Set by the package: chunks are arrays of another library, which may be any.
 library_of: Any = None
 
+#: Returns the sums of a chunk of its library, or None for who asks to do it otherwise.
+ChunkFunction = Callable[..., Array | None]
+
 #: the libraries of chunks
 HOSTED = ("numpy", "cupy")
 
@@ -20,6 +23,7 @@ HOSTED = ("numpy", "cupy")
 class ChunkedLibrary(ArrayLibrary):
     """A lazy library of chunks, with a `blockwise` like Dask's."""
 
+    in_chunks = True
     blockwise: Callable[..., Array]
 
     def device(self, array: Array) -> Any:
@@ -42,6 +46,7 @@ class ChunkedLibrary(ArrayLibrary):
         lead: tuple[int, ...],
         tail: tuple[int, ...],
         whole: bool = False,
+        chunk_sums: ChunkFunction | None = None,
     ) -> Array:
         prediction: Array = arrays[0]
         class_axis = task.class_axis
@@ -65,6 +70,7 @@ class ChunkedLibrary(ArrayLibrary):
             gone=gone,
             tail=tail,
             whole=whole,
+            chunk_sums=chunk_sums,
         )
         return (
             self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype)
@@ -153,14 +159,17 @@ def _chunk_sums(
     gone: tuple[int, ...],
     tail: tuple[int, ...],
     whole: bool,
+    chunk_sums: ChunkFunction | None,
 ) -> Array:
     """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be
     laid side by side.
     """
     library = _library_of_chunks(prediction, target, weight)
     with library.precision():
-        run = library.run_whole if whole else library.run
-        sums = run(function, task, prediction, target, weight, lead=lead, tail=tail)
+        sums = None if chunk_sums is None else chunk_sums(task, library, prediction, target, weight)
+        if sums is None:
+            run = library.run_whole if whole else library.run
+            sums = run(function, task, prediction, target, weight, lead=lead, tail=tail)
         for a in gone:
             sums = library.xp.expand_dims(sums, axis=len(lead) + a)
     return sums

@@ -48,6 +48,9 @@ class ArrayLibrary(LibraryFacts):
 
     # -- how it computes ---------------------------------------------------------------------------
 
+    #: whether arrays are lazy, of chunks that are another library's arrays
+    in_chunks = False
+
     def wraps(self, array: Array) -> bool:
         """Tell whether an int64 sum beyond 2⁶³ is one modulo 2⁶⁴, and arrays are small enough for
         several passes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ...arrays import load_library
@@ -75,6 +76,12 @@ class Kernel(ShippedKernel):
         if not self._in_memory(kept, target, weight):
             return reference.overlap_vjp_over(task, kept, target, weight, cotangent)
         return run.gradient(task, kept, target, weight, cotangent, over=True)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Have what this thread calls computed without the help of others."""
+        from . import team
+
+        return team.alone()
 
     def label_pairs(
         self, task: Task, prediction: Array, target: Array, weight: Array | None

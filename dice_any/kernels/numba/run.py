@@ -16,6 +16,8 @@ from .blocks import Case
 from .exact_gradient import build_exact_gradient
 from .gradient import build_gradient
 from .hosts import host_of
+from .loops import loop as _loop
+from .loops import named
 from .memory import CODES, NO_ARRAY, build_label_loader, build_real_loader
 from .sums import build_sums
 
@@ -29,8 +31,6 @@ BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
 CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
 #: Pairs of words that a thread counts before Python sees signals.
 PAIR_ROUND = 2**28
-
-_compiled: dict[Any, Any] = {}
 
 
 # -- memberships and logits ------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     sizes = [np.count_nonzero(array, axis=1).astype(np.int64) for array in rows]
     out = np.empty((ROWS, len(rows[0]), len(rows[1])), dtype=np.int64)
 
-    loop: Any = hard.count_pairs
+    loop: Any = named(hard.count_pairs, "hard.count_pairs")
 
     def share(ticket: int, stop: int) -> None:
         loop(ticket, stop, *packed, *sizes, length, out)
@@ -264,13 +264,6 @@ class _Work:
         return View(
             address, CODES.index(name), tuple(steps), 0 if class_axis is None else steps[class_axis]
         )
-
-
-def _loop(build: Any, *case: Any) -> Any:
-    key = build, *case
-    if key not in _compiled:
-        _compiled[key] = build(*case)
-    return _compiled[key]
 
 
 def _loaders(real: str | None, labels: bool) -> tuple[int, int]:

@@ -21,8 +21,10 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -149,10 +151,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+_solitude = threading.local()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have calls by this thread computed on it alone: who calls has threads for the cores."""
+    before = getattr(_solitude, "wanted", False)
+    _solitude.wanted = True
+    try:
+        yield
+    finally:
+        _solitude.wanted = before
+
+
 def size() -> int:
     """Return the number of threads, Numba's: ``NUMBA_NUM_THREADS`` or the number of cores."""
     from numba import config
 
+    if getattr(_solitude, "wanted", False):
+        return 1
     return int(vars(config)["NUMBA_NUM_THREADS"])
 
 

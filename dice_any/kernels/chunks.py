@@ -1,0 +1,57 @@
+"""Chunks of lazy arrays by the kernels for chunks: what there is for NumPy's arrays serves Dask's
+and cubed's.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+from ..arrays import library_of
+from ..arrays.library import Array, ArrayLibrary
+from . import reference
+from .limbs import carry
+from .task import Task
+
+
+def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
+    """Return the sums of lazy arrays: of each chunk by a kernel, if one takes it."""
+    tail = (task.classes,) if task.by_class else ()
+    library: Any = library_of(prediction)
+    sums: Array = library.run(
+        reference.block_sums,
+        task,
+        prediction,
+        target,
+        weight,
+        lead=task.lead,
+        tail=tail,
+        chunk_sums=chunk_sums,
+    )
+    return sums
+
+
+def chunk_sums(
+    task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
+) -> Array | None:
+    """Return the sums of one chunk by a kernel; None where none takes it.
+
+    The scheduler's threads have the cores already, so a kernel computes on the one that calls it.
+    """
+    from . import select  # which imports this module's neighbours
+
+    arrays = prediction, target, weight
+    dtypes = tuple(None if a is None else library.dtype_name(a.dtype) for a in arrays)
+    if dtypes != task.dtypes:  # chunks that are not what the lazy array says
+        return None
+    shapes = tuple(None if a is None else tuple(a.shape) for a in arrays)
+    device = str(library.device(prediction) or "")
+    of_chunk = replace(task, library=library.name, device=device, shapes=shapes)
+    kernel = select(of_chunk, None)
+    if kernel is reference:
+        return None
+    with getattr(kernel, "alone", nullcontext)():
+        sums: Array = kernel.overlap(of_chunk, prediction, target, weight)
+    # so that the limbs of however many chunks can be added
+    return carry(library, sums) if task.kind == "exact" else sums
