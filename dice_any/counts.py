@@ -4,7 +4,7 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from .arrays import library_of, load_library
@@ -19,8 +19,8 @@ from .reading import (
     public,
     raise_heavy,
     raise_invalid,
-    read,
     read_ids,
+    read_ignoring,
     read_rows,
     read_set,
     read_total,
@@ -44,7 +44,7 @@ def overlap(
     num_classes: int | None = None,
     activation: Literal["sigmoid", "softmax", "argmax"] | None = None,
     form: Literal["product", "squared", "minimum"] = "product",
-    ignore_label: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
     weight: Array | None = None,
     exact: bool | None = None,
     backend: str | None = None,
@@ -89,9 +89,9 @@ def overlap(
         ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2`
         (V-Net). ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft
         labels: X = Y is its best. On masks all three agree.
-    ignore_label : int, optional
-        Elements with this label in the target label map take no part; it may lie outside the
-        classes.
+    ignore_label : int or sequence of int, optional
+        Elements with this label, or one of these, in the target label map take no part; it may lie
+        outside the classes.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating) with as many axes as the
         target, each of its length or 1. Elements of weight 0 take no part. It takes no gradient.
@@ -157,7 +157,7 @@ def confusion_matrix(
     *,
     num_classes: int,
     axis: Axis = None,
-    ignore_label: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
     weight: Array | None = None,
     backend: str | None = None,
 ) -> Array:
@@ -176,8 +176,8 @@ def confusion_matrix(
         Number of classes C.
     axis : int, tuple of int, "space" or None
         Axes summed into each count; None: all. What is left is kept in front of the matrices.
-    ignore_label : int, optional
-        Elements with this target label take no part.
+    ignore_label : int or sequence of int, optional
+        Elements with this target label, or one of these, take no part.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating), with as many axes as the
         target, each of its length or 1.
@@ -205,7 +205,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task = read(
+    library, task, weight = read_ignoring(
         prediction,
         target,
         axis=axis,

@@ -13,7 +13,7 @@ from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, optional_part, reference, select
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
-from .reading import raise_heavy, raise_invalid, raise_not_a_number, read, too_heavy
+from .reading import raise_heavy, raise_invalid, raise_not_a_number, read_ignoring, too_heavy
 from .sums import Overlap
 
 
@@ -54,7 +54,7 @@ def measure(
     **arguments: Any,
 ) -> Measured:
     """Read two arrays as sets, and return their overlap with the task that it was computed by."""
-    library, task = read(prediction, target, weight=weight, **arguments)
+    library, task, weight = read_ignoring(prediction, target, weight=weight, **arguments)
     return measure_task(
         library,
         task,

@@ -199,6 +199,11 @@ PAIRS = {
         {"ignore_label": 0},
         says("`ignore_label` must go with", "`weight=mask`"),
     ),
+    "ignored labels in a set": (
+        (LABELS, LABELS),
+        {"num_classes": 3, "ignore_label": {0, 255}},
+        says("`ignore_label` must be an integer or a sequence", "got set", "Pass a list"),
+    ),
     "weight's shape": (
         (SOFT, SOFT),
         {"weight": np.ones(2)},

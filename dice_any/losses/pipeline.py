@@ -19,7 +19,7 @@ from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import A, Array, ArrayLibrary
 from ..kernels.memberships import is_wide
 from ..measuring import refuse_beside_overlap
-from ..reading import LossArguments, check_name, public, read, read_flag
+from ..reading import LossArguments, check_name, public, read_flag, read_ignoring
 from ..sums import Overlap
 from .objectives.objective import LossCall, Objective
 from .objectives.reductions import all_classes, loss_slopes, reduce_losses
@@ -160,7 +160,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     gamma = None if objective.entropy is None else objective.entropy.gamma
     weight, backend = arguments.pop("weight", None), arguments.pop("backend", None)
     arguments |= {"exact": exact, "weight": weight, "entropy": gamma}
-    library, task = read(prediction, target, **arguments)
+    library, task, weight = read_ignoring(prediction, target, **arguments)
     objective.check_counts(task.kind, task.form, task.by_class)
     settings = read_settings(choices, task.classes if task.by_class else None)
     if objective.entropy is not None and settings.reduction == "none":

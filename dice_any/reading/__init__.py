@@ -21,6 +21,7 @@ from .arguments import (
 from .arrays import LIMIT, read_library, read_shape
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
+from .ignored import read_ignoring
 from .keywords import (
     DEFAULTS,
     Average,
@@ -70,6 +71,7 @@ __all__ = [
     "read_counts_shape",
     "read_flag",
     "read_ids",
+    "read_ignoring",
     "read_index",
     "read_integer",
     "read_library",

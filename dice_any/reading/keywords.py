@@ -23,7 +23,7 @@ class OverlapArguments(TypedDict, total=False):
     num_classes: int | None
     activation: Literal["sigmoid", "softmax", "argmax"] | None
     form: Literal["product", "squared", "minimum"]
-    ignore_label: int | None
+    ignore_label: int | Sequence[int] | None
     weight: Array | None
     exact: bool | None
     backend: str | None

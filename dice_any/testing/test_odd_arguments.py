@@ -115,7 +115,7 @@ TAKEN: dict[str, set[str]] = {
     "num_classes": {"None", *INTEGERS},
     "activation": {"None"},
     "form": set(),
-    "ignore_label": {"None", *INTEGERS},
+    "ignore_label": {"None", "()", "(0,)", "(0, 0)", "list", "range", *INTEGERS},
     "weight": {"None", "array"},
     "exact": {"None", "True", "False", "numpy.True_", "numpy.False_"},
     "backend": {"None", "reference"},
