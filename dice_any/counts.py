@@ -15,6 +15,7 @@ from .kernels.pairs import no_pairs
 from .measuring import measure, raise_bad_values, rows_of_overlap
 from .reading import (
     Axis,
+    Regions,
     are_collections,
     public,
     raise_heavy,
@@ -45,6 +46,7 @@ def overlap(
     activation: Literal["sigmoid", "softmax", "argmax"] | None = None,
     form: Literal["product", "squared", "minimum"] = "product",
     ignore_label: int | Sequence[int] | None = None,
+    regions: Regions = None,
     weight: Array | None = None,
     exact: bool | None = None,
     backend: str | None = None,
@@ -81,7 +83,8 @@ def overlap(
         Axes summed into each count, in the prediction's numbering. None: all but `class_axis`.
         ``"space"``: all but axis 0 (samples) and `class_axis`.
     num_classes : int, optional
-        Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1.
+        Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1. With
+        `regions` the number of labels (default: the largest that is named, + 1).
     activation : {None, "sigmoid", "softmax", "argmax"}
         How the prediction becomes memberships; softmax and argmax (hard labels from scores) run
         over `class_axis`.
@@ -92,6 +95,11 @@ def overlap(
     ignore_label : int or sequence of int, optional
         Elements with this label, or one of these, in the target label map take no part; it may lie
         outside the classes.
+    regions : sequence of label groups or mapping from names to groups, optional
+        Makes the last axis of the counts regions instead of classes, in this order. A group is a
+        label or a sequence of labels; groups may overlap, and labels in none are background. For
+        two label maps; and with ``activation="sigmoid"``, where each channel of `class_axis` is a
+        region, against a label map.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating) with as many axes as the
         target, each of its length or 1. Elements of weight 0 take no part. It takes no gradient.
@@ -143,6 +151,7 @@ def overlap(
         activation=activation,
         form=form,
         ignore_label=ignore_label,
+        regions=regions,
         weight=weight,
         exact=exact,
         backend=backend,

@@ -31,10 +31,19 @@ from .keywords import (
     JointArguments,
     LossArguments,
     OverlapArguments,
+    Regions,
     ScoreArguments,
     Smooth,
 )
 from .pairs import read_rows
+from .regions import (
+    Grouping,
+    RegionWork,
+    check_maps,
+    read_region_channels,
+    read_regions,
+    refuse_foreground,
+)
 from .signatures import public
 from .stored import KINDS, read_counts_shape, read_index, read_stored
 from .tasks import FORMS, read
@@ -49,14 +58,18 @@ __all__ = [
     "Axis",
     "ClassWeight",
     "Classes",
+    "Grouping",
     "JointArguments",
     "LossArguments",
     "OverlapArguments",
+    "RegionWork",
+    "Regions",
     "ScoreArguments",
     "Smooth",
     "are_collections",
     "as_classes",
     "check_choice",
+    "check_maps",
     "check_name",
     "check_not_negative",
     "class_name",
@@ -77,11 +90,14 @@ __all__ = [
     "read_library",
     "read_num_classes",
     "read_number",
+    "read_region_channels",
+    "read_regions",
     "read_rows",
     "read_set",
     "read_shape",
     "read_stored",
     "read_total",
+    "refuse_foreground",
     "refuse_squared",
     "shown",
     "size_power",

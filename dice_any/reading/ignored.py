@@ -31,13 +31,12 @@ def read_ignoring(
     labels = read_labels("ignore_label", ignore_label)
     first = labels[0] if labels else None
     library, task = read(prediction, target, ignore_label=first, weight=weight, **arguments)
-    limits = library.xp.iinfo(target.dtype) if labels else None
-    # no element can have a label that its type cannot hold
-    found = [label for label in labels if limits and limits.min <= label <= limits.max]
-    if len(found) < 2:
-        return library, replace(task, ignore_label=found[0] if found else None), weight
+    if len(labels) < 2:
+        return library, task, weight
     with library.precision():
-        weight = _weight_without(library, target, found, weight)
+        weight = weight_without(library, target, labels, weight)
+    if weight is None:
+        return library, replace(task, ignore_label=None), None
     shape, dtype = library.shape(weight), library.dtype_name(weight.dtype)
     shapes, dtypes = (*task.shapes[:2], shape), (*task.dtypes[:2], dtype)
     return library, replace(task, ignore_label=None, shapes=shapes, dtypes=dtypes), weight
@@ -63,9 +62,14 @@ def read_labels(name: str, labels: Any) -> tuple[int, ...]:
         ) from None
 
 
-def _weight_without(
+def weight_without(
     library: ArrayLibrary, target: Array, labels: Sequence[int], weight: Array | None
-) -> Array:
+) -> Array | None:
     """Return the weight, 0 where the target has one of the labels; a mask where there was none."""
-    counted = reduce(and_, [target != label for label in labels])
+    limits = library.xp.iinfo(target.dtype)
+    # no element can have a label that its type cannot hold
+    masks = [target != label for label in labels if limits.min <= label <= limits.max]
+    if not masks:
+        return weight
+    counted = reduce(and_, masks)
     return counted if weight is None else counted_only(library, counted, weight)
