@@ -199,20 +199,10 @@ PAIRS = {
         {"ignore_label": 0},
         says("`ignore_label` must go with", "`weight=mask`"),
     ),
-    "ignored labels in a set": (
-        (LABELS, LABELS),
-        {"num_classes": 3, "ignore_label": {0, 255}},
-        says("`ignore_label` must be an integer or a sequence", "got set", "Pass a list"),
-    ),
     "no regions": (
         (LABELS, LABELS),
         {"regions": []},
         says("`regions` must hold one region or more", "Drop what is empty"),
-    ),
-    "one label for regions": (
-        (LABELS, LABELS),
-        {"regions": 3},
-        says("`regions` must be a sequence of groups", "got int", "Pass for example"),
     ),
     "a region below 0": (
         (LABELS, LABELS),
@@ -224,20 +214,10 @@ PAIRS = {
         {"regions": [(1, 5)], "num_classes": 3},
         says("`num_classes` must be the number of labels, at least 6", "got 3", "Leave it out"),
     ),
-    "regions of memberships": (
-        (SOFT, SOFT),
-        {"regions": [(1, 2)]},
-        says("`regions` must go with two label maps", "got a floating", "argmax"),
-    ),
     "a background of regions": (
         (LABELS, LABELS),
         {"regions": [(1, 2), 2], "classes": "foreground"},
         says("`classes` must be None or the numbers of regions", "got 'foreground'"),
-    ),
-    "regions of masks": (
-        (SOFT[None], MASK[None]),
-        {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
-        says("`regions` must go with a target that is a label map", "Leave `regions` out"),
     ),
     "regions without channels": (
         (SOFT, LABELS),
@@ -305,6 +285,26 @@ def test_pairs(name: str) -> None:
 
 
 KINDS = {
+    "ignored labels in a set": (
+        (LABELS, LABELS),
+        {"num_classes": 3, "ignore_label": {0, 255}},
+        says("`ignore_label` must be an integer or a sequence", "got set", "Pass a list"),
+    ),
+    "one label for regions": (
+        (LABELS, LABELS),
+        {"regions": 3},
+        says("`regions` must be a sequence of groups", "got int", "Pass for example"),
+    ),
+    "regions of memberships": (
+        (SOFT, SOFT),
+        {"regions": [(1, 2)]},
+        says("`regions` must go with two label maps", "got a floating", "argmax"),
+    ),
+    "regions of masks": (
+        (SOFT[None], MASK[None]),
+        {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
+        says("`regions` must go with a target that is a label map", "Leave `regions` out"),
+    ),
     "integer prediction": (
         (LABELS, SOFT),
         {},

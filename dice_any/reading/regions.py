@@ -7,6 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
+from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
 from ..kernels.task import Task
 from .arguments import class_name, read_axis, read_num_classes, shown
@@ -153,13 +154,13 @@ def _valid_weight(
     outside = (numbers < 0) | (numbers >= regions.num_classes)
     if weight is not None:
         outside = outside & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
-    if library.at_hand(outside):
-        number = int(xp.sum(xp.astype(outside, xp.int64)))
-        if number:
+    number = library.count(outside, tuple(range(outside.ndim)))
+    if library_of(number).at_hand(number):  # also of a sparse map, whose sums are dense
+        if int(number):
             raise ValueError(
                 f"`target` must hold labels from 0 to {regions.num_classes - 1} beside these "
-                f"regions; got {number} outside. Pass `num_classes=`, the number of labels, or "
-                "`ignore_label=` for those that mean nothing."
+                f"regions; got {int(number)} outside. Pass `num_classes=`, the number of labels, "
+                "or `ignore_label=` for those that mean nothing."
             )
         return weight
     dtype = library.widest(target)

@@ -86,6 +86,8 @@ def score_of_all(
     with its complement.
     """
     empty = read_number("empty", arguments.pop("empty"))
+    if arguments.get("regions") is not None:
+        refuse_foreground(classes)
     overlap = overlap_of(prediction, target, arguments)
     if mirrored:
         refuse_squared(overlap.kind, overlap.form)

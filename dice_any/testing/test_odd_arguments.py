@@ -116,7 +116,7 @@ TAKEN: dict[str, set[str]] = {
     "activation": {"None"},
     "form": set(),
     "ignore_label": {"None", "()", "(0,)", "(0, 0)", "list", "range", *INTEGERS},
-    "regions": {"None"},
+    "regions": {"None", "(0,)", "(0, 0)", "list", "range", "nested", "dict"},
     "weight": {"None", "array"},
     "exact": {"None", "True", "False", "numpy.True_", "numpy.False_"},
     "backend": {"None", "reference"},

@@ -93,7 +93,7 @@ def test_a_label_beyond_the_labels_is_invalid(dice_backend: Adapter) -> None:
     for prediction, given in ((z, SIGMOID), (recipe.labels(1, (2, 30), 4), {})):
         arguments: dict[str, Any] = {"regions": BRATS, "axis": "space", **given}
         arrays = dice_backend(prediction), dice_backend(y)
-        if dice_backend.library.at_hand(arrays[1]):
+        if dice_backend.library.at_hand(arrays[1]) or dice_backend.name == "sparse":
             with pytest.raises(ValueError, match="`target` must hold labels from 0 to 3"):
                 dice_any.dice_score(*arrays, **arguments)
         else:
