@@ -4,7 +4,7 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from .arrays import library_of, load_library
@@ -15,12 +15,13 @@ from .kernels.pairs import no_pairs
 from .measuring import measure, raise_bad_values, rows_of_overlap
 from .reading import (
     Axis,
+    Regions,
     are_collections,
     public,
     raise_heavy,
     raise_invalid,
-    read,
     read_ids,
+    read_ignoring,
     read_rows,
     read_set,
     read_total,
@@ -44,7 +45,8 @@ def overlap(
     num_classes: int | None = None,
     activation: Literal["sigmoid", "softmax", "argmax"] | None = None,
     form: Literal["product", "squared", "minimum"] = "product",
-    ignore_label: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
+    regions: Regions = None,
     weight: Array | None = None,
     exact: bool | None = None,
     backend: str | None = None,
@@ -81,7 +83,8 @@ def overlap(
         Axes summed into each count, in the prediction's numbering. None: all but `class_axis`.
         ``"space"``: all but axis 0 (samples) and `class_axis`.
     num_classes : int, optional
-        Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1.
+        Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1. With
+        `regions` the number of labels (default: the largest that is named, + 1).
     activation : {None, "sigmoid", "softmax", "argmax"}
         How the prediction becomes memberships; softmax and argmax (hard labels from scores) run
         over `class_axis`.
@@ -89,9 +92,14 @@ def overlap(
         ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2`
         (V-Net). ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft
         labels: X = Y is its best. On masks all three agree.
-    ignore_label : int, optional
-        Elements with this label in the target label map take no part; it may lie outside the
-        classes.
+    ignore_label : int or sequence of int, optional
+        Elements with this label, or one of these, in the target label map take no part; it may lie
+        outside the classes.
+    regions : sequence of label groups or mapping from names to groups, optional
+        Makes the last axis of the counts regions instead of classes, in this order. A group is a
+        label or a sequence of labels; groups may overlap, and labels in none are background. For
+        two label maps; and with ``activation="sigmoid"``, where each channel of `class_axis` is a
+        region, against a label map.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating) with as many axes as the
         target, each of its length or 1. Elements of weight 0 take no part. It takes no gradient.
@@ -143,6 +151,7 @@ def overlap(
         activation=activation,
         form=form,
         ignore_label=ignore_label,
+        regions=regions,
         weight=weight,
         exact=exact,
         backend=backend,
@@ -157,7 +166,7 @@ def confusion_matrix(
     *,
     num_classes: int,
     axis: Axis = None,
-    ignore_label: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
     weight: Array | None = None,
     backend: str | None = None,
 ) -> Array:
@@ -176,8 +185,8 @@ def confusion_matrix(
         Number of classes C.
     axis : int, tuple of int, "space" or None
         Axes summed into each count; None: all. What is left is kept in front of the matrices.
-    ignore_label : int, optional
-        Elements with this target label take no part.
+    ignore_label : int or sequence of int, optional
+        Elements with this target label, or one of these, take no part.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating), with as many axes as the
         target, each of its length or 1.
@@ -205,7 +214,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task = read(
+    library, task, weight = read_ignoring(
         prediction,
         target,
         axis=axis,

@@ -12,8 +12,20 @@ from typing import Any, NamedTuple
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, chunks, optional_part, reference, select
+from .kernels.labels import sums_of_regions
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
-from .reading import raise_heavy, raise_invalid, raise_not_a_number, read, too_heavy
+from .reading import (
+    Grouping,
+    Regions,
+    check_maps,
+    raise_heavy,
+    raise_invalid,
+    raise_not_a_number,
+    read_ignoring,
+    read_region_channels,
+    read_regions,
+    too_heavy,
+)
 from .sums import Overlap
 
 
@@ -51,10 +63,19 @@ def measure(
     weight: Array | None = None,
     with_gradient: bool = False,
     activated: bool = False,
+    regions: Regions = None,
     **arguments: Any,
 ) -> Measured:
     """Read two arrays as sets, and return their overlap with the task that it was computed by."""
-    library, task = read(prediction, target, weight=weight, **arguments)
+    if regions is not None:
+        grouping = read_regions(regions, arguments.pop("num_classes", None))
+        if arguments.get("activation") != "sigmoid":
+            return _measure_maps(prediction, target, grouping, weight, backend, arguments)
+        library, task, target, weight = read_region_channels(
+            prediction, target, grouping, weight=weight, **arguments
+        )
+        return measure_task(library, task, prediction, target, weight, backend)
+    library, task, weight = read_ignoring(prediction, target, weight=weight, **arguments)
     return measure_task(
         library,
         task,
@@ -65,6 +86,30 @@ def measure(
         with_gradient=with_gradient,
         activated=activated,
     )
+
+
+def _measure_maps(
+    prediction: Array,
+    target: Array,
+    grouping: Grouping,
+    weight: Array | None,
+    backend: str | None,
+    arguments: Mapping[str, Any],
+) -> Measured:
+    """Return the overlap of the regions of two label maps."""
+    check_maps(prediction, target)
+    library, task, weight = read_ignoring(
+        prediction, target, num_classes=grouping.num_classes, weight=weight, **arguments
+    )
+    with library.precision():
+        kernel = select(task, backend, library.traced(prediction, target, weight))
+        compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
+        matrix, invalid = compute(task, prediction, target, weight)
+        answer = library_of(matrix)
+        sums = sums_of_regions(task, answer, matrix, invalid, grouping.groups)
+        raise_bad_values(answer, task, sums, prediction, target, weight)
+        rows = rows_of_overlap(answer, task, sums)
+        return Measured(Overlap.of_sums(answer, rows, task.kind, task.form, True), task, None)
 
 
 def measure_task(

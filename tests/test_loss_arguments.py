@@ -77,6 +77,7 @@ NONSENSE: dict[str, tuple[Any, str]] = {
     "axis": ("nonsense", "`axis` must be"),
     "num_classes": (5, "`num_classes` must equal the length of the class axis"),
     "ignore_label": (0.5, "`ignore_label` must be an integer"),
+    "regions": ("nonsense", "`regions` must"),
     "exact": ("nonsense", "`exact` must be"),
     "backend": ("nonsense", "`backend` must"),
     "weight": ([1], "`weight` must be an array"),

@@ -199,6 +199,46 @@ PAIRS = {
         {"ignore_label": 0},
         says("`ignore_label` must go with", "`weight=mask`"),
     ),
+    "no regions": (
+        (LABELS, LABELS),
+        {"regions": []},
+        says("`regions` must hold one region or more", "Drop what is empty"),
+    ),
+    "a region below 0": (
+        (LABELS, LABELS),
+        {"regions": [(1, -1)]},
+        says("`regions` must hold labels from 0 on", "got -1", "`ignore_label=`"),
+    ),
+    "a region beyond the labels": (
+        (LABELS, LABELS),
+        {"regions": [(1, 5)], "num_classes": 3},
+        says("`num_classes` must be the number of labels, at least 6", "got 3", "Leave it out"),
+    ),
+    "a background of regions": (
+        (LABELS, LABELS),
+        {"regions": [(1, 2), 2], "classes": "foreground"},
+        says("`classes` must be None or the numbers of regions", "got 'foreground'"),
+    ),
+    "regions without channels": (
+        (SOFT, LABELS),
+        {"regions": [1], "activation": "sigmoid"},
+        says("`class_axis` must be given with `regions`", "Name the axis"),
+    ),
+    "too few channels for regions": (
+        (SOFT[None], LABELS),
+        {"regions": [1, 2], "class_axis": 0, "activation": "sigmoid"},
+        says("`regions` must name a region for each of 1 channels", "got 2"),
+    ),
+    "regions and another shape": (
+        (SOFT[None], LABELS[None]),
+        {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
+        says("`target` must have the prediction's shape without", "without channels"),
+    ),
+    "a label beyond regions": (
+        (SOFT[None], LABELS),
+        {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
+        says("`target` must hold labels from 0 to 1", "got 1 outside", "Pass `num_classes=`"),
+    ),
     "weight's shape": (
         (SOFT, SOFT),
         {"weight": np.ones(2)},
@@ -245,6 +285,26 @@ def test_pairs(name: str) -> None:
 
 
 KINDS = {
+    "ignored labels in a set": (
+        (LABELS, LABELS),
+        {"num_classes": 3, "ignore_label": {0, 255}},
+        says("`ignore_label` must be an integer or a sequence", "got set", "Pass a list"),
+    ),
+    "one label for regions": (
+        (LABELS, LABELS),
+        {"regions": 3},
+        says("`regions` must be a sequence of groups", "got int", "Pass for example"),
+    ),
+    "regions of memberships": (
+        (SOFT, SOFT),
+        {"regions": [(1, 2)]},
+        says("`regions` must go with two label maps", "got a floating", "argmax"),
+    ),
+    "regions of masks": (
+        (SOFT[None], MASK[None]),
+        {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
+        says("`regions` must go with a target that is a label map", "Leave `regions` out"),
+    ),
     "integer prediction": (
         (LABELS, SOFT),
         {},

@@ -33,6 +33,7 @@ LOGITS = {"class_axis": 0, "activation": "softmax"}
 LABELS: dict[str, Callable[[torch.Tensor], object]] = {
     "memberships": lambda y: dice_any.dice_score(X, y, class_axis=0),
     "ignored": lambda y: dice_any.dice_score(X, y, class_axis=0, ignore_label=1),
+    "several ignored": lambda y: dice_any.dice_score(X, y, class_axis=0, ignore_label=(1, 2)),
     "logits": lambda y: dice_any.dice_loss(X, y, **LOGITS),
     "cross-entropy": lambda y: dice_any.dice_cross_entropy_loss(X, y, **LOGITS),
     "Lovász": lambda y: dice_any.lovasz_loss(X, y, **LOGITS),

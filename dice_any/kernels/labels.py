@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -162,6 +162,34 @@ def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array,
     return joint[..., :classes, :classes], library.stack(
         [x[..., classes], y[..., classes], bad_weight]
     )
+
+
+def sums_of_regions(
+    task: Task,
+    library: ArrayLibrary,
+    matrix: Array,
+    invalid: Array,
+    groups: Sequence[Sequence[int]],
+) -> Array:
+    """Return the sums of regions, laid out as those of classes, from what `confusion_matrix`
+    returns.
+    """
+    xp, exact = library.xp, task.kind == "exact"
+    labels = range(task.classes)
+    member = library.constant(
+        [[int(label in group) for label in labels] for group in groups], matrix.dtype, matrix
+    )
+    cells = matrix[..., None, :, :]
+    # rows are labels of the target, columns of the prediction
+    of_prediction, of_target = cells * member[:, None, :], cells * member[:, :, None]
+    both = of_prediction * member[:, :, None]
+    parts = [both, of_prediction, of_target, cells * xp.ones_like(both)]
+    four = [xp.sum(part, axis=(-2, -1), dtype=matrix.dtype) for part in parts]
+    zero = xp.zeros_like(four[0])
+    wrong = [xp.astype(part, matrix.dtype)[..., None] for part in library.unstack(invalid)]
+    if exact:  # numbers of elements, in the first limb
+        wrong = [library.stack([part, part * 0, part * 0]) for part in wrong]
+    return library.stack([*four, *(zero + part for part in wrong)])
 
 
 def _read(

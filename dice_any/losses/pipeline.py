@@ -19,7 +19,18 @@ from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import A, Array, ArrayLibrary
 from ..kernels.memberships import is_wide
 from ..measuring import refuse_beside_overlap
-from ..reading import LossArguments, check_name, public, read, read_flag
+from ..reading import (
+    LossArguments,
+    RegionWork,
+    check_name,
+    public,
+    read_flag,
+    read_ignoring,
+    read_region_channels,
+    read_regions,
+    refuse_foreground,
+    shown,
+)
 from ..sums import Overlap
 from .objectives.objective import LossCall, Objective
 from .objectives.reductions import all_classes, loss_slopes, reduce_losses
@@ -71,12 +82,16 @@ def evaluate(asked: Loss) -> Array:
         return _evaluate(asked.objective, call)[0]
 
     # integers have no slope: the derivative is the closed form, of the whole loss at once
+    # a label map of regions, and labels to ignore, were turned into masks and weights
+    given = {**asked.arguments, "weight": call.weight}
+    if given.pop("regions", None) is not None:
+        given |= {"ignore_label": None, "num_classes": None}
     arrays = {"target": call.target} | ({} if call.weight is None else {"weight": call.weight})
 
     def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
-        given = asked.arguments | dict(zip(arrays, others, strict=True))
-        target = given.pop("target")
-        repeated = asked._replace(prediction=prediction, target=target, arguments=given)
+        arguments = given | dict(zip(arrays, others, strict=True))
+        target = arguments.pop("target")
+        repeated = asked._replace(prediction=prediction, target=target, arguments=arguments)
         return _evaluate(asked.objective, read_call(repeated, wants_gradient))
 
     return call.library.with_closed_form(
@@ -159,7 +174,11 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     gamma = None if objective.entropy is None else objective.entropy.gamma
     weight, backend = arguments.pop("weight", None), arguments.pop("backend", None)
     arguments |= {"exact": exact, "weight": weight, "entropy": gamma}
-    library, task = read(prediction, target, **arguments)
+    if arguments.get("regions") is None:
+        arguments.pop("regions", None)
+        library, task, weight = read_ignoring(prediction, target, **arguments)
+    else:
+        library, task, target, weight = _read_regions(prediction, target, arguments, choices)
     objective.check_counts(task.kind, task.form, task.by_class)
     settings = read_settings(choices, task.classes if task.by_class else None)
     if objective.entropy is not None and settings.reduction == "none":
@@ -176,6 +195,20 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         wants_gradient,
         library.casts_back(prediction),
     )
+
+
+def _read_regions(
+    prediction: Array, target: Array, arguments: dict[str, Any], choices: dict[str, Any]
+) -> RegionWork:
+    """Read channels that are regions, against a label map."""
+    if arguments.get("activation") != "sigmoid":
+        raise ValueError(
+            "`regions` must go with `activation='sigmoid'` in a loss, one channel a region; got "
+            f"{shown(arguments.get('activation'))}. Give the network a channel for each region."
+        )
+    refuse_foreground(choices.get("classes"))
+    grouping = read_regions(arguments.pop("regions"), arguments.pop("num_classes", None))
+    return read_region_channels(prediction, target, grouping, **arguments)
 
 
 def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:

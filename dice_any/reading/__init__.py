@@ -24,6 +24,7 @@ from .counted import MOST_COUNTED, read_count_arrays, read_matrix
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
 from .indices import Picked, read_index
+from .ignored import read_ignoring
 from .keywords import (
     DEFAULTS,
     Average,
@@ -33,10 +34,19 @@ from .keywords import (
     JointArguments,
     LossArguments,
     OverlapArguments,
+    Regions,
     ScoreArguments,
     Smooth,
 )
 from .pairs import read_rows
+from .regions import (
+    Grouping,
+    RegionWork,
+    check_maps,
+    read_region_channels,
+    read_regions,
+    refuse_foreground,
+)
 from .signatures import public
 from .stored import KINDS, VERSION, read_counts_shape, read_stored
 from .tasks import FORMS, read
@@ -53,15 +63,19 @@ __all__ = [
     "Axis",
     "ClassWeight",
     "Classes",
+    "Grouping",
     "JointArguments",
     "LossArguments",
     "OverlapArguments",
     "Picked",
+    "RegionWork",
+    "Regions",
     "ScoreArguments",
     "Smooth",
     "are_collections",
     "as_classes",
     "check_choice",
+    "check_maps",
     "check_name",
     "check_not_negative",
     "class_name",
@@ -78,17 +92,21 @@ __all__ = [
     "read_counts_shape",
     "read_flag",
     "read_ids",
+    "read_ignoring",
     "read_index",
     "read_integer",
     "read_library",
     "read_matrix",
     "read_num_classes",
     "read_number",
+    "read_region_channels",
+    "read_regions",
     "read_rows",
     "read_set",
     "read_shape",
     "read_stored",
     "read_total",
+    "refuse_foreground",
     "refuse_squared",
     "shown",
     "size_power",

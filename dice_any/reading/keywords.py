@@ -12,6 +12,8 @@ Axis = int | Sequence[int] | Literal["space"] | None
 Average = Literal["macro", "micro", "weighted"] | None
 Classes = Sequence[int] | Literal["foreground"] | None
 ClassWeight = Sequence[float] | Array | Literal["square", "simple", "uniform"] | None
+Group = int | Sequence[int]
+Regions = Sequence[Group] | Mapping[str, Group] | None
 Smooth = float | tuple[float, float]
 
 
@@ -23,7 +25,8 @@ class OverlapArguments(TypedDict, total=False):
     num_classes: int | None
     activation: Literal["sigmoid", "softmax", "argmax"] | None
     form: Literal["product", "squared", "minimum"]
-    ignore_label: int | None
+    ignore_label: int | Sequence[int] | None
+    regions: Regions
     weight: Array | None
     exact: bool | None
     backend: str | None
@@ -62,6 +65,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "activation": None,
         "form": "product",
         "ignore_label": None,
+        "regions": None,
         "weight": None,
         "exact": None,
         "backend": None,

@@ -65,7 +65,7 @@ def read(
                 "`ignore_label` must go with a target that is a label map; "
                 f"got a {kinds[1]} target. Pass `weight=mask` to leave elements out."
             )
-    weight_kind = "bool" if weight is None else _read_weight(library, weight, target, target_shape)
+    weight_kind = "bool" if weight is None else read_weight(library, weight, target, target_shape)
     hard = "floating" not in (kinds[1], weight_kind) and (kinds[0] != "floating" or labels[0])
     return library, Task(
         library=library.name,
@@ -243,7 +243,7 @@ def _refuse_shapes(
     )
 
 
-def _read_weight(
+def read_weight(
     library: ArrayLibrary, weight: Array, target: Array, target_shape: tuple[int, ...]
 ) -> str:
     check_same_place(library, "weight", weight, target)

@@ -14,6 +14,7 @@ from ..reading import (
     ScoreArguments,
     check_choice,
     read_number,
+    refuse_foreground,
     refuse_squared,
     shown,
 )
@@ -38,6 +39,8 @@ def score_of_classes(
     check_choice("average", average, AVERAGES)
     empty = read_number("empty", empty)
     empty_target = None if empty_target is None else read_number("empty_target", empty_target)
+    if arguments.get("regions") is not None:
+        refuse_foreground(classes)
     overlap = overlap_of(prediction, target, arguments)
     if not squared_form:
         refuse_squared(overlap.kind, overlap.form)
@@ -83,6 +86,8 @@ def score_of_all(
     with its complement.
     """
     empty = read_number("empty", arguments.pop("empty"))
+    if arguments.get("regions") is not None:
+        refuse_foreground(classes)
     overlap = overlap_of(prediction, target, arguments)
     if mirrored:
         refuse_squared(overlap.kind, overlap.form)

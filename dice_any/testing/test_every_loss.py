@@ -86,7 +86,7 @@ def test_slopes(dice_backend: Adapter, name: str, activation: str | None) -> Non
 
 
 @pytest.mark.dice_feature("weight")
-@pytest.mark.parametrize("way", ["ignored", "weighed 0"])
+@pytest.mark.parametrize("way", ["ignored", "both ignored", "weighed 0"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_sample_in_which_nothing_takes_part_is_as_if_cropped(
     dice_backend: Adapter, name: str, way: str
@@ -103,6 +103,9 @@ def test_a_sample_in_which_nothing_takes_part_is_as_if_cropped(
     if way == "ignored":
         y[1] = 200
         arguments, cropped = {"ignore_label": 200}, {}
+    elif way == "both ignored":
+        y[1], y[1, :1] = 200, 201
+        arguments, cropped = {"ignore_label": (200, 201)}, {}
     every = every_loss.REDUCTIONS if way == "ignored" else every_loss.REDUCTIONS[:1]
     for options in share(every, name, dice_backend.name):
         options = every_loss.options_for(name, options, y)

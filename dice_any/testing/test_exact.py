@@ -105,6 +105,23 @@ def test_floating_weight_on_label_maps(dice_backend: Adapter) -> None:
 
 
 @pytest.mark.dice_feature("weight")
+@pytest.mark.parametrize("weighted", [False, True])
+def test_elements_of_several_ignored_labels_do_no_harm(
+    dice_backend: Adapter, weighted: bool
+) -> None:
+    x, y = recipe.memberships(21, (3, 40)), recipe.labels(22, 40, 3, "uint8")
+    weight = recipe.memberships(20, 40, "float32")
+    y[::5], y[1::5] = 255, 100
+    x[:, ::5], weight[1::5] = np.nan, np.nan
+    kept = y < 100
+    given = {"weight": weight} if weighted else {}
+    own = {name: values[kept] for name, values in given.items()}
+    expected = [oracle.exact_sums(x[c][kept], (y == c)[kept], **own) for c in range(3)]
+    got = sums(dice_backend, x, y, class_axis=0, ignore_label=[255, 100, -7], **given)
+    assert got == expected
+
+
+@pytest.mark.dice_feature("weight")
 def test_ignored_elements_do_no_harm(dice_backend: Adapter) -> None:
     x, y = recipe.memberships(21, (3, 40)), recipe.labels(22, 40, 3, "uint8")
     y[::5] = 255

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -123,6 +125,23 @@ def test_ignored_elements_are_as_if_cropped(dice_backend: Adapter, ignore: int) 
     kept = y != ignore
     expected = stacked([by_hand(x[kept] == label, y[kept] == label) for label in range(3)])
     assert counts(dice_backend, x, y, num_classes=3, ignore_label=ignore) == expected
+
+
+@pytest.mark.dice_feature("weight")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ignore", [[255, 1], (1, -1, 1), (), range(3, 1000)])
+def test_several_labels_are_ignored(
+    dice_backend: Adapter, ignore: Sequence[int], weighted: bool
+) -> None:
+    x, y = recipe.labels(13, 60, 3, "uint8"), recipe.labels(14, 60, 3, "uint8")
+    if 255 in ignore:
+        y[::4] = 255
+    repeats = recipe.integers(47, 60, 3) if weighted else np.ones(60, dtype=np.int64)
+    given = {"weight": repeats} if weighted else {}
+    repeats = repeats * np.array([label not in ignore for label in y.tolist()])
+    a, b = np.repeat(x, repeats), np.repeat(y, repeats)
+    got = counts(dice_backend, x, y, num_classes=3, ignore_label=ignore, **given)
+    assert got == stacked([by_hand(a == label, b == label) for label in range(3)])
 
 
 @pytest.mark.dice_feature("weight")

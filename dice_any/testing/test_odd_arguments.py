@@ -115,7 +115,8 @@ TAKEN: dict[str, set[str]] = {
     "num_classes": {"None", *INTEGERS},
     "activation": {"None"},
     "form": set(),
-    "ignore_label": {"None", *INTEGERS},
+    "ignore_label": {"None", "()", "(0,)", "(0, 0)", "list", "range", *INTEGERS},
+    "regions": {"None", "(0,)", "(0, 0)", "list", "range", "nested", "dict"},
     "weight": {"None", "array"},
     "exact": {"None", "True", "False", "numpy.True_", "numpy.False_"},
     "backend": {"None", "reference"},
@@ -139,7 +140,7 @@ TAKEN: dict[str, set[str]] = {
     "total": {"None", "7"},
 }
 OF_OVERLAP = ("class_axis", "axis", "num_classes", "activation", "form", "ignore_label", "weight")
-OF_OVERLAP += ("exact", "backend")
+OF_OVERLAP += ("regions", "exact", "backend")
 OF_LOSS = (*OF_OVERLAP, "smooth", "class_weight", "classes", "average", "absent", "reduction")
 OF_SCORE = (*OF_OVERLAP, "average", "classes", "empty", "empty_target")
 OF_JOINT = (*OF_OVERLAP, "empty")

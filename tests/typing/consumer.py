@@ -26,7 +26,7 @@ Labels = npt.NDArray[np.uint8]
 
 def counts(prediction: Labels, target: Labels) -> Overlap:
     found = dice_any.overlap(
-        prediction, target, num_classes=3, axis="space", ignore_label=0, exact=None
+        prediction, target, num_classes=3, axis="space", ignore_label=(0, 255), exact=None
     )
     assert_type(found, Overlap)
     assert_type(found[0], Overlap)

@@ -1,0 +1,75 @@
+"""Several labels to ignore: what no kernel has to know, as a mask says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from ..arrays.library import Array, ArrayLibrary
+from ..kernels.masks import counted_only
+from ..kernels.task import Task
+from .arguments import class_name, read_label
+from .tasks import read
+
+
+def read_ignoring(
+    prediction: Array,
+    target: Array,
+    *,
+    ignore_label: int | Sequence[int] | None = None,
+    weight: Array | None = None,
+    **arguments: Any,
+) -> tuple[ArrayLibrary, Task, Array | None]:
+    """Read two arrays as `read` does; return the weight that goes with the task too.
+
+    A task holds one label to ignore. Several become elements of weight 0, so that every kernel is
+    right about them, also one of a plugin that never heard of several.
+    """
+    labels = read_labels("ignore_label", ignore_label)
+    first = labels[0] if labels else None
+    library, task = read(prediction, target, ignore_label=first, weight=weight, **arguments)
+    if len(labels) < 2:
+        return library, task, weight
+    with library.precision():
+        weight = weight_without(library, target, labels, weight)
+    if weight is None:
+        return library, replace(task, ignore_label=None), None
+    shape, dtype = library.shape(weight), library.dtype_name(weight.dtype)
+    shapes, dtypes = (*task.shapes[:2], shape), (*task.dtypes[:2], dtype)
+    return library, replace(task, ignore_label=None, shapes=shapes, dtypes=dtypes), weight
+
+
+def read_labels(name: str, labels: Any) -> tuple[int, ...]:
+    """Return the labels that are named by one integer or by a sequence of them, each once."""
+    if labels is None:
+        return ()
+    if isinstance(labels, (str, bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"`{name}` must be an integer or a sequence of integers; got {class_name(labels)}. "
+            "Pass the numbers of the labels."
+        )
+    if isinstance(labels, Sequence):
+        return tuple(dict.fromkeys(read_label(name, label) for label in labels))
+    try:
+        return (read_label(name, labels),)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be an integer or a sequence of integers; got {class_name(labels)}. "
+            "Pass a list or a tuple of labels."
+        ) from None
+
+
+def weight_without(
+    library: ArrayLibrary, target: Array, labels: Sequence[int], weight: Array | None
+) -> Array | None:
+    """Return the weight, 0 where the target has one of the labels; a mask where there was none."""
+    limits = library.xp.iinfo(target.dtype)
+    # no element can have a label that its type cannot hold
+    masks = [target != label for label in labels if limits.min <= label <= limits.max]
+    if not masks:
+        return weight
+    counted = reduce(and_, masks)
+    return counted if weight is None else counted_only(library, counted, weight)

@@ -1,0 +1,193 @@
+"""Grouping: groups of labels, as BraTS and nnU-Net score and train them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from ..arrays import library_of
+from ..arrays.library import Array, ArrayLibrary
+from ..kernels.task import Task
+from .arguments import class_name, read_axis, read_num_classes, shown
+from .arrays import check_same_place, read_kind, read_library, read_shape
+from .cures import without
+from .ignored import read_labels, weight_without
+from .tasks import read, read_weight
+
+
+class Grouping(NamedTuple):
+    """The labels of each region, and the number of labels that there are."""
+
+    groups: tuple[tuple[int, ...], ...]
+    num_classes: int
+
+
+def read_regions(regions: object, num_classes: object) -> Grouping:
+    """Read groups of labels, or a mapping whose values they are."""
+    groups = list(regions.values()) if isinstance(regions, Mapping) else regions
+    if not isinstance(groups, Sequence) or isinstance(groups, (str, bytes, bytearray, memoryview)):
+        raise TypeError(
+            "`regions` must be a sequence of groups of labels, or a mapping from names to groups; "
+            f"got {class_name(regions)}. Pass for example `[(1, 2, 3), (1, 3), (3,)]`."
+        )
+    found = tuple(read_labels("regions", group) for group in groups)
+    if not found or not all(found):
+        raise ValueError(
+            "`regions` must hold one region or more, each of one label or more; got "
+            f"{shown(list(found))}. Drop what is empty."
+        )
+    smallest, largest = min(map(min, found)), max(map(max, found))
+    if smallest < 0:
+        raise ValueError(
+            f"`regions` must hold labels from 0 on; got {smallest}. For a label that means "
+            "nothing pass `ignore_label=`."
+        )
+    number = read_num_classes(largest + 1 if num_classes is None else num_classes)
+    if number <= largest:
+        raise ValueError(
+            f"`num_classes` must be the number of labels, at least {largest + 1} for a region "
+            f"with label {largest}; got {number}. Leave it out, or check `regions`."
+        )
+    return Grouping(found, number)
+
+
+class RegionWork(NamedTuple):
+    """Channels that are regions, and a label map as masks of these."""
+
+    library: ArrayLibrary
+    task: Task
+    target: Array
+    weight: Array | None
+
+
+def read_region_channels(
+    prediction: Array,
+    target: Array,
+    regions: Grouping,
+    *,
+    class_axis: int | None = None,
+    ignore_label: int | Sequence[int] | None = None,
+    weight: Array | None = None,
+    **arguments: Any,
+) -> RegionWork:
+    """Read sigmoid channels, one a region, against a label map.
+
+    The map becomes a mask of each region, so that every kernel, gradient and loss is right. A label
+    that is invalid is an error or, where Python may not look, a weight of NaN.
+    """
+    library = read_library("prediction", prediction, target)
+    check_same_place(library, "target", target, prediction)
+    axis = _check_channels(library, prediction, target, regions, class_axis)
+    if weight is not None:
+        read_weight(library, weight, target, library.shape(target))
+    with library.precision():
+        masks = _masks(library, target, regions.groups, axis)
+        labels = read_labels("ignore_label", ignore_label)
+        weight = _valid_weight(
+            library, target, regions, weight_without(library, target, labels, weight)
+        )
+        if weight is not None:
+            weight = library.xp.expand_dims(weight, axis=axis)
+    library, task = read(prediction, masks, class_axis=axis, weight=weight, **arguments)
+    return RegionWork(library, task, masks, weight)
+
+
+def _check_channels(
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    regions: Grouping,
+    class_axis: int | None,
+) -> int:
+    """Return the axis of the channels."""
+    shape, target_shape = (
+        read_shape(library, name, array)
+        for name, array in (("prediction", prediction), ("target", target))
+    )
+    kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
+    if kinds[1] != "integer":
+        raise TypeError(
+            f"`regions` must go with a target that is a label map; got a {kinds[1]} target. "
+            "Leave `regions` out where the target holds a mask of each region."
+        )
+    if class_axis is None:
+        raise ValueError(
+            "`class_axis` must be given with `regions` and `activation='sigmoid'`; got None. Name "
+            "the axis of channels, one a region."
+        )
+    axis = read_axis("class_axis", class_axis, len(shape))
+    if shape[axis] != len(regions.groups):
+        raise ValueError(
+            f"`regions` must name a region for each of {shape[axis]} channels; got "
+            f"{len(regions.groups)}. With `activation='sigmoid'` a channel is a region."
+        )
+    if target_shape != without(shape, axis):
+        raise ValueError(
+            "`target` must have the prediction's shape without its class axis, "
+            f"{without(shape, axis)}; got {target_shape}. Pass the label map, without channels."
+        )
+    return axis
+
+
+def _masks(
+    library: ArrayLibrary, target: Array, groups: Sequence[Sequence[int]], axis: int
+) -> Array:
+    """Return a mask of each region, along a new axis."""
+    largest = library.xp.iinfo(target.dtype).max
+
+    def mask(group: Sequence[int]) -> Array:
+        labels = [label for label in group if label <= largest]
+        # nothing differs from itself: no element can have a label that its type cannot hold
+        return reduce(or_, [target == label for label in labels] or [target != target])
+
+    return library.xp.stack([mask(group) for group in groups], axis=axis)
+
+
+def _valid_weight(
+    library: ArrayLibrary, target: Array, regions: Grouping, weight: Array | None
+) -> Array | None:
+    """Return the weight, NaN at labels beyond the classes where Python may not look at them."""
+    xp = library.xp
+    numbers = xp.astype(target, xp.int64, copy=False)
+    outside = (numbers < 0) | (numbers >= regions.num_classes)
+    if weight is not None:
+        outside = outside & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
+    number = library.answer(library.count(outside, tuple(range(outside.ndim))))
+    if library_of(number).at_hand(number):  # also of a sparse map, whose sums are dense
+        if int(number):
+            raise ValueError(
+                f"`target` must hold labels from 0 to {regions.num_classes - 1} beside these "
+                f"regions; got {int(number)} outside. Pass `num_classes=`, the number of labels, "
+                "or `ignore_label=` for those that mean nothing."
+            )
+        return weight
+    dtype = library.widest(target)
+    if weight is None:
+        weight = xp.astype(xp.ones_like(target), dtype)
+    elif library.kind(weight.dtype) != "floating":
+        weight = xp.astype(weight, dtype)
+    weight = xp.broadcast_to(weight, library.shape(outside))
+    return xp.where(outside, xp.full_like(weight, float("nan")), weight)
+
+
+def check_maps(prediction: Array, target: Array) -> None:
+    """Check that regions are taken of two label maps."""
+    library = read_library("prediction", prediction, target)
+    kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
+    if kinds != ("integer", "integer"):
+        raise TypeError(
+            "`regions` must go with two label maps, or with `activation='sigmoid'` and a label "
+            f"map; got a {kinds[0]} prediction and a {kinds[1]} target. Take the argmax of scores "
+            "by class first."
+        )
+
+
+def refuse_foreground(classes: object) -> None:
+    """Refuse to leave out a background that regions do not have."""
+    if isinstance(classes, str) and classes == "foreground":
+        raise ValueError(
+            "`classes` must be None or the numbers of regions beside `regions`, none of which is "
+            "background; got 'foreground'. Leave it out, or pass `classes=None`."
+        )
