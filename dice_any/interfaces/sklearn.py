@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..counts import overlap
-from ..reading import check_choice, read_number
+from ..reading import check_choice, read_number, shown
 from ..sums import Overlap
 from . import not_installed
 from .arguments import Score, check_score, split, takes, try_out
@@ -43,104 +43,86 @@ class Metric:
         self,
         score: Score,
         average: Averages,
-        labels: list[Any] | None,
+        labels: list[Any],
         pos_label: Any,
-        zero_division: float,
-        arguments: dict[str, Any],
+        of_overlap: dict[str, Any],
+        of_score: dict[str, Any],
     ) -> None:
-        self.score, self.average, self.labels = score, average, labels
-        self.pos_label, self.zero_division, self.arguments = pos_label, zero_division, arguments
+        self.score, self.average, self.labels, self.pos_label = score, average, labels, pos_label
+        self.of_overlap, self.of_score = of_overlap, of_score
         self.__name__ = score.__name__
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> Any:
         """Return the score of a prediction, given behind its target."""
-        of_overlap, of_score = split(self.score, self.arguments, {})
-        of_score |= {"empty": self.zero_division}
         check_consistent_length(y_true, y_pred, sample_weight)
         weight = _weights(sample_weight)
         if _kind(y_true) == _kind(y_pred) == "multilabel-indicator":
-            found = self._of_indicators(y_true, y_pred, weight, of_overlap, of_score)
+            found = self._of_indicators(y_true, y_pred, weight)
         else:
-            found = self._of_labels(y_true, y_pred, weight, of_overlap, of_score)
+            found = self._of_labels(column_or_1d(y_true), column_or_1d(y_pred), weight)
         return float(found) if found.ndim == 0 else found
 
-    def _of_labels(
-        self,
-        y_true: Any,
-        y_pred: Any,
-        weight: Any,
-        of_overlap: dict[str, Any],
-        of_score: dict[str, Any],
-    ) -> Any:
-        y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-        names = unique_labels(y_true, y_pred)
-        chosen = [] if self.labels is None else self.labels
-        numbers = {label: i for i, label in enumerate(dict.fromkeys([*chosen, *names.tolist()]))}
-        places = np.asarray([numbers[name] for name in names.tolist()])
-        target, prediction = (places[np.searchsorted(names, y)] for y in (y_true, y_pred))
-        if takes(self.score, "average") and self.average == "binary":
-            positive = self._positive(names, numbers)
-            masks = prediction == positive, target == positive
-            return self.score(overlap(*masks, weight=weight, **of_overlap), **of_score)
+    def _of_labels(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         if self.average == "samples":
             raise ValueError(
                 "`average` must be None, 'macro', 'micro' or 'weighted' for one label a sample; "
                 "got 'samples'. That is for indicator matrices."
             )
+        present = unique_labels(y_true, y_pred)
+        # the labels asked for come first, then those that only occur: these are errors to them
+        numbers = {
+            label: number
+            for number, label in enumerate(dict.fromkeys([*self.labels, *present.tolist()]))
+        }
+        places = np.asarray([numbers[label] for label in present.tolist()])
+        target, prediction = (places[np.searchsorted(present, y)] for y in (y_true, y_pred))
+        if self.average == "binary" and takes(self.score, "average"):
+            positive = self._positive(present.tolist())
+            target, prediction = target == positive, prediction == positive
+            counts = overlap(prediction, target, weight=weight, **self.of_overlap)
+            return self.score(counts, **self.of_score)
         counts = overlap(
-            prediction, target, num_classes=len(numbers), weight=weight, **of_overlap
+            prediction, target, num_classes=len(numbers), weight=weight, **self.of_overlap
         )
-        return self._averaged(counts, [numbers[label] for label in chosen], of_score)
+        return self._averaged(counts, [numbers[label] for label in self.labels])
 
-    def _positive(self, names: Any, numbers: dict[Any, int]) -> int:
+    def _positive(self, present: list[Any]) -> int:
         """Return the number of the positive label; −1 where nothing has it."""
-        if len(names) > 2:
+        if len(present) > 2:
             raise ValueError(
-                f"`average` must be None, 'macro', 'micro' or 'weighted' for {len(names)} labels; "
-                "got 'binary'. Choose one, or pass `labels=` and an average."
+                "`average` must be None, 'macro', 'micro' or 'weighted' for "
+                f"{len(present)} labels; got 'binary'. Choose one."
             )
-        if self.pos_label not in numbers and len(names) == 2:
+        if self.pos_label in present:
+            return present.index(self.pos_label)
+        if len(present) == 2:
             raise ValueError(
-                f"`pos_label` must be one of the labels; got a {type(self.pos_label).__name__} "
-                "that is none. Pass the one that is to be found."
+                f"`pos_label` must be one of the labels; got {shown(self.pos_label)}, which is "
+                "none. Pass the one that is to be found."
             )
-        return numbers.get(self.pos_label, -1)
+        return -1
 
-    def _of_indicators(
-        self,
-        y_true: Any,
-        y_pred: Any,
-        weight: Any,
-        of_overlap: dict[str, Any],
-        of_score: dict[str, Any],
-    ) -> Any:
-        if not takes(self.score, "average") or self.average == "binary":
-            asked = self.average if takes(self.score, "average") else f"`{self.__name__}`"
+    def _of_indicators(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        if self.average == "binary":  # joint scores too, which have no other
             raise ValueError(
                 "`average` must be None, 'macro', 'micro', 'weighted' or 'samples' for indicator "
-                f"matrices; got {asked}. Choose one, and a score that has averages."
+                "matrices; got 'binary'. Choose one, and a score that has averages."
             )
-        target, prediction = (np.asarray(_dense(y)) > 0 for y in (y_true, y_pred))
-        classes = [] if self.labels is None else self.labels
+        target, prediction = (_dense(y) > 0 for y in (y_true, y_pred))
         if self.average == "samples":
-            columns = classes or slice(None)
-            counts = overlap(prediction[:, columns], target[:, columns], axis=1, **of_overlap)
-            return _mean(self.score(counts, **of_score), weight)
-        counts = overlap(
-            prediction,
-            target,
-            class_axis=1,
-            weight=None if weight is None else weight[:, None],
-            **of_overlap,
-        )
-        return self._averaged(counts, classes, of_score)
+            columns = self.labels or slice(None)
+            target, prediction = target[:, columns], prediction[:, columns]
+            counts = overlap(prediction, target, axis=1, **self.of_overlap)
+            return _mean(self.score(counts, **self.of_score), weight)
+        weight = None if weight is None else weight[:, None]
+        counts = overlap(prediction, target, class_axis=1, weight=weight, **self.of_overlap)
+        return self._averaged(counts, self.labels)
 
-    def _averaged(self, counts: Overlap, classes: list[int], of_score: dict[str, Any]) -> Any:
+    def _averaged(self, counts: Overlap, classes: list[int]) -> Any:
+        chosen: dict[str, Any] = {"classes": classes} if classes else {}
         if takes(self.score, "average"):
-            of_score |= {"average": self.average}
-        if classes:
-            of_score |= {"classes": classes}
-        return self.score(counts, **of_score)
+            chosen["average"] = self.average
+        return self.score(counts, **self.of_score, **chosen)
 
     def __repr__(self) -> str:
         return f"<{self.__name__} of (y_true, y_pred)>"
@@ -216,27 +198,28 @@ def metric(
     """
     check_score(score)
     zero_division = read_number("zero_division", zero_division)
-    labels = None if labels is None else np.asarray(labels).tolist()
-    _, of_score = split(score, arguments, REFUSED)
+    labels = [] if labels is None else np.asarray(labels).tolist()
+    of_overlap, of_score = split(score, arguments, REFUSED)
     averaged = takes(score, "average")
     check_choice("average", average, AVERAGES)
     for name, given, possible in (
         ("average", average != "binary", averaged),
         ("pos_label", pos_label != 1, averaged),
-        ("labels", labels is not None, takes(score, "classes")),
+        ("labels", bool(labels), takes(score, "classes")),
     ):
         if given and not possible:
             raise ValueError(
                 f"`{name}` must be left out of `{score.__name__}`, which is of all labels "
                 "together; got one. Drop it."
             )
-    if labels is not None and average == "binary" and averaged:
+    if labels and average == "binary" and averaged:
         raise ValueError(
             "`labels` must be left out of the score of one label; got some. Pass an `average`, or "
             "`pos_label=` alone."
         )
+    of_score["empty"] = zero_division
     try_out(score, None, of_score)
-    return Metric(score, average, labels, pos_label, zero_division, arguments)
+    return Metric(score, average, labels, pos_label, of_overlap, of_score)
 
 
 def scorer(score: Score, **arguments: Any) -> Any:
@@ -293,7 +276,7 @@ def _kind(y: Any) -> str:
 
 
 def _dense(y: Any) -> Any:
-    return y.toarray() if hasattr(y, "toarray") else y
+    return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
 
 
 def _mean(values: Any, weight: Any) -> Any:

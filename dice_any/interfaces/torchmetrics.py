@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-import torch
-
 from ..arrays import library_of
 from ..counts import overlap
 from ..reading import DEFAULTS
@@ -16,6 +14,7 @@ from . import not_installed
 from .arguments import Score, split, try_out
 
 try:
+    import torch
     from torchmetrics import Metric
     from torchmetrics.utilities import dim_zero_cat
 except ModuleNotFoundError as error:
@@ -97,7 +96,7 @@ class OverlapMetric(Metric):
     >>> round(float(metric.compute()), 4)
     0.6556
     >>> metric.overlap.tp.tolist()
-    [2, 1, 1]
+    [2.0, 1.0, 1.0]
     """
 
     is_differentiable = False

@@ -26,7 +26,7 @@ REFUSED = {
 
 
 def score(
-    function: Score,
+    score: Score,
     prediction: DataArray,
     target: DataArray,
     /,
@@ -45,7 +45,7 @@ def score(
 
     Parameters
     ----------
-    function : function
+    score : function
         A score of this package, for example `dice_any.dice_score`.
     prediction, target : xarray.DataArray
         Boolean masks, memberships or label maps, as `dice_any.overlap` reads them, of the same
@@ -59,7 +59,7 @@ def score(
         Weight of each element, not negative: of the target's dimensions, or of some of them (the
         areas of the cells of a latitude, say).
     **arguments
-        Others of the score: `num_classes`, `activation`, `average`, `classes`, `ignore_label`,
+        More of the score: `num_classes`, `activation`, `average`, `classes`, `ignore_label`,
         `empty` and so on.
 
     Returns
@@ -98,22 +98,21 @@ def score(
     >>> score(dice_any.dice_score, forecast, turned, dim="x").to_series().to_dict()
     {'Mon': 0.8, 'Tue': 1.0}
     """
-    of_overlap, of_score = split(function, arguments, REFUSED)
-    arrays = {"prediction": prediction, "target": target, "weight": weight}
-    for name, array in arrays.items():
-        if not isinstance(array, DataArray) and not (name == "weight" and array is None):
-            raise TypeError(_no_array(name, array))
+    of_overlap, of_score = split(score, arguments, REFUSED)
+    for name, array in (("prediction", prediction), ("target", target)):
+        _check_array(name, array)
     dims = tuple(prediction.dims)
-    in_classes = class_dim in dims
-    by_class = in_classes or of_overlap.get("num_classes") is not None
     elements = tuple(d for d in dims if d != class_dim)
-    target = _aligned("target", target, prediction, elements if class_dim not in target.dims else dims)
-    summed = _summed(dim, elements)
+    target = _aligned("target", target, prediction, dims if class_dim in target.dims else elements)
     if weight is not None:
-        weight = _weight(weight, target)
+        weight = _spread("weight", weight, target)
     prediction, target, weight = _lazy_alike(prediction, target, weight)
-    if in_classes:
+    num_classes = of_overlap.get("num_classes")
+    if class_dim in dims:
+        num_classes = prediction.sizes[class_dim]
         of_overlap |= {"class_axis": dims.index(class_dim)}
+    try_out(score, num_classes, of_score)
+    summed = _read_dims(dim, elements)
     counts = overlap(
         prediction.data,
         target.data,
@@ -121,10 +120,141 @@ def score(
         weight=None if weight is None else weight.data,
         **of_overlap,
     )
-    found = function(counts, **of_score)
+    found = score(counts, **of_score)
     kept = [d for d in elements if d not in summed]
-    coords = _coordinates(prediction, target, set(kept))
-    if by_class and found.ndim > len(kept):
+    coords = _shared_coordinates(prediction, target, set(kept))
+    if len(found.shape) > len(kept):
+        chosen = of_score.get("classes")
+        length = counts.shape[-1]
+        numbers = list(range(length)) if chosen is None else as_classes(chosen, length)
+        coords |= _class_coordinates(prediction, class_dim, numbers)
         kept.append(class_dim)
-        coords |= _classes(prediction, class_dim, counts.shape[-1], of_score.get("classes"))
-    return DataArray(found, dims=kept, coords=coords, name=function.__name__)
+    return DataArray(found, coords, kept, name=score.__name__)
+
+
+def _check_array(name: str, array: object) -> None:
+    if isinstance(array, DataArray):
+        return
+    cure = f"Name its dimensions: `xarray.DataArray({name}, dims=...)`"
+    if isinstance(array, xarray.Dataset):
+        cure = f"Choose one of its variables: `{name}[{next(iter(array), 'name')!r}]`"
+    raise TypeError(f"`{name}` must be an xarray.DataArray; got {class_name(array)}. {cure}.")
+
+
+def _read_dims(dim: Dims, elements: tuple[Hashable, ...]) -> list[Hashable]:
+    """Return the dimensions that are summed."""
+    if dim is None:
+        return list(elements)
+    if isinstance(dim, str) or not isinstance(dim, Iterable):
+        dim = [dim]
+    given = list(dim)
+    for d in given:
+        if d not in elements:
+            raise ValueError(
+                f"`dim` must name dimensions of the elements, {elements}; got {d!r}. Classes are "
+                "averaged by `average=`."
+            )
+    return given
+
+
+def _aligned(name: str, array: DataArray, like: DataArray, dims: tuple[Hashable, ...]) -> DataArray:
+    """Return an array with its dimensions, and the coordinates along them, in the order of those of
+    the prediction.
+    """
+    if set(array.dims) != set(dims):
+        raise ValueError(
+            f"`{name}` must have the dimensions {dims}; got {array.dims}. Nothing is broadcast: "
+            "select what belongs together."
+        )
+    for d in dims:
+        array = _along(name, array, like, d)
+    return array.transpose(*dims)
+
+
+def _along(name: str, array: DataArray, like: DataArray, d: Hashable) -> DataArray:
+    """Return an array whose coordinates along one dimension are in the order of another's."""
+    beside = "prediction" if name == "target" else "target"
+    both = f"{beside}, {name} = xarray.align({beside}, {name}, join='inner')"
+    known = [d in each.indexes for each in (array, like)]
+    if known[0] != known[1]:
+        having, lacking = (name, beside) if known[0] else (beside, name)
+        raise ValueError(
+            f"`{name}` must have coordinates along {d!r} where `{beside}` has them; got some of "
+            f"`{having}` alone. Give them to `{lacking}`, or, if both lie in one order, pass "
+            f"`{having}.drop_vars({d!r})`."
+        )
+    if array.sizes[d] != like.sizes[d]:
+        cure = f"Take what both have: `{both}`" if known[0] else "Select what belongs together"
+        raise ValueError(
+            f"`{name}` must be as long as `{beside}` along {d!r}, {like.sizes[d]}; got "
+            f"{array.sizes[d]}. {cure}."
+        )
+    if not known[0] or array.indexes[d].equals(like.indexes[d]):
+        return array
+    own, wanted = array.indexes[d], like.indexes[d]
+    places = own.get_indexer(wanted) if own.is_unique and wanted.is_unique else None
+    if places is None:
+        raise ValueError(
+            f"`{name}` must have the coordinates of `{beside}` along {d!r}; got others, of which "
+            "some come twice. Bring both into one order first."
+        )
+    if (places < 0).any():
+        raise ValueError(
+            f"`{name}` must have the coordinates of `{beside}` along {d!r}; got others at "
+            f"{int((places < 0).sum())} of {len(places)}. Take what both have, `{both}`, or "
+            "`reindex` with a tolerance."
+        )
+    return array.isel({d: places})
+
+
+def _spread(name: str, weight: DataArray, target: DataArray) -> DataArray:
+    """Return a weight with all dimensions of the target, of length 1 where it had none."""
+    _check_array(name, weight)
+    if not set(weight.dims) <= set(target.dims):
+        raise ValueError(
+            f"`{name}` must have dimensions of the target, {target.dims}; got {weight.dims}. "
+            "Select or sum the others first."
+        )
+    for d in weight.dims:
+        weight = _along(name, weight, target, d)
+    lacking = [d for d in target.dims if d not in weight.dims]
+    return weight.expand_dims(lacking).transpose(*target.dims)
+
+
+def _lazy_alike(*arrays: DataArray | None) -> list[Any]:
+    """Return arrays that are all in chunks if one is: a library is not mixed with another."""
+    lead = next((a for a in arrays if a is not None and a.chunks is not None), None)
+    if lead is None:
+        return list(arrays)
+    return [
+        array
+        if array is None or array.chunks is not None
+        else array.chunk(
+            {d: c for d, c in lead.chunksizes.items() if array.sizes.get(d) == lead.sizes[d]}
+        )
+        for array in arrays
+    ]
+
+
+def _shared_coordinates(
+    prediction: DataArray, target: DataArray, kept: set[Hashable]
+) -> dict[Hashable, Any]:
+    """Return the coordinates of what is left; one number is kept if it is that of both."""
+    return {
+        name: values
+        for name, values in prediction.coords.items()
+        if set(values.dims) <= kept
+        and (values.dims or values.equals(target.coords.get(name, values)))
+    }
+
+
+def _class_coordinates(
+    prediction: DataArray, class_dim: Hashable, numbers: list[int]
+) -> dict[Hashable, Any]:
+    """Return the prediction's coordinates of some classes, or else their numbers."""
+    of_classes = {
+        name: values.isel({class_dim: numbers})
+        for name, values in prediction.coords.items()
+        if values.dims == (class_dim,)
+    }
+    return of_classes or {class_dim: numbers}

@@ -44,7 +44,7 @@ def probabilities(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(shape[0], 3, *shape[1:], generator=draw).softmax(1), target
 
 
-# -- values ---------------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------------
 
 
 def test_batches_are_one_count() -> None:
@@ -67,9 +67,7 @@ def test_batches_are_one_count() -> None:
 @pytest.mark.parametrize("soft", [False, True])
 def test_every_score(name: str, soft: bool) -> None:
     score = getattr(dice_any, name)
-    batches = [
-        (probabilities if soft else labels)(seed, 2 + seed, 5) for seed in range(3)
-    ]
+    batches = [(probabilities if soft else labels)(seed, 2 + seed, 5) for seed in range(3)]
     arguments = {"num_classes": 3, **({"class_axis": 1} if soft else {}), **SCORES[name]}
     metric = OverlapMetric(score, **arguments)
     for batch in batches:
@@ -148,7 +146,7 @@ def test_many_small_batches_lose_nothing() -> None:
     assert float(metric.overlap.intersection) == float(300 * Fraction(1 / 3))
 
 
-# -- what torchmetrics does with a metric -----------------------------------------------------------
+# -- what torchmetrics does with a metric --------------------------------------------------------
 
 
 @pytest.mark.parametrize("axis", [None, "space"])
@@ -261,9 +259,9 @@ def test_plot() -> None:
     matplotlib.use("agg")
     metric = OverlapMetric(dice_any.dice_score, num_classes=3, average="macro")
     values = [metric(*labels(seed, 2, 5)) for seed in range(3)]
-    figure, axes = metric.plot()
+    _, axes = metric.plot()
     assert axes.get_title() == "dice_score"
-    figure, axes = metric.plot(values)
+    _, axes = metric.plot(values)
     (line,) = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
     assert line.get_ydata().tolist() == [float(value) for value in values]
     assert metric.plot_lower_bound == 0
@@ -278,7 +276,7 @@ def test_what_it_says_of_itself() -> None:
     assert not metric.is_differentiable
 
 
-# -- processes ------------------------------------------------------------------------------------
+# -- processes -----------------------------------------------------------------------------------
 
 WORLD = 2
 
@@ -342,7 +340,7 @@ def test_processes_get_the_bits_of_one(tmp_path: Path) -> None:
             assert json.loads((tmp_path / f"{rank}.json").read_text())[case] == expected
 
 
-# -- errors ---------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
