@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -33,6 +34,10 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"
 autodoc_typehints = "none"  # the docstrings say it in the field's words
+# interfaces are described where their packages are not installed
+autodoc_mock_imports = [
+    name for name in ("sklearn", "torch", "torchmetrics", "xarray") if find_spec(name) is None
+]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
