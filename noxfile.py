@@ -330,6 +330,16 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def interfaces(session: nox.Session) -> None:
+    """Run `dice_any.interfaces` with the packages whose conventions it speaks, and its pages."""
+    install(session, "test", "torch", "interfaces")
+    session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "interfaces-alone"))
+    session.run("pytest", "tests/interfaces", *session.posargs)
+    pages = map(str, sorted(Path("docs/interfaces").glob("*.md")))
+    session.run("python", "-m", "doctest", *pages)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time against NumPy and the peers, side by side; writes tables to docs/."""
     install(session, "torch", "bench", "parity")

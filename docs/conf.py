@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -34,8 +35,10 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"
 autodoc_typehints = "none"  # the docstrings say it in the field's words
+# modules are described where the packages that they are for are not installed
+FOR = ("keras", "monai", "sklearn", "torch", "torchmetrics", "xarray")
+autodoc_mock_imports = [name for name in FOR if find_spec(name) is None]
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["torch"]  # for the pages of `dice_any.torch`
 numpydoc_show_class_members = False
 
 html_theme = "furo"

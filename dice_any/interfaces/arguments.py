@@ -1,0 +1,57 @@
+"""What every interface of scores has to tell apart: arguments of `overlap`, and of the score."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import scores
+from ..arrays.library import Array
+from ..reading import DEFAULTS, OverlapArguments, class_name
+from ..sums import Overlap
+
+Score = Callable[..., Array]
+
+
+def check_score(score: object) -> None:
+    """Check that something is one of the package's scores."""
+    name = getattr(score, "__name__", "")
+    if name in scores.__all__ and getattr(scores, name) is score and takes(score, "empty"):
+        return
+    got = f"`{name}`" if name else class_name(score)
+    raise TypeError(
+        f"`score` must be a score of this package; got {got}. Pass the function itself, for "
+        "example `dice_any.dice_score`."
+    )
+
+
+def takes(score: Any, keyword: str) -> bool:
+    """Tell whether a score has a keyword."""
+    return keyword in inspect.signature(score).parameters
+
+
+def split(
+    score: Score, arguments: Mapping[str, Any], refused: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments of `overlap` (those that say something) and those of the score alone.
+
+    `refused` are keywords that the interface answers itself, each with what to write instead.
+    """
+    check_score(score)
+    for name, cure in refused.items():
+        if name in arguments:
+            raise TypeError(f"`{name}` must be left out here; got one. {cure}")
+    shared = OverlapArguments.__annotations__
+    own = {
+        name: parameter.default
+        for name, parameter in inspect.signature(score).parameters.items()
+        if name in shared and parameter.default is not DEFAULTS[name]
+    }
+    of_overlap = own | {name: value for name, value in arguments.items() if name in shared}
+    return of_overlap, {name: value for name, value in arguments.items() if name not in shared}
+
+
+def try_out(score: Score, num_classes: int | None, arguments: Mapping[str, Any]) -> None:
+    """Let a score refuse its arguments before there are data, on the overlap of nothing."""
+    score(Overlap.zero(num_classes=num_classes), **arguments)
