@@ -1,0 +1,1 @@
+"""The neighbours' own conventions, each in a module that is imported by itself."""
