@@ -1,13 +1,17 @@
-"""One overlap over all processes: batch Dice of a batch that is spread over several machines."""
+"""One overlap over all processes: batch Dice of a batch that is spread over several machines, and
+a table of the cases that each of them saw.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
+from .measuring import Measured
 from .sums import Overlap
 
-__all__ = ["all_reduce"]
+__all__ = ["all_reduce", "gather"]
 
 
 def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
@@ -57,6 +61,119 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
         loss = dice_any.dice_loss(dice_any.distributed.all_reduce(counts))
         loss.backward()
     """
+    every = _facts_of_all(overlap, group)
+    facts, common = every[_rank(group)], _agreement(every)
+    return common.overlap_of(_added(_fitted(overlap, facts, common, group), group))
+
+
+def gather(overlap: Overlap, group: Any = None) -> Overlap:
+    r"""Put the cases of all processes one after another; every process gets all of them.
+
+    .. math:: S = (S_0, S_1, \dots)
+
+    where :math:`S_r` are the sums of process r, one for each of its cases, which may be as many as
+    they like. The table of an evaluation that ran on several processes, or a bootstrap over its
+    cases, is that of the result.
+
+    Parameters
+    ----------
+    overlap : Overlap
+        Of PyTorch tensors, its first axis the cases: one of ``axis="space"`` has it. The other axes
+        are of the same shape in every process; kind and form are one, but that hard and exact ones
+        mix. A process without cases passes ``Overlap.zero()``.
+    group : torch.distributed.ProcessGroup, optional
+        The processes that take part; all by default.
+
+    Returns
+    -------
+    Overlap
+        The cases of all processes in the order of their ranks, on each process's own device,
+        without a gradient.
+
+    Raises
+    ------
+    TypeError
+        If the overlap is not one of PyTorch tensors, and there are no other processes to tell.
+    ValueError
+        On every process alike, if the overlaps of some have no axis of cases, differ in kind, form,
+        classes, dtype or in the shape of a case, or are not PyTorch's.
+
+    Notes
+    -----
+    A `DistributedSampler` repeats cases until each process has as many as the others, and a table
+    then has them twice. Gather needs no such filling: take every n-th case as it is.
+
+    Examples
+    --------
+    ::
+
+        counts = dice_any.overlap(labels, reference, num_classes=4, axis="space")
+        scores = dice_any.dice_score(dice_any.distributed.gather(counts))  # a row for each case
+    """
+    import torch
+    import torch.distributed as dist
+
+    every = _facts_of_all(overlap, group)
+    for rank, facts in enumerate(every):
+        if facts.library == "torch" and not facts.nothing and len(facts.shape) == facts.by_class:
+            raise ValueError(
+                "overlaps to be gathered must have an axis of cases; got the shape "
+                f'{facts.shape} in process {rank}. Pass `axis="space"` to `overlap`.'
+            )
+    lengths = [0 if facts.nothing else facts.shape[0] for facts in every]
+    cases = [facts._replace(shape=facts.shape[1:], differentiable=False) for facts in every]
+    common, longest = _agreement(cases), max(lengths)
+    if common.nothing:
+        return overlap
+    common = common._replace(shape=(longest, *common.shape))
+    mine = _fitted(overlap, every[_rank(group)], common, group).detach()
+    axis = mine.ndim - len(common.shape)
+    if longest:
+        padding = list(mine.shape)
+        padding[axis] = longest - mine.shape[axis]
+        mine = torch.cat([mine, mine.new_zeros(padding)], dim=axis).contiguous()
+        parts = [torch.empty_like(mine) for _ in lengths]
+        dist.all_gather(parts, mine, group=group)
+        parts = [part.narrow(axis, 0, n) for part, n in zip(parts, lengths, strict=True)]
+        mine = torch.cat(parts, dim=axis)
+    return common.overlap_of(mine)
+
+
+def joining(group: Any) -> Callable[[Measured], Measured]:
+    """Return what joins the sums of a loss with those of other processes, its gradient too.
+
+    `group` is a process group, or ``"world"``: all processes.
+    """
+    group = None if isinstance(group, str) and group == "world" else group
+
+    def join(found: Measured) -> Measured:
+        shape, by_class = found.overlap.shape, found.overlap.by_class
+        if len(shape) > by_class:
+            raise ValueError(
+                "`axis` must sum over samples beside `group=`, as sample 0 of one process is not "
+                f"sample 0 of another; got counts of shape {shape}. Leave `axis` out, or `group`: "
+                "the losses of samples are averaged with the gradients."
+            )
+        every = _facts_of_all(found.overlap, group)
+        facts, common = every[_rank(group)], _agreement(every)
+        overlap = common.overlap_of(_added(_fitted(found.overlap, facts, common, group), group))
+        entropy, vjp = found.entropy, found.vjp
+        if entropy is not None:
+            entropy = _added(_followed(entropy, common), group)
+        if vjp is not None:
+            vjp = _pulled_by_all(vjp, group)
+        return found._replace(overlap=overlap, entropy=entropy, vjp=vjp)
+
+    return join
+
+
+def _pulled_by_all(vjp: Callable[[Any], Any], group: Any) -> Callable[[Any], Any]:
+    """Return a way back from the sums: the loss of every process follows from them."""
+    return lambda cotangent: vjp(_added(cotangent, group))
+
+
+def _facts_of_all(overlap: Any, group: Any) -> list[_Facts]:
+    """Return what each process brings."""
     import torch.distributed as dist
 
     facts = _Facts.of(overlap)
@@ -69,8 +186,13 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
         )
     every: list[Any] = [None] * dist.get_world_size(group)
     dist.all_gather_object(every, facts, group=group)
-    common = _agreement(every)
-    return common.overlap_of(_added(_fitted(overlap, facts, common, group), group))
+    return every
+
+
+def _rank(group: Any) -> int:
+    import torch.distributed as dist
+
+    return int(dist.get_rank(group))
 
 
 class _Facts(NamedTuple):
@@ -169,10 +291,16 @@ def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
         sums = Overlap.zero(common.shape, like=like, kind=common.kind).rows  # type: ignore[arg-type]
     else:
         sums = overlap.rows_as(common.kind)  # type: ignore[arg-type]
-    # a way back goes through every process, or the others would wait for it
-    return (
-        sums.detach().requires_grad_() if common.differentiable and not sums.requires_grad else sums
-    )
+    return _followed(sums, common)
+
+
+def _followed(sums: Any, common: _Facts) -> Any:
+    """Return sums that every process differentiates, or none: a way back goes through all of them,
+    or some would wait for others.
+    """
+    if common.differentiable and not sums.requires_grad:
+        return sums.detach().requires_grad_()
+    return sums
 
 
 def _added(sums: Any, group: Any) -> Any:

@@ -11,6 +11,7 @@ import dice_any
 
 torch = pytest.importorskip("torch")
 modules = pytest.importorskip("dice_any.torch")
+deep_supervision = pytest.importorskip("dice_any.torch.deep_supervision")
 
 
 def example() -> tuple[torch.Tensor, torch.Tensor]:
@@ -166,7 +167,7 @@ def test_nearest_is_that_of_interpolate(old: int) -> None:
         for dtype in (torch.int64, torch.uint8, torch.float16, torch.float32, torch.float64):
             given = target.to(dtype)
             assert torch.equal(
-                modules._nearest(given, torch.zeros(1, 3, new), 1), resized(given, new)
+                deep_supervision._nearest(given, torch.zeros(1, 3, new), 1), resized(given, new)
             )
 
 
@@ -176,7 +177,7 @@ def test_nearest_is_that_of_interpolate(old: int) -> None:
 )
 def test_targets_of_every_type_are_resized(dtype: torch.dtype) -> None:
     target = torch.arange(12).reshape(1, 12).remainder(2).to(dtype)
-    got = modules._nearest(target, torch.zeros(1, 2, 4), 1)
+    got = deep_supervision._nearest(target, torch.zeros(1, 2, 4), 1)
     assert got.dtype == dtype
     assert got.tolist() == target[:, 1::3].tolist()
 

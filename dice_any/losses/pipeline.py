@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import A, Array, ArrayLibrary
 from ..kernels.memberships import is_wide
-from ..measuring import refuse_beside_overlap
+from ..measuring import Measured, refuse_beside_overlap
 from ..reading import (
     LossArguments,
     RegionWork,
@@ -60,6 +60,10 @@ class Loss(NamedTuple):
     prediction: Any  # array or Overlap
     target: Any
     arguments: Any
+    #: what joins the sums with those of other processes
+    join: Callable[[Measured], Measured] | None = None
+    #: whether only classes are averaged, so that each sample keeps its loss
+    by_sample: bool = False
 
 
 def loss(**options: Any) -> Callable[[F], F]:
@@ -142,8 +146,8 @@ def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
 
 def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     """Read and check the arguments of a loss."""
-    objective, prediction, target, arguments = asked
-    arguments = dict(arguments)
+    objective, prediction, target = asked.objective, asked.prediction, asked.target
+    arguments = dict(asked.arguments)
     for name in NAMES:
         check_name(name, arguments.get(name))
     exact = bool(read_flag("exact", arguments.get("exact")))
@@ -181,7 +185,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         library, task, target, weight = _read_regions(prediction, target, arguments, choices)
     objective.check_counts(task.kind, task.form, task.by_class)
     settings = read_settings(choices, task.classes if task.by_class else None)
-    if objective.entropy is not None and settings.reduction == "none":
+    if asked.by_sample or (objective.entropy is not None and settings.reduction == "none"):
         settings = replace(settings, reduction="classes")
     return LossCall(
         library,
@@ -194,6 +198,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         settings,
         wants_gradient,
         library.casts_back(prediction),
+        asked.join,
     )
 
 

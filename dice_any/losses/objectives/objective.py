@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ...arrays.library import Array, ArrayLibrary
 from ...kernels import Task
+from ...measuring import Measured
 from .entropy import Entropy
 from .reductions import Chosen, Terms
 from .settings import Settings
@@ -26,6 +27,8 @@ class LossCall(NamedTuple):
     wants_gradient: bool
     #: see `ArrayLibrary.casts_back`, which is to be asked where the caller's mode still holds
     casts_back: bool = False
+    #: joins the sums with those of other processes
+    join: Callable[[Measured], Measured] | None = None
 
 
 #: From the share that each loss has in the final number to the derivatives in the rows.

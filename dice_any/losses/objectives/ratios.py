@@ -164,6 +164,7 @@ class RatioObjective:
                 call.backend,
                 with_gradient=call.wants_gradient,
             )
+            found = found if call.join is None else call.join(found)
         overlap = found.overlap
         library = library_of(overlap.rows)
         *sizes, invalid = overlap.as_float64()

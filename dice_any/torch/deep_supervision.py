@@ -1,177 +1,18 @@
-"""The losses as PyTorch modules, for code that keeps its criterion in a model.
-
-Each takes the arguments of its function in `dice_any` and hands them on; arguments of a call
-override those of the module.
-"""
+"""The loss of outputs at several resolutions."""
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from . import losses
+from .. import losses
+from .modules import LossModule
 
-__all__ = [
-    "CenterlineDiceLoss",
-    "DeepSupervision",
-    "DiceCrossEntropyLoss",
-    "DiceFocalLoss",
-    "DiceLoss",
-    "FocalTverskyLoss",
-    "GeneralizedDiceLoss",
-    "JaccardLoss",
-    "LogCoshDiceLoss",
-    "LogDiceLoss",
-    "LovaszLoss",
-    "MatthewsLoss",
-    "TverskyLoss",
-    "WassersteinDiceLoss",
-]
-
-
-class _Loss(torch.nn.Module):
-    """A loss with its arguments; a tensor among them moves with the module."""
-
-    function: ClassVar[Any]
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__()
-        own = inspect.signature(self.function).parameters
-        known = {name for name, p in own.items() if p.kind is p.KEYWORD_ONLY}
-        unknown = sorted(set(arguments) - known)
-        if unknown:
-            raise TypeError(
-                f"`{unknown[0]}` must be an argument of `{self.function.__name__}`; got an unknown "
-                f"one. Known are {', '.join(sorted(known))}."
-            )
-        missing = [
-            name for name, p in own.items() if p.kind is p.KEYWORD_ONLY and p.default is p.empty
-        ]
-        missing = [name for name in missing if name not in arguments]
-        if missing:
-            raise TypeError(
-                f"`{missing[0]}` must be given to {type(self).__name__}; got none. It has no "
-                "default."
-            )
-        tensors = {name for name, value in arguments.items() if isinstance(value, torch.Tensor)}
-        for name in sorted(tensors):
-            self.register_buffer(name, arguments[name], persistent=False)
-        self.arguments = {name: value for name, value in arguments.items() if name not in tensors}
-        self._tensors = sorted(tensors)
-
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
-        """Move tensors with the module, but let `.half()` of a model round no argument of its
-        loss.
-        """
-        kept = {name: getattr(self, name) for name in self._tensors}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, before in kept.items():
-            after = getattr(self, name)
-            if after.dtype != before.dtype:
-                setattr(self, name, before.to(after.device))
-        return self
-
-    def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any
-    ) -> torch.Tensor:
-        """Return the loss of a prediction and a target."""
-        loss: torch.Tensor = self.as_partial()(prediction, target, **arguments)
-        return loss
-
-    def as_partial(self) -> partial[Any]:
-        """Return the function with the module's arguments bound to it, for `value_and_grad`."""
-        held = {name: getattr(self, name) for name in self._tensors}
-        return partial(type(self).function, **(self.arguments | held))
-
-    def extra_repr(self) -> str:
-        shown = {name: repr(value) for name, value in self.arguments.items()}
-        shown |= {
-            name: f"<tensor of shape {tuple(getattr(self, name).shape)}>" for name in self._tensors
-        }
-        return ", ".join(f"{name}={value}" for name, value in shown.items())
-
-
-class DiceLoss(_Loss):
-    """`dice_any.dice_loss` as a module."""
-
-    function = staticmethod(losses.dice_loss)
-
-
-class JaccardLoss(_Loss):
-    """`dice_any.jaccard_loss` as a module."""
-
-    function = staticmethod(losses.jaccard_loss)
-
-
-class TverskyLoss(_Loss):
-    """`dice_any.tversky_loss` as a module."""
-
-    function = staticmethod(losses.tversky_loss)
-
-
-class FocalTverskyLoss(_Loss):
-    """`dice_any.focal_tversky_loss` as a module."""
-
-    function = staticmethod(losses.focal_tversky_loss)
-
-
-class GeneralizedDiceLoss(_Loss):
-    """`dice_any.generalized_dice_loss` as a module."""
-
-    function = staticmethod(losses.generalized_dice_loss)
-
-
-class LogDiceLoss(_Loss):
-    """`dice_any.log_dice_loss` as a module."""
-
-    function = staticmethod(losses.log_dice_loss)
-
-
-class LogCoshDiceLoss(_Loss):
-    """`dice_any.log_cosh_dice_loss` as a module."""
-
-    function = staticmethod(losses.log_cosh_dice_loss)
-
-
-class MatthewsLoss(_Loss):
-    """`dice_any.matthews_loss` as a module."""
-
-    function = staticmethod(losses.matthews_loss)
-
-
-class DiceCrossEntropyLoss(_Loss):
-    """`dice_any.dice_cross_entropy_loss` as a module."""
-
-    function = staticmethod(losses.dice_cross_entropy_loss)
-
-
-class DiceFocalLoss(_Loss):
-    """`dice_any.dice_focal_loss` as a module."""
-
-    function = staticmethod(losses.dice_focal_loss)
-
-
-class LovaszLoss(_Loss):
-    """`dice_any.lovasz_loss` as a module."""
-
-    function = staticmethod(losses.lovasz_loss)
-
-
-class CenterlineDiceLoss(_Loss):
-    """`dice_any.centerline_dice_loss` as a module."""
-
-    function = staticmethod(losses.centerline_dice_loss)
-
-
-class WassersteinDiceLoss(_Loss):
-    """`dice_any.wasserstein_dice_loss` as a module."""
-
-    function = staticmethod(losses.wasserstein_dice_loss)
+__all__ = ["DeepSupervision"]
 
 
 class DeepSupervision(torch.nn.Module):
@@ -285,13 +126,13 @@ def _bound(loss: Any) -> dict[str, Any]:
     """Return the arguments that a loss was made with."""
     if isinstance(loss, partial):
         return _bound(loss.func) | loss.keywords
-    return loss.arguments if isinstance(loss, _Loss) else {}
+    return loss.arguments if isinstance(loss, LossModule) else {}
 
 
 def _is_ours(loss: Any) -> bool:
     if isinstance(loss, partial):
         return _is_ours(loss.func)
-    return isinstance(loss, _Loss) or loss in _FUNCTIONS
+    return isinstance(loss, LossModule) or loss in _FUNCTIONS
 
 
 _FUNCTIONS = [getattr(losses, name) for name in losses.__all__]

@@ -1,0 +1,41 @@
+"""MONAI's losses and metrics, computed here: change the import, and a training script runs on.
+
+Each class is MONAI's own with another way from arrays to numbers. Arguments, attributes, buffers
+and `isinstance` are MONAI's, and so are the numbers, to 1e-6. What differs is told apart: labels
+stay labels, so that no one-hot target is built; a target or a prediction out of range is an error,
+where MONAI answers with a number.
+"""
+
+try:
+    import monai
+    import torch
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "`dice_any.interfaces.monai` needs MONAI and PyTorch; got an environment without "
+        f"{error.name}. Run `pip install monai`."
+    ) from error
+
+from .losses import (
+    DiceCELoss,
+    DiceFocalLoss,
+    DiceLoss,
+    GeneralizedDiceFocalLoss,
+    GeneralizedDiceLoss,
+    TverskyLoss,
+)
+from .metrics import DiceMetric, GeneralizedDiceScore, MeanIoU, OverlapMetric
+
+__all__ = [
+    "DiceCELoss",
+    "DiceFocalLoss",
+    "DiceLoss",
+    "DiceMetric",
+    "GeneralizedDiceFocalLoss",
+    "GeneralizedDiceLoss",
+    "GeneralizedDiceScore",
+    "MeanIoU",
+    "OverlapMetric",
+    "TverskyLoss",
+]
+
+del monai, torch
