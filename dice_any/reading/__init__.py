@@ -23,8 +23,8 @@ from .arrays import LIMIT, read_library, read_shape
 from .counted import MOST_COUNTED, read_count_arrays, read_matrix
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
-from .indices import Picked, read_index
 from .ignored import read_ignoring
+from .indices import Picked, read_index
 from .keywords import (
     DEFAULTS,
     Average,
