@@ -19,7 +19,8 @@ HOME = Path(dice_any.__file__).parent
 DOCUMENTED = sorted(
     ".".join(path.relative_to(HOME.parent).with_suffix("").parts).removesuffix(".__init__")
     for path in HOME.rglob("*.py")
-    if "\n    >>> " in path.read_text() and path.parent.name not in ("torch", "interfaces")
+    if "\n    >>> " in path.read_text()
+    and not {"torch", "interfaces"} & set(path.relative_to(HOME).parts)
 )
 
 

@@ -6,14 +6,13 @@ stay labels, so that no one-hot target is built; a target or a prediction out of
 where MONAI answers with a number.
 """
 
+from .. import not_installed
+
 try:
     import monai
     import torch
-except ModuleNotFoundError as error:
-    raise ImportError(
-        "`dice_any.interfaces.monai` needs MONAI and PyTorch; got an environment without "
-        f"{error.name}. Run `pip install monai`."
-    ) from error
+except ImportError as error:
+    raise not_installed("monai", "monai", error) from error
 
 from .losses import (
     DiceCELoss,
