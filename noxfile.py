@@ -336,7 +336,7 @@ def interfaces(session: nox.Session) -> None:
     session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "interfaces-alone"))
     session.run("pytest", "tests/interfaces", *session.posargs)
     pages = map(str, sorted(Path("docs/interfaces").glob("*.md")))
-    session.run("python", "-m", "doctest", *pages)
+    session.run("python", "-m", "doctest", *pages, env={"KERAS_BACKEND": "torch"})
 
 
 @nox.session

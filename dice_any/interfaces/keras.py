@@ -1,0 +1,293 @@
+"""Losses and metrics of Keras 3, on its PyTorch and JAX backends.
+
+Keras hands the target over first, and labels in float32: here they are put in order, and labels are
+labels again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import not_installed
+
+try:
+    import keras
+except ImportError as error:
+    raise not_installed("keras", "keras", error) from error
+
+from .. import losses, scores
+from ..arrays import library_of
+from ..counts import overlap
+from ..losses.pipeline import evaluate
+from ..reading import OverlapArguments
+from ..sums import Overlap
+
+__all__ = ["Loss", "Metric"]
+
+#: backends whose tensors are counted here
+BACKENDS = ("torch", "jax", "numpy")
+WORD = 1 << 32
+
+
+@keras.saving.register_keras_serializable(package="dice_any")
+class Loss(keras.losses.Loss):
+    """A loss of this package as one of Keras.
+
+    Parameters
+    ----------
+    loss : function or str
+        A loss of this package, or its name: `dice_any.dice_loss`, or "dice_loss".
+    reduction : {"sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"}
+        What Keras makes of the losses of samples, where each sample has one (``axis="space"``);
+        default "sum_over_batch_size", their mean.
+    name : str, optional
+        That of the function by default.
+    dtype : str, optional
+        In which Keras hands the arrays over; float32 by default.
+    **arguments
+        Those of the loss: `class_axis`, `activation`, `smooth` and so on. `weight` is Keras's
+        `sample_weight`.
+
+    Raises
+    ------
+    TypeError
+        If `loss` is no loss of this package, or an argument is not one of its.
+    ValueError
+        If the backend of Keras is neither PyTorch nor JAX, and where the loss itself raises: on
+        PyTorch's CPU a value out of range is an error, elsewhere it is NaN.
+
+    Notes
+    -----
+    Call it with ``y_true`` and ``y_pred``. Where there is a class axis, a target without it, or
+    with a class axis of length 1, is a label map in any dtype. By default one ratio is taken of the
+    whole batch, so that a `sample_weight` scales the loss; with ``axis="space"`` it weighs the
+    losses of samples. Of compound losses the cross-entropy is that of the batch, the same for each
+    sample.
+
+    A saved model finds the class if this module was imported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any.interfaces.keras import Loss
+    >>> loss = Loss("dice_loss", class_axis=-1, smooth=0)
+    >>> labels = np.array([[0, 0, 1]])
+    >>> probabilities = np.array([[[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]]])
+    >>> round(float(loss(labels, probabilities)), 4)  # (1 − 3/3.75 + 1 − 1.5/2.25) / 2
+    0.2667
+    """
+
+    def __init__(
+        self,
+        loss: Callable[..., Any] | str,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **arguments: Any,
+    ) -> None:
+        self.function = _function("loss", loss, losses)
+        super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
+        self.arguments = _plain(arguments)
+        self.function.described(None, None, **self.arguments)  # what is wrong shows at once
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss, or one for each sample."""
+        target = _target(y_true, y_pred, self.arguments.get("class_axis"))
+        asked = self.function.described(y_pred, target, **self.arguments)
+        return evaluate(asked._replace(by_sample=True))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the loss is made of, the function by its name."""
+        made_of = {"loss": self.function.__name__, "dtype": self.dtype, **self.arguments}
+        return {**super().get_config(), **made_of}
+
+
+@keras.saving.register_keras_serializable(package="dice_any")
+class Metric(keras.metrics.Metric):
+    """A score of this package as a metric of Keras: that of all batches' sums.
+
+    Parameters
+    ----------
+    score : function or str
+        A score of this package, or its name: `dice_any.dice_score`, or "dice_score".
+    num_classes : int, optional
+        Number of classes; needed with `class_axis`, as Keras makes the state before it sees a
+        batch. Without a class axis prediction and target are label maps.
+    threshold : float, optional
+        Makes a mask of the prediction: whatever is at least that.
+    name : str, optional
+        That of the function by default.
+    dtype : str, optional
+        Of the result; float32 by default.
+    **arguments
+        Those of the score: `class_axis`, ``activation="argmax"``, `average` and so on, but `axis`
+        and `weight`.
+
+    Raises
+    ------
+    TypeError
+        If `score` is no score of this package, or an argument is not one of its.
+    ValueError
+        If the backend of Keras is neither PyTorch nor JAX, `num_classes` is missing, or an argument
+        cannot be had.
+
+    Notes
+    -----
+    The state is the exact integers of an overlap, in words of 32 bits: the score of an epoch is
+    that of all its elements, in any batches and in any order, to the bit. The result is a number,
+    or without an `average` a dictionary with one for each class, ``"dice_score_2"``. A
+    `sample_weight` weighs samples or elements.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dice_any.interfaces.keras import Metric
+    >>> arguments = {"num_classes": 2, "class_axis": -1, "activation": "argmax"}
+    >>> metric = Metric("jaccard_score", average="macro", **arguments)
+    >>> labels = np.array([[0, 0, 1, 1]])
+    >>> scores = np.array([[[2.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]])
+    >>> round(float(metric(labels, scores)), 4)  # (1/2 + 2/3) / 2
+    0.5833
+    """
+
+    def __init__(
+        self,
+        score: Callable[..., Any] | str,
+        *,
+        num_classes: int | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **arguments: Any,
+    ) -> None:
+        function = _function("score", score, scores)
+        super().__init__(name=name or function.__name__, dtype=dtype)
+        self.function = function
+        self.num_classes = num_classes
+        self.threshold = threshold
+        self.arguments = _plain(arguments)
+        if "axis" in arguments:
+            raise ValueError(
+                "`axis` must be left out of a metric, which adds up all elements of all batches; "
+                "got an argument. For a score of each case use the function itself on what "
+                "`model.predict` returns."
+            )
+        if arguments.get("class_axis") is not None and num_classes is None:
+            raise ValueError(
+                "`num_classes` must be given beside `class_axis`, as the state is made before the "
+                "first batch; got None. Pass the length of the class axis."
+            )
+        of_overlap = OverlapArguments.__annotations__.keys() & arguments.keys()
+        self._of_overlap = {word: self.arguments[word] for word in of_overlap}
+        self._of_score = {
+            word: value for word, value in self.arguments.items() if word not in of_overlap
+        }
+        self._form = self.arguments.get("form", "product")
+        nothing = Overlap.zero(num_classes=num_classes, kind="exact", form=self._form)
+        function(nothing, **self._of_score)  # what is wrong shows at once
+        self.words = self.add_variable(
+            shape=(2, *nothing.rows.shape), initializer="zeros", dtype="int32", name="words"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        ops = keras.ops
+        y_true, y_pred = (ops.convert_to_tensor(array) for array in (y_true, y_pred))
+        if self.threshold is not None:
+            y_pred = y_pred >= self.threshold
+        given = dict(self._of_overlap)
+        if self.num_classes is not None:
+            given["num_classes"] = self.num_classes
+        class_axis = given.get("class_axis")
+        if class_axis is None and self.num_classes is not None:
+            y_true, y_pred = ops.cast(y_true, "int32"), ops.cast(y_pred, "int32")
+        target = _target(y_true, y_pred, class_axis)
+        if sample_weight is not None:
+            weight = ops.convert_to_tensor(sample_weight)
+            trailing = (1,) * (len(target.shape) - len(weight.shape))
+            given["weight"] = ops.reshape(weight, (*weight.shape, *trailing))
+        counts = overlap(ops.stop_gradient(y_pred), target, **given)
+        self.words.assign(_words(self._overlap() + counts))
+
+    def result(self) -> Any:
+        """Return the score so far, or those of the classes by name."""
+        score = keras.ops.cast(self.function(self._overlap(), **self._of_score), self.dtype)
+        if not score.shape:
+            return score
+        classes = self._of_score.get("classes", range(score.shape[0]))
+        if isinstance(classes, str):
+            classes = range(1, score.shape[0] + 1)
+        return {f"{self.name}_{label}": score[place] for place, label in enumerate(classes)}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the metric is made of, the function by its name."""
+        own = {"num_classes": self.num_classes, "threshold": self.threshold, **self.arguments}
+        return {**super().get_config(), "score": self.function.__name__, **own}
+
+    def _overlap(self) -> Overlap:
+        """Return the overlap so far."""
+        words = keras.ops.convert_to_tensor(self.words)
+        library = library_of(words)
+        with library.precision():
+            xp = library.xp
+            low, high = library.unstack(xp.astype(words, xp.int64))
+            rows = high * WORD + xp.where(low < 0, low + WORD, low)
+            by_class = self.num_classes is not None
+            return Overlap.of_sums(library, rows, "exact", self._form, by_class)
+
+
+def _words(counts: Overlap) -> Any:
+    """Return exact sums as two words of 32 bits each, which every backend of Keras keeps."""
+    library = library_of(counts.rows)
+    with library.precision():
+        xp, rows = library.xp, counts.rows_as("exact")
+        high = rows // WORD
+        low = rows - high * WORD
+        low = xp.where(low >= WORD // 2, low - WORD, low)
+        return xp.astype(library.stack([low, high]), xp.int32)
+
+
+def _function(what: str, given: Any, home: Any) -> Any:
+    """Return a function of this package, given itself or by its name."""
+    backend = keras.backend.backend()
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"Keras must run on PyTorch or JAX here; got {backend!r}. Set the environment variable "
+            "KERAS_BACKEND before Keras is imported."
+        )
+    name: Any = given if isinstance(given, str) else getattr(given, "__name__", None)
+    known = [word for word in home.__all__ if "_to_" not in word]
+    function = getattr(home, name) if name in known else None
+    if function is None or (not isinstance(given, str) and given is not function):
+        raise TypeError(
+            f"`{what}` must be a {what} of this package or its name; got {given!r}. Known are "
+            f"{', '.join(known)}."
+        )
+    return function
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments that a configuration can hold."""
+    if arguments.get("weight") is not None:
+        raise ValueError(
+            "`weight` must come with each batch; got an array for all. Pass it as `sample_weight`."
+        )
+    return {
+        word: value.tolist() if hasattr(value, "tolist") else value
+        for word, value in arguments.items()
+    }
+
+
+def _target(y_true: Any, y_pred: Any, class_axis: int | None) -> Any:
+    """Return the target as it is taken here: a label map in integers where there are classes to
+    tell apart and it has no axis for them.
+    """
+    if class_axis is None:
+        return y_true
+    shape, place = tuple(y_pred.shape), class_axis % len(y_pred.shape)
+    if len(y_true.shape) == len(shape) and y_true.shape[place] == 1 != shape[place]:
+        y_true = keras.ops.squeeze(y_true, axis=place)
+    labels = len(y_true.shape) == len(shape) - 1
+    return keras.ops.cast(y_true, "int32") if labels else y_true
