@@ -174,7 +174,9 @@ class Metric(keras.metrics.Metric):
                 "got an argument. For a score of each case use the function itself on what "
                 "`model.predict` returns."
             )
-        if arguments.get("class_axis") is not None and num_classes is None:
+        regions = arguments.get("regions")
+        self._length = num_classes if regions is None else len(regions)
+        if arguments.get("class_axis") is not None and self._length is None:
             raise ValueError(
                 "`num_classes` must be given beside `class_axis`, as the state is made before the "
                 "first batch; got None. Pass the length of the class axis."
@@ -185,7 +187,7 @@ class Metric(keras.metrics.Metric):
             word: value for word, value in self.arguments.items() if word not in of_overlap
         }
         self._form = self.arguments.get("form", "product")
-        nothing = Overlap.zero(num_classes=num_classes, kind="exact", form=self._form)
+        nothing = Overlap.zero(num_classes=self._length, kind="exact", form=self._form)
         function(nothing, **self._of_score)  # what is wrong shows at once
         self.words = self.add_variable(
             shape=(2, *nothing.rows.shape), initializer="zeros", dtype="int32", name="words"
@@ -201,7 +203,7 @@ class Metric(keras.metrics.Metric):
         if self.num_classes is not None:
             given["num_classes"] = self.num_classes
         class_axis = given.get("class_axis")
-        if class_axis is None and self.num_classes is not None:
+        if class_axis is None and self._length is not None:
             y_true, y_pred = ops.cast(y_true, "int32"), ops.cast(y_pred, "int32")
         target = _target(y_true, y_pred, class_axis)
         if sample_weight is not None:
@@ -234,7 +236,7 @@ class Metric(keras.metrics.Metric):
             xp = library.xp
             low, high = library.unstack(xp.astype(words, xp.int64))
             rows = high * WORD + xp.where(low < 0, low + WORD, low)
-            by_class = self.num_classes is not None
+            by_class = self._length is not None
             return Overlap.of_sums(library, rows, "exact", self._form, by_class)
 
 

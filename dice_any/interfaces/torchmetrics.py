@@ -111,7 +111,8 @@ class OverlapMetric(Metric):
         self.arguments, self._of_score = split(score, arguments, REFUSED)
         self._check(self.arguments)
         self._form = self.arguments.get("form", "product")
-        self._num_classes = self.arguments.get("num_classes")
+        regions = self.arguments.get("regions")
+        self._num_classes = self.arguments.get("num_classes") if regions is None else len(regions)
         self._by_sample = self.arguments.get("axis") is not None
         try_out(score, self._num_classes, self._of_score)
         # torchmetrics takes metrics whose states have one name and equal values for one
@@ -133,7 +134,8 @@ class OverlapMetric(Metric):
             raise ValueError(
                 "`exact` must be None or True here, as the state is integers; got False. Drop it."
             )
-        if arguments.get("class_axis") is not None and arguments.get("num_classes") is None:
+        sized = arguments.get("num_classes") is not None or arguments.get("regions") is not None
+        if arguments.get("class_axis") is not None and not sized:
             raise ValueError(
                 "`num_classes` must be given beside `class_axis`, as the state has a place for "
                 "each class from the start; got None. Pass the length of that axis."

@@ -373,3 +373,14 @@ def test_the_page_runs() -> None:
     result = doctest.testfile(str(PAGE), module_relative=False)
     assert result.attempted > 10
     assert result.failed == 0
+
+
+def test_regions_are_the_places_of_the_state() -> None:
+    regions = {"whole": (1, 2, 3), "core": (1, 3)}
+    one, other = np.array([[0, 1, 2, 3, 3, 0]]), np.array([[1, 1, 2, 2, 3, 0]])
+    metric = ours.Metric("dice_score", regions=regions)
+    metric.update_state(other, one)
+    for place, labels in enumerate(regions.values()):
+        a, b = np.isin(one, labels), np.isin(other, labels)
+        dice = 2 * (a & b).sum() / (a.sum() + b.sum())
+        assert number(metric.result()[f"dice_score_{place}"]) == pytest.approx(dice, rel=1e-6)

@@ -10,6 +10,7 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -414,3 +415,25 @@ def test_without_float64_the_cure_is_named() -> None:
     metric.arguments["exact"] = False  # what a device without float64 answers
     with pytest.raises(ValueError, match=r"`prediction` must be on a device with float64.*cpu\(\)"):
         metric.update(torch.tensor([0.5]), torch.tensor([1.0]))
+
+
+REGIONS = {"whole": (1, 2, 3), "core": (1, 3)}
+
+
+def test_regions_are_the_places_of_the_state() -> None:
+    one, other = torch.tensor([[0, 1, 2, 3, 3, 0]]), torch.tensor([[1, 1, 2, 2, 3, 0]])
+    metric = OverlapMetric(dice_any.dice_score, regions=REGIONS)
+    metric.update(one, other)
+    metric.update(other, one)
+    for place, labels in enumerate(REGIONS.values()):
+        a, b = (sum(array == label for label in labels) for array in (one, other))
+        dice = 2 * 2 * int((a * b).sum()) / (2 * int(a.sum() + b.sum()))
+        assert float(metric.compute()[place]) == dice
+    logits = torch.tensor([[[1.0, -1.0, 2.0], [0.5, 0.0, -2.0]]])
+    labels = torch.tensor([[1, 0, 2]])
+    metric = OverlapMetric(dice_any.dice_score, regions=REGIONS, class_axis=1, activation="sigmoid")
+    metric.update(logits, labels)
+    p = 1 / (1 + np.exp(-logits[0].numpy().astype(np.float64)))
+    masks = np.array([[1, 0, 1], [1, 0, 0]])
+    expected = 2 * (p * masks).sum(1) / (p.sum(1) + masks.sum(1))
+    assert metric.compute().numpy() == pytest.approx(expected, rel=1e-7)
