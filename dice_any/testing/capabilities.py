@@ -27,6 +27,8 @@ FEATURES = {
     "sets": "`set_overlap` of arrays of ids",
     "averages": "averages over any number of classes",
     "pairwise": "`pairwise_overlap`",
+    "values": "overlaps made of counts and matrices, and indexed by arrays",
+    "regions": "groups of labels, and several labels to ignore",
 }
 
 #: backend of the tests -> top-level module of the arrays

@@ -130,6 +130,7 @@ def test_ignored_elements_are_as_if_cropped(dice_backend: Adapter, ignore: int) 
 @pytest.mark.dice_feature("weight")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("ignore", [[255, 1], (1, -1, 1), (), range(3, 1000)])
+@pytest.mark.dice_feature("regions")
 def test_several_labels_are_ignored(
     dice_backend: Adapter, ignore: Sequence[int], weighted: bool
 ) -> None:

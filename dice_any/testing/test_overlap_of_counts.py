@@ -13,6 +13,8 @@ from dice_any import Overlap
 from .adapters import Adapter
 from .overlaps import Named, rows
 
+pytestmark = pytest.mark.dice_feature("values")
+
 #: tp, fp, fn and tn of two cases and three classes
 COUNTS = np.array(
     [

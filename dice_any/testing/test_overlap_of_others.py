@@ -16,6 +16,8 @@ from dice_any import Overlap
 from .adapters import Adapter, adapter
 from .overlaps import KINDS, Named, counts, of, rows
 
+pytestmark = pytest.mark.dice_feature("values")
+
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, dice_backend: Adapter) -> str:

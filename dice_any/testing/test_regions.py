@@ -16,6 +16,8 @@ from .test_every_loss import both
 from .test_exact import sums
 from .test_hard import by_hand, counts, stacked
 
+pytestmark = pytest.mark.dice_feature("regions")
+
 #: whole tumour, tumour core, enhancing tumour; no group is the sum of others
 BRATS = [(1, 2, 3), (1, 3), (3,)]
 SIGMOID = {"class_axis": 1, "activation": "sigmoid"}

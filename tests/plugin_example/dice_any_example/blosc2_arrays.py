@@ -40,6 +40,8 @@ class Blosc2(ArrayLibrary):
         "pairwise": WHOLE,
         "ranked": "the centre-line loss would mix NumPy's arrays with blosc2's",
         "sets": WHOLE,
+        "values": "its counts are NumPy's arrays; so are those that make an overlap",
+        "regions": "expressions of many comparisons are too deep for it",
         "gradient": "has no automatic differentiation",
         "compiled": "has no compiler",
         "lazy": "computes at once",
