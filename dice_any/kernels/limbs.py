@@ -50,6 +50,17 @@ def sum_exactly(
     return library.stack([library.stack(row) for row in rows]), sums[len(parts) :]
 
 
+def sum_counts(library: ArrayLibrary, numbers: Array, axis: int | tuple[int, ...]) -> Array:
+    """Sum int64 numbers of any size; in halves where the library adds integers as float64."""
+    xp = library.xp
+    if not library.sums_53_bits(numbers):
+        return xp.sum(numbers, axis=axis, dtype=xp.int64)
+    high = numbers // 2**31
+    low = numbers - high * 2**31
+    high, low = (xp.sum(half, axis=axis, dtype=xp.int64) for half in (high, low))
+    return high * 2**31 + low
+
+
 def split(library: ArrayLibrary, terms: Array, weighted: bool, narrow: bool = False) -> list[Array]:
     """Return the whole part of each term if it is weighted, and its two limbs; or three thirds.
 

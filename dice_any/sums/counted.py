@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary
+from ..kernels.limbs import sum_counts
 from ..reading import MOST_COUNTED
 from .rows import INVALID
 
@@ -29,11 +30,9 @@ def rows_of_matrix(library: ArrayLibrary, matrix: Array) -> Array:
     counts = xp.astype(matrix, xp.int64)
     numbers = library.arange(matrix.shape[-1], matrix)
     diagonal = xp.astype(xp.expand_dims(numbers, axis=1) == numbers, xp.int64)
-    intersection, target = (
-        xp.sum(each, axis=last, dtype=xp.int64) for each in (counts * diagonal, counts)
-    )
-    prediction = xp.sum(counts, axis=last - 1, dtype=xp.int64)
-    total = xp.sum(target, axis=last - 1, dtype=xp.int64)
+    intersection, target = (sum_counts(library, each, last) for each in (counts * diagonal, counts))
+    prediction = sum_counts(library, counts, last - 1)
+    total = sum_counts(library, target, last - 1)
     low = xp.sum(xp.astype(_impossible(counts), xp.int64), axis=(last - 1, last), dtype=xp.int64)
     # a sum of integers that has wrapped is off by 2**64, this one by a little
     size = xp.sum(xp.astype(counts, library.widest(matrix)), axis=(last - 1, last))

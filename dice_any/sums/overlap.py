@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ..arrays.library import ArrayLibrary
-from ..kernels.limbs import carry
+from ..kernels.limbs import carry, sum_counts
 from ..reading import as_classes, read_axes, read_index
 from .joining import agreement, check_shapes, most_special
 from .making import Making
@@ -123,10 +123,11 @@ class Overlap(Making):
         library = self._library
         with library.precision():
             sums = self.rows
-            if axes:
-                sums = library.xp.sum(
-                    sums, axis=tuple(a + self._row_axes for a in axes), dtype=sums.dtype
-                )
+            folded = tuple(a + self._row_axes for a in axes)
+            if axes and self.kind == "plain":
+                sums = library.xp.sum(sums, axis=folded, dtype=sums.dtype)
+            elif axes:
+                sums = sum_counts(library, sums, folded)
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
     def __getitem__(self, index: Any) -> Self:

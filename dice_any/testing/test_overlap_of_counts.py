@@ -182,6 +182,8 @@ def test_many_in_a_matrix(dice_backend: Adapter) -> None:
     most = np.array([[2**61, 0], [2**60, 2**60]])
     got = Overlap.from_confusion_matrix(dice_backend(most))
     assert got.to_dict()["sums"][3] == [2**62] * 2
+    odd = Overlap.from_counts(**{n: dice_backend(np.array([2**60 + 1] * 2)) for n in NAMES[:3]})
+    assert odd.sum().to_dict()["sums"][0] == 2**61 + 2  # no float64 has all of these digits
     for bad in ([[2**61, 0], [2**60, 2**60 + 1]], [[2**62] * 2] * 2, [[3, -1], [1, 1]]):
         matrix = dice_backend(np.array(bad))
         if looks(dice_backend, matrix):

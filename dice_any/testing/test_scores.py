@@ -192,6 +192,7 @@ def test_empty_sets(dice_backend: Adapter) -> None:
         [math.nan, math.nan, 0.0, 2 / 3], nan_ok=True
     )
     assert scores(classes=[3, 1]) == pytest.approx([2 / 3, 0.0])
+    assert scores(classes=[3, 2, 0, 1]) == pytest.approx([2 / 3, 0, math.nan, 0], nan_ok=True)
     assert scores(average="macro") == pytest.approx(2 / 9)
     assert scores(average="macro", classes=[0]) == pytest.approx(math.nan, nan_ok=True)
 
