@@ -113,6 +113,8 @@ def limit(backend: str, feature: str) -> str | None:
         raise KeyError(f"unknown feature {feature!r}")
     if backend not in BACKENDS:
         plugin = kernel(backend)
+        if plugin and feature == "values":
+            return "a kernel has no part in what follows from sums"
         backend = host(plugin) if plugin else backend
         if _is_taught(backend):
             return stated_limits(backend).get(feature)
