@@ -43,8 +43,8 @@ class ChunkedLibrary(ArrayLibrary):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
         whole: bool = False,
         chunk_sums: ChunkFunction | None = None,
     ) -> Array:
@@ -54,26 +54,26 @@ class ChunkedLibrary(ArrayLibrary):
         every = tuple(range(prediction.ndim))
         elements = tuple(a for a in every if a != class_axis)
         # index names are numbers, because Dask sorts them
-        before = tuple(range(-len(lead), 0))
-        behind = tuple(range(len(every), len(every) + len(tail)))
+        before = tuple(range(-len(leading), 0))
+        behind = tuple(range(len(every), len(every) + len(trailing)))
         gone = tuple(a for a in every if a in task.axis or a == class_axis)
         parts = self.blockwise(
             _chunk_sums,
             (*before, *every, *behind),
             *(item for a in present for item in (a, every if a.ndim == len(every) else elements)),
-            new_axes=dict(zip((*before, *behind), (*lead, *tail), strict=True)),
+            new_axes=dict(zip((*before, *behind), (*leading, *trailing), strict=True)),
             adjust_chunks={a: (lambda n: 1) for a in gone},
             dtype=self.xp.float64 if task.kind == "plain" else self.xp.int64,
             function=function,
             task=task,
-            lead=lead,
+            leading=leading,
             gone=gone,
-            tail=tail,
+            trailing=trailing,
             whole=whole,
             chunk_sums=chunk_sums,
         )
         return (
-            self.xp.sum(parts, axis=tuple(len(lead) + a for a in gone), dtype=parts.dtype)
+            self.xp.sum(parts, axis=tuple(len(leading) + a for a in gone), dtype=parts.dtype)
             if gone
             else parts
         )
@@ -155,9 +155,9 @@ def _chunk_sums(
     *,
     function: BlockFunction,
     task: Any,
-    lead: tuple[int, ...],
+    leading: tuple[int, ...],
     gone: tuple[int, ...],
-    tail: tuple[int, ...],
+    trailing: tuple[int, ...],
     whole: bool,
     chunk_sums: ChunkFunction | None,
 ) -> Array:
@@ -169,7 +169,15 @@ def _chunk_sums(
         sums = None if chunk_sums is None else chunk_sums(task, library, prediction, target, weight)
         if sums is None:
             run = library.run_whole if whole else library.run
-            sums = run(function, task, prediction, target, weight, lead=lead, tail=tail)
+            sums = run(
+                function,
+                task,
+                prediction,
+                target,
+                weight,
+                leading=leading,
+                trailing=trailing,
+            )
         for a in gone:
-            sums = library.xp.expand_dims(sums, axis=len(lead) + a)
+            sums = library.xp.expand_dims(sums, axis=len(leading) + a)
     return sums

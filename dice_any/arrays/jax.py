@@ -220,8 +220,8 @@ class Jax(NumPyLike):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
             # The caller's compiler decides, and knows how arrays are sharded. A gradient's way back

@@ -240,14 +240,14 @@ class ArrayLibrary(LibraryFacts):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         """Compute the sums of whole arrays from `function`, which computes those of a block.
 
-        Sums have the shape (*lead, *kept, *tail), where `kept` are the axes of the prediction that
-        are neither summed nor the class axis. The default has one block. Host libraries walk over
-        blocks that stay in cache; chunked libraries map `function` over their chunks.
+        Sums have the shape (*leading, *kept, *trailing), where `kept` are the axes of the
+        prediction that are neither summed nor the class axis. The default has one block. Host
+        libraries walk over blocks that stay in cache; chunked libraries map `function` over their chunks.
         """
         return function(task, self, *arrays)
 
@@ -277,8 +277,8 @@ class ArrayLibrary(LibraryFacts):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         """Do as `run` does where `function` needs all elements of a sum at once, to sort them for
         instance.

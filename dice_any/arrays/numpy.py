@@ -128,12 +128,12 @@ class NumPy(NumPyLike):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         prediction: Array = arrays[0]
         limit = max(
-            tile_limit(task), math.prod(lead) * math.prod(tail)
+            tile_limit(task), math.prod(leading) * math.prod(trailing)
         )  # clearing and adding its sums takes less
         if prediction.size <= limit:
             return function(task, self, *arrays)
@@ -144,8 +144,8 @@ class NumPy(NumPyLike):
             arrays,
             strides=prediction.strides,
             limit=limit,
-            lead=lead,
-            tail=tail,
+            leading=leading,
+            trailing=trailing,
         )
 
     def register(self, cls: type) -> None:

@@ -33,8 +33,8 @@ class Sparse(NumPyLike):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         raise TypeError(
             "`prediction` must be dense in a loss that sorts; got a sparse array. Pass "
@@ -52,10 +52,10 @@ class Sparse(NumPyLike):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
-        return self.answer(super().run(function, task, *arrays, lead=lead, tail=tail))
+        return self.answer(super().run(function, task, *arrays, leading=leading, trailing=trailing))
 
 
 def _numpy() -> Any:

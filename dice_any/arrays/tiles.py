@@ -21,8 +21,8 @@ def tiled_sums(
     *,
     strides: tuple[int, ...],
     limit: int,
-    lead: tuple[int, ...],
-    tail: tuple[int, ...],
+    leading: tuple[int, ...],
+    trailing: tuple[int, ...],
 ) -> Array:
     """Add `function` over the tiles of `arrays`; equal to one call on the whole, because integer
     sums have no order.
@@ -41,9 +41,9 @@ def tiled_sums(
             out = part if out is None else out + part
             continue
         if out is None:
-            full = (*lead, *(shape[a] for a in kept), *tail)
+            full = (*leading, *(shape[a] for a in kept), *trailing)
             out = library.xp.zeros(full, dtype=part.dtype, device=library.device(part))
-        out[(*(slice(None),) * len(lead), *(tile[a] for a in kept))] += part
+        out[(*(slice(None),) * len(leading), *(tile[a] for a in kept))] += part
     return out
 
 

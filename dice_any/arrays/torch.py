@@ -341,16 +341,27 @@ class PyTorch(NumPyLike):
         function: BlockFunction,
         task: Any,
         *arrays: Array | None,
-        lead: tuple[int, ...],
-        tail: tuple[int, ...],
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
     ) -> Array:
         prediction: Array = arrays[0]
         if self.differentiable(*arrays) or not self._all_at_hand(arrays):
             return function(task, self, *arrays)
         if self._faster_by_numpy(task, prediction):
             host = map(self._as_numpy, arrays)
-            return self._torch.from_numpy(numpy.run(function, task, *host, lead=lead, tail=tail))
-        limit = max(self._tile_limit(task, prediction.numel()), math.prod(lead) * math.prod(tail))
+            return self._torch.from_numpy(
+                numpy.run(
+                    function,
+                    task,
+                    *host,
+                    leading=leading,
+                    trailing=trailing,
+                )
+            )
+        limit = max(
+            self._tile_limit(task, prediction.numel()),
+            math.prod(leading) * math.prod(trailing),
+        )
         if prediction.numel() <= limit:
             return function(task, self, *arrays)
         return tiled_sums(
@@ -360,8 +371,8 @@ class PyTorch(NumPyLike):
             arrays,
             strides=prediction.stride(),
             limit=limit,
-            lead=lead,
-            tail=tail,
+            leading=leading,
+            trailing=trailing,
         )
 
     def register(self, cls: type) -> None:

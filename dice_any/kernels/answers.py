@@ -26,12 +26,12 @@ def counts_shape(task: Task) -> Shape:
 
 def fault_of_sums(task: Task, like: Array, sums: Any) -> str | None:
     """Say how the sums of a task differ from what they must be; None if they do not."""
-    return fault(like, sums, (*task.lead, *counts_shape(task)), _sum_dtype(task, like))
+    return fault(like, sums, (*task.leading_shape, *counts_shape(task)), _sum_dtype(task, like))
 
 
 def fault_of_pairs(task: Task, X: Array, Y: Array, sums: Any) -> str | None:  # noqa: N803
     """Say so of the sums of every pair of rows."""
-    shape = (*task.lead, X.shape[0], Y.shape[0])
+    shape = (*task.leading_shape, X.shape[0], Y.shape[0])
     return fault(X, sums, shape, _sum_dtype(task, X))
 
 

@@ -17,7 +17,6 @@ from .task import Task
 
 def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
     """Return the sums of lazy arrays: of each chunk by a kernel, if one takes it."""
-    tail = (task.classes,) if task.by_class else ()
     library: Any = library_of(prediction)
     sums: Array = library.run(
         reference.block_sums,
@@ -25,8 +24,8 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
         prediction,
         target,
         weight,
-        lead=task.lead,
-        tail=tail,
+        leading=task.leading_shape,
+        trailing=task.trailing_shape,
         chunk_sums=chunk_sums,
     )
     return sums

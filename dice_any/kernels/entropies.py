@@ -43,7 +43,7 @@ def entropy_sums(
 
 def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) -> Array:
     terms = library.xp.broadcast_to(terms, activated.membership.shape)
-    return class_last(task, library, sum_plainly(library, terms, task.axis), lead=0)
+    return class_last(task, library, sum_plainly(library, terms, task.axis), leading=0)
 
 
 def entropy_slope(

@@ -44,7 +44,7 @@ def mask_sums(
     masks = counted_invalid(library, x.shape, invalid, counted)
     found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
     invalid_counts = by_argument(found, total * 0)
-    return class_last(task, library, library.stack([*sums, total, *invalid_counts]), lead=1)
+    return class_last(task, library, library.stack([*sums, total, *invalid_counts]), leading=1)
 
 
 def integer_weights(
@@ -87,11 +87,13 @@ def by_argument(found: dict[str, Array], none: Array) -> list[Array]:
     return [found.get(name, none) for name in Invalid._fields]
 
 
-def class_last(task: Task, library: ArrayLibrary, sums: Array, lead: int) -> Array:
-    """Move the class axis of the counts, wherever the prediction had it, behind the others."""
+def class_last(task: Task, library: ArrayLibrary, sums: Array, leading: int) -> Array:
+    """Move the class axis of the counts, wherever the prediction had it, behind the others; the
+    counts come after this many `leading` axes.
+    """
     if task.class_axis is None:
         return sums
-    place = lead + task.class_axis - sum(a < task.class_axis for a in task.axis)
+    place = leading + task.class_axis - sum(a < task.class_axis for a in task.axis)
     if place == sums.ndim - 1:
         return sums
     order = [a for a in range(sums.ndim) if a != place]

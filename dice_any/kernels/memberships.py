@@ -60,7 +60,7 @@ def membership_sums(
         counts = [count_elements(task, library, shape, counted, none), *counts]
     sizes, both, *total = library.split(sums, (2, 1, 1) if weighted else (2, 1))
     sums = xp.concat([both, sizes, *total, _as_sums(task, library, counts)])  # as rows are told
-    return class_last(task, library, sums, lead=len(task.lead))
+    return class_last(task, library, sums, leading=len(task.leading_shape))
 
 
 def _either(first: Array | None, second: Array | None) -> Array | None:

@@ -15,8 +15,8 @@ FLOAT32_INTEGERS = 2**24
 
 
 def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of every pair of rows, (*lead, n, m); `overlap` is what computes those of one
-    row.
+    """Return the sums of every pair of rows, (*leading, n, m); `overlap` is what computes those of
+    one row.
     """
     library = library_of(X)
     if task.kind == "hard":
@@ -36,7 +36,7 @@ def no_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     library = library_of(X)
     if task.kind == "plain" and (library.traced(X, Y) or library.differentiable(X, Y)):
         return _multiply_pairs(task, library, X, Y)  # keeps the link to what is differentiated
-    shape = (*task.lead, X.shape[0], Y.shape[0])
+    shape = (*task.leading_shape, X.shape[0], Y.shape[0])
     dtype = library.widest(X) if task.kind == "plain" else library.xp.int64
     return library.answer(library.zeros(shape, dtype, X))
 

@@ -35,9 +35,14 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
 def _sums(
     function: BlockFunction, task: Task, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    tail = (task.classes,) if task.by_class else ()
     return library_of(prediction).run(
-        function, task, prediction, target, weight, lead=task.lead, tail=tail
+        function,
+        task,
+        prediction,
+        target,
+        weight,
+        leading=task.leading_shape,
+        trailing=task.trailing_shape,
     )
 
 
@@ -90,14 +95,21 @@ def confusion_matrix(
     """
     library, side = library_of(prediction), task.classes + 1
     exact = task.kind == "exact"
-    lead, tail = ((3,) if exact else ()), (side + 1, side)
-    joint = library.run(block_pairs, task, prediction, target, weight, lead=lead, tail=tail)
+    joint = library.run(
+        block_pairs,
+        task,
+        prediction,
+        target,
+        weight,
+        leading=(3,) if exact else (),
+        trailing=(side + 1, side),
+    )
     matrix, invalid = split_pairs(task, library_of(joint), joint if exact else joint[None, ...])
     return (matrix if exact else matrix[0, ...]), invalid
 
 
 def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of every pair of rows, (*lead, n, m)."""
+    """Return the sums of every pair of rows, (*leading, n, m)."""
     return pair_sums(overlap, task, X, Y)
 
 

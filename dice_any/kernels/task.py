@@ -91,11 +91,16 @@ class Task:
         return tuple(a - (a > self.class_axis) for a in self.axis)
 
     @property
-    def lead(self) -> tuple[int, ...]:
-        """The axes of the sums in front of the counts: rows, and limbs where they are exact."""
+    def leading_shape(self) -> tuple[int, ...]:
+        """The shape of the sums in front of the counts: rows, and limbs where they are exact."""
         if self.kind == "exact":
             return (ROWS, 3)
         return (ROWS,) if self.entropy is None else (ROWS + 2,)
+
+    @property
+    def trailing_shape(self) -> tuple[int, ...]:
+        """The shape of the sums behind the axes that are kept: classes, where there are any."""
+        return (self.classes,) if self.by_class else ()
 
     @property
     def can_be_invalid(self) -> bool:

@@ -269,7 +269,7 @@ def _cotangent(work: Work) -> Any:
     only.
     """
     task, first = work.task, work.arrays[0]
-    rows = task.lead[0]
+    rows = task.leading_shape[0]
     shape = (rows, *answers.counts_shape(task))
     slopes = recipe.memberships(work.seed + 8, shape, "float64") - 0.5
     used = [INTERSECTION, PREDICTION, *([ENTROPY] if task.entropy is not None else [])]

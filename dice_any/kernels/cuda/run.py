@@ -42,7 +42,9 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
     with memory.on(prediction) as stream:
         work = _Work(memory, task, [prediction, target, weight], THREADS * EACH)
         kind = "float64" if task.kind == "plain" else "int64"
-        out = memory.zeros((math.prod(task.lead), work.cells, work.classes), kind, prediction)
+        out = memory.zeros(
+            (math.prod(task.leading_shape), work.cells, work.classes), kind, prediction
+        )
         partials = memory.empty(
             (work.cells * work.classes * len(places) * work.parts,), kind, prediction
         )
@@ -59,8 +61,7 @@ def sums(memory: Any, task: Task, prediction: Array, target: Array, weight: Arra
             places,
             memory.flat(out.reshape(-1), written=True).stretch,
         )
-    tail = (task.classes,) if task.by_class else ()
-    return out.reshape((*task.lead, *work.counts, *tail))
+    return out.reshape((*task.leading_shape, *work.counts, *task.trailing_shape))
 
 
 def gradient(

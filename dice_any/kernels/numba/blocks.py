@@ -55,7 +55,7 @@ def load_rows(
     classes: Any,
     n: Any,
     code: Any,
-    own: Any,
+    native: Any,
     address: Any,
     step: Any,
     first: Any,
@@ -65,7 +65,7 @@ def load_rows(
     """Return where the rows of a block are and how far apart: in place if they can be used there,
     else in `scratch`.
     """
-    if code == own and lies_straight(first, n, shape, strides, scratch.itemsize):
+    if code == native and lies_straight(first, n, shape, strides, scratch.itemsize):
         return address + offset(first, shape, strides), step
     for c in range(classes):
         load_real(loaders, scratch[c], n, code, address + c * step, first, shape, strides)
@@ -117,7 +117,7 @@ def find_cell(place: Any, cell: Any, lengths: Any, cell_steps: Any) -> Any:
 
 @njit(**INLINE)
 def read_block(
-    loaders: Any, xs: Any, ys: Any, ws: Any, marks: Any, n: Any, classes: Any, own: Any,
+    loaders: Any, xs: Any, ys: Any, ws: Any, marks: Any, n: Any, classes: Any, native: Any,
     place: Any, at: Any,
     first: Any, summed: Any, steps: Any, ignoring: Any, ignored: Any, labels: Any, weighted: Any,
 ) -> Any:  # fmt: skip
@@ -130,7 +130,7 @@ def read_block(
         classes,
         n,
         place[X_ARRAY, CODE],
-        own,
+        native,
         at[0],
         place[X_ARRAY, CLASS_STEP],
         first,
@@ -159,7 +159,7 @@ def read_block(
             classes,
             n,
             place[Y_ARRAY, CODE],
-            own,
+            native,
             at[1],
             place[Y_ARRAY, CLASS_STEP],
             first,
@@ -190,20 +190,20 @@ def read_block(
 
 @njit(**INLINE)
 def softmax(
-    shrunk: Any, top: Any, total: Any, own: Any, marks: Any, n: Any, classes: Any, address: Any,
+    shrunk: Any, top: Any, total: Any, own_log: Any, marks: Any, n: Any, classes: Any, address: Any,
     step: Any,
     real: Any, want_own: Any,
 ) -> None:  # fmt: skip
     """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over
     the classes.
 
-    If wanted, `own` becomes the logarithm of the membership in each element's own class.
+    If wanted, `own_log` becomes the logarithm of the membership in each element's own class.
     """
     top, total = top[:n], total[:n]
     z = row(address, n, real)
     for i in range(n):
         top[i] = z[i]
-        total[i] = own[i] = ZERO
+        total[i] = own_log[i] = ZERO
     for c in range(1, classes):
         z = row(address + c * step, n, real)
         for i in range(n):
@@ -214,11 +214,11 @@ def softmax(
             below = z[i] - top[i]
             out[i] = exp(below)
             if want_own:
-                own[i] += (
+                own_log[i] += (
                     below if marks[i] == c else ZERO
                 )  # added, as what is kept would be a branch
         for i in range(n):
             total[i] += out[i]
     if want_own:
         for i in range(n):
-            own[i] -= log(total[i])
+            own_log[i] -= log(total[i])

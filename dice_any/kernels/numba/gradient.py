@@ -19,6 +19,7 @@ from .memory import (
     STAMP,
     W_ARRAY,
     claim,
+    computed_in,
     lies_straight,
     offset,
     row,
@@ -34,7 +35,7 @@ def build_gradient(case: Case, over: bool) -> Any:
     leaves the gradient there.
     """
     stamp = STAMP
-    real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
+    real, native = computed_in(case.real)
     activation, labels, form, weighted, entropy = case[1:]
     focal = entropy == FOCAL
     own_cost = bool(entropy and labels and activation == SOFTMAX)
@@ -81,11 +82,11 @@ def build_gradient(case: Case, over: bool) -> Any:
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
-                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps,
+                    loaders, xs, ys, ws, marks, n, classes, native, place, at, first, summed, steps,
                     ignoring, ignored,
                     labels, weighted,
                 )  # fmt: skip
-                in_place = place[OUT_ARRAY, CODE] == own and lies_straight(
+                in_place = place[OUT_ARRAY, CODE] == native and lies_straight(
                     first, n, summed, steps[3], gradient.itemsize
                 )
                 g_row = g_at + offset(first, summed, steps[3])

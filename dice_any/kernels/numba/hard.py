@@ -17,6 +17,7 @@ from .memory import (
     X_ARRAY,
     Y_ARRAY,
     claim,
+    computed_in,
     lies_straight,
     load_labels,
     load_real,
@@ -176,14 +177,14 @@ def count_pairs(
 
 @njit(**INLINE)
 def best_classes(
-    marks: Any, best: Any, scratch: Any, loaders: Any, classes: Any, n: Any, code: Any, own: Any,
+    marks: Any, best: Any, scratch: Any, loaders: Any, classes: Any, n: Any, code: Any, native: Any,
     address: Any, step: Any,
     first: Any, shape: Any, strides: Any, real: Any,
 ) -> None:  # fmt: skip
     """Fill `marks` with the class of the largest score, the first of equals; `classes` where one is
     NaN.
     """
-    straight = code == own and lies_straight(first, n, shape, strides, scratch.itemsize)
+    straight = code == native and lies_straight(first, n, shape, strides, scratch.itemsize)
     for c in range(classes):
         at = address + c * step + offset(first, shape, strides)
         if not straight:
@@ -263,7 +264,7 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
     `scores`.
     """
     stamp = STAMP
-    real, own = (np.float64, 12) if scores == "float64" else (np.float32, 11)
+    real, native = computed_in("float64" if scores == "float64" else "float32")
     argmax = scores is not None
 
     @njit(cache=True, nogil=True, error_model="numpy")
@@ -301,7 +302,7 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
                 n = min(block, last - first)
                 if argmax:
                     best_classes(
-                        x, best, scratch, loaders, classes, n, place[X_ARRAY, CODE], own, x_at,
+                        x, best, scratch, loaders, classes, n, place[X_ARRAY, CODE], native, x_at,
                         place[X_ARRAY, CLASS_STEP],
                         first, summed, steps[0],
                         real,

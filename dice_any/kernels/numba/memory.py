@@ -38,6 +38,11 @@ X_ARRAY, Y_ARRAY, W_ARRAY, OUT_ARRAY = range(4)
 ADDRESS, CODE, CLASS_STEP = range(3)
 
 
+def computed_in(dtype: str) -> tuple[Any, int]:
+    """Return the type that a loop computes in and its code: `native` memory needs no conversion."""
+    return (np.float32, FLOAT32) if dtype == "float32" else (np.float64, FLOAT64)
+
+
 def _stamp() -> str:
     """Return a digest of all that loops are made of.
 

@@ -47,7 +47,7 @@ def sums(
     case = _case(task)
     loop = _loop(build_sums, case, exact, kept is not None)
     work.run(loop, _loaders(case.real, case.labels), float(task.entropy or 0), out)
-    return work.answer(out, task.lead)
+    return work.answer(out, task.leading_shape)
 
 
 def room_to_keep(task: Task, prediction: Array) -> Array | None:
@@ -130,13 +130,13 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
         )
         out = work.zeros((ROWS,), np.int64)
         work.run(_loop(hard.build_masks, weighted), (0, 0), out)
-        return work.answer(out, task.lead)
+        return work.answer(out, task.leading_shape)
     work = _Work(task, [prediction, target, weight], *_label_block(task))
     out = work.zeros((ROWS,), np.int64)
     work.run(
         _loop(hard.build_labels, _scores(task), weighted, False), _loaders(_scores(task), True), out
     )
-    return work.answer(out, task.lead)
+    return work.answer(out, task.leading_shape)
 
 
 def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
@@ -242,14 +242,14 @@ class _Work:
 
         team.together(share, self.chunks)
 
-    def answer(self, out: np.ndarray, lead: tuple[int, ...]) -> Array:
+    def answer(self, out: np.ndarray, leading: tuple[int, ...]) -> Array:
         """Add the chunks of each cell, and bring the rows to the front."""
         rows = out.reshape(self.plan.cells, self.parts, *out.shape[1:]).sum(axis=1)
         rows = np.moveaxis(
             rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2)
         )
-        tail = (self.task.classes,) if self.task.by_class else ()
-        rows = np.ascontiguousarray(rows[: lead[0]]).reshape(*lead, *self.counts, *tail)
+        shape = (*leading, *self.counts, *self.task.trailing_shape)
+        rows = np.ascontiguousarray(rows[: leading[0]]).reshape(shape)
         return self.host.from_numpy(rows)
 
     def _view(self, array: Array | None, lacking: int | None) -> View:

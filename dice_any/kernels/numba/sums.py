@@ -47,6 +47,7 @@ from .memory import (
     STAMP,
     W_ARRAY,
     claim,
+    computed_in,
     lies_straight,
     offset,
     row,
@@ -79,11 +80,11 @@ def are_members(values: Any, bits: Any, one: Any) -> Any:
     """Tell whether all values are in [0, 1]: the bits of just those, taken as integers, are at most
     those of 1.
     """
-    top = bits(0)
+    beyond = bits(0)
     numbers = values.view(bits)
-    for i in range(numbers.size):
-        top = max(top, numbers[i])
-    return top <= one
+    for i in range(numbers.size):  # a maximum would be sought one number at a time
+        beyond |= bits(numbers[i] > one)
+    return beyond == bits(0)
 
 
 @njit(error_model="numpy")
@@ -203,7 +204,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
     to be kept.
     """
     stamp = STAMP
-    real, own = (np.float32, 11) if case.real == "float32" else (np.float64, 12)
+    real, native = computed_in(case.real)
     activation, labels, form, weighted, entropy = case[1:]
     bits, one = (
         (np.uint32, np.uint32(0x3F800000))
@@ -252,7 +253,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
-                    loaders, xs, ys, ws, marks, n, classes, own, place, at, first, summed, steps,
+                    loaders, xs, ys, ws, marks, n, classes, native, place, at, first, summed, steps,
                     ignoring, ignored,
                     labels, weighted,
                 )  # fmt: skip
@@ -320,7 +321,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     if keep and not k_in_place:
                         scatter(
                             spare[:n],
-                            own,
+                            native,
                             k_at + c * place[OUT_ARRAY, CLASS_STEP],
                             first,
                             summed,

@@ -117,7 +117,7 @@ def valid_sets(
     if masks:
         found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
         numbers = library.stack(by_argument(found, next(iter(found.values())) * 0))
-        numbers = class_last(task, library, numbers, lead=1)
+        numbers = class_last(task, library, numbers, leading=1)
         raise_invalid(library, numbers, task, call.prediction, target, call.weight)
     for mask in masks.values():
         prediction = xp.where(mask, xp.full_like(prediction, float("nan")), prediction)

@@ -93,9 +93,14 @@ class _Ranked(NamedTuple):
     def rows(self, hinge: bool) -> Array:
         """Return the rows of `lovasz_sums`, differentiable in the prediction."""
         library, task = self.library, self.task
-        tail = (task.classes,) if task.by_class else ()
         function = partial(lovasz_sums, hinge=hinge)
-        run = partial(library.run_whole, function, task, lead=(ROWS,), tail=tail)
+        run = partial(
+            library.run_whole,
+            function,
+            task,
+            leading=(ROWS,),
+            trailing=task.trailing_shape,
+        )
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
         # not a method of what holds the arrays: a graph, which keeps it, would keep them for as

@@ -59,17 +59,29 @@ class Blosc2(ArrayLibrary):
     def tolist(self, array):
         return array[...].tolist()
 
-    def run(self, function, task, *arrays, lead, tail):
+    def run(self, function, task, *arrays, leading, trailing):
         """Cut the arrays along axis 0 into slabs as thick as a chunk, and add the
         sums of the slabs. An axis 0 that is not summed is not cut.
         """
         prediction, numpy = arrays[0], load_library("numpy")
         if 0 not in task.axis:  # nor is the class axis, which is never in it
-            return numpy.run(function, task, *_whole(arrays), lead=lead, tail=tail)
+            return numpy.run(
+                function,
+                task,
+                *_whole(arrays),
+                leading=leading,
+                trailing=trailing,
+            )
         step, total = prediction.chunks[0], None
         for start in range(0, prediction.shape[0], step):
             blocks = [_slab(array, start, step) for array in arrays]
-            part = numpy.run(function, task, *blocks, lead=lead, tail=tail)
+            part = numpy.run(
+                function,
+                task,
+                *blocks,
+                leading=leading,
+                trailing=trailing,
+            )
             total = part if total is None else total + part
         return total
 
@@ -78,9 +90,13 @@ class Blosc2(ArrayLibrary):
             load_library("numpy").map(function, task, *_whole(arrays))
         )
 
-    def run_whole(self, function, task, *arrays, lead, tail):
+    def run_whole(self, function, task, *arrays, leading, trailing):
         return load_library("numpy").run_whole(
-            function, task, *_whole(arrays), lead=lead, tail=tail
+            function,
+            task,
+            *_whole(arrays),
+            leading=leading,
+            trailing=trailing,
         )
 
     def map_whole(self, function, task, *arrays):
