@@ -247,7 +247,8 @@ class ArrayLibrary(LibraryFacts):
 
         Sums have the shape (*leading, *kept, *trailing), where `kept` are the axes of the
         prediction that are neither summed nor the class axis. The default has one block. Host
-        libraries walk over blocks that stay in cache; chunked libraries map `function` over their chunks.
+        libraries walk over blocks that stay in cache; chunked libraries map `function` over their
+        chunks.
         """
         return function(task, self, *arrays)
 
