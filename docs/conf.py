@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx-mathjax-offline",  # formulas without asking another server
     "numpydoc",
+    "families",
     "pictures",
     "support_table",
 ]

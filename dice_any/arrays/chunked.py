@@ -170,13 +170,7 @@ def _chunk_sums(
         if sums is None:
             run = library.run_whole if whole else library.run
             sums = run(
-                function,
-                task,
-                prediction,
-                target,
-                weight,
-                leading=leading,
-                trailing=trailing,
+                function, task, prediction, target, weight, leading=leading, trailing=trailing
             )
         for a in gone:
             sums = library.xp.expand_dims(sums, axis=len(leading) + a)

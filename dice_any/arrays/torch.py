@@ -349,19 +349,10 @@ class PyTorch(NumPyLike):
             return function(task, self, *arrays)
         if self._faster_by_numpy(task, prediction):
             host = map(self._as_numpy, arrays)
-            return self._torch.from_numpy(
-                numpy.run(
-                    function,
-                    task,
-                    *host,
-                    leading=leading,
-                    trailing=trailing,
-                )
-            )
-        limit = max(
-            self._tile_limit(task, prediction.numel()),
-            math.prod(leading) * math.prod(trailing),
-        )
+            sums = numpy.run(function, task, *host, leading=leading, trailing=trailing)
+            return self._torch.from_numpy(sums)
+        most = math.prod(leading) * math.prod(trailing)
+        limit = max(self._tile_limit(task, prediction.numel()), most)
         if prediction.numel() <= limit:
             return function(task, self, *arrays)
         return tiled_sums(

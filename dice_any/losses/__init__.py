@@ -1,29 +1,23 @@
 """Losses: what training makes small. Arrays in, a differentiable number out.
 
 Every loss describes itself by an objective (`objectives`); `pipeline` computes it, and
-`value_and_grad` its gradient too.
+`value_and_grad` its gradient too. A module's `__all__` names the losses of its family.
 """
 
-from .centerline import centerline_dice_loss
-from .compound import dice_cross_entropy_loss, dice_focal_loss
-from .dice import dice_loss, generalized_dice_loss, log_cosh_dice_loss, log_dice_loss
-from .jaccard import jaccard_loss, lovasz_loss
-from .matthews import matthews_loss
-from .tversky import focal_tversky_loss, tversky_loss
-from .wasserstein import wasserstein_dice_loss
+from . import centerline, compound, dice, jaccard, matthews, tversky, wasserstein
+from .centerline import *
+from .compound import *
+from .dice import *
+from .jaccard import *
+from .matthews import *
+from .tversky import *
+from .wasserstein import *
 
-__all__ = [
-    "centerline_dice_loss",
-    "dice_cross_entropy_loss",
-    "dice_focal_loss",
-    "dice_loss",
-    "focal_tversky_loss",
-    "generalized_dice_loss",
-    "jaccard_loss",
-    "log_cosh_dice_loss",
-    "log_dice_loss",
-    "lovasz_loss",
-    "matthews_loss",
-    "tversky_loss",
-    "wasserstein_dice_loss",
-]
+__all__ = []
+__all__ += centerline.__all__
+__all__ += compound.__all__
+__all__ += dice.__all__
+__all__ += jaccard.__all__
+__all__ += matthews.__all__
+__all__ += tversky.__all__
+__all__ += wasserstein.__all__

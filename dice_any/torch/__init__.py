@@ -5,36 +5,9 @@ override those of the module. Where torch.distributed runs, ``group="world"``, o
 makes of those that are functions of an overlap the loss of all processes' batches joined.
 """
 
-from .deep_supervision import DeepSupervision
-from .modules import (
-    CenterlineDiceLoss,
-    DiceCrossEntropyLoss,
-    DiceFocalLoss,
-    DiceLoss,
-    FocalTverskyLoss,
-    GeneralizedDiceLoss,
-    JaccardLoss,
-    LogCoshDiceLoss,
-    LogDiceLoss,
-    LovaszLoss,
-    MatthewsLoss,
-    TverskyLoss,
-    WassersteinDiceLoss,
-)
+from . import modules
+from .deep_supervision import DeepSupervision as DeepSupervision
+from .modules import *
 
-__all__ = [
-    "CenterlineDiceLoss",
-    "DeepSupervision",
-    "DiceCrossEntropyLoss",
-    "DiceFocalLoss",
-    "DiceLoss",
-    "FocalTverskyLoss",
-    "GeneralizedDiceLoss",
-    "JaccardLoss",
-    "LogCoshDiceLoss",
-    "LogDiceLoss",
-    "LovaszLoss",
-    "MatthewsLoss",
-    "TverskyLoss",
-    "WassersteinDiceLoss",
-]
+__all__ = ["DeepSupervision"]
+__all__ += modules.__all__

@@ -95,11 +95,7 @@ class _Ranked(NamedTuple):
         library, task = self.library, self.task
         function = partial(lovasz_sums, hinge=hinge)
         run = partial(
-            library.run_whole,
-            function,
-            task,
-            leading=(ROWS,),
-            trailing=task.trailing_shape,
+            library.run_whole, function, task, leading=(ROWS,), trailing=task.trailing_shape
         )
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
