@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from .collating import let_collate
 from .library import Array, Axes, BlockFunction, Masked, NumPyLike, elements
+from .light import LightNumPy
 from .tiles import tiled_map, tiled_sums
 
 # Elements of a tile. Masks take one byte an element and one temporary; label maps a code;
@@ -36,7 +38,8 @@ class NumPy(NumPyLike):
         # NumPy keeps to the standard itself since 2.1, and without the helper's layer a small call
         # is a third faster
         since = tuple(int(part) for part in np.__version__.split(".")[:2])
-        super().__init__("numpy", np if since >= (2, 1) else "array_api_compat.numpy")
+        helper = None if since >= (2, 1) else import_module("array_api_compat.numpy")
+        super().__init__("numpy", LightNumPy(helper or np))
         self._np = np
 
     def is_array(self, value: Any) -> bool:
