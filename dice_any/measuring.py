@@ -6,6 +6,7 @@ Here it is decided which kernel is asked, and what.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ class Measured(NamedTuple):
     task: Task | None  # None if nothing was asked, as the overlap was given
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
     vjp: Callable[[Array], Array] | None = None
+    lender: ArrayLibrary | None = None
 
     def gradient(
         self, intersection: Array, prediction: Array, entropy: Array | None = None
@@ -63,10 +65,15 @@ def measure(
     weight: Array | None = None,
     with_gradient: bool = False,
     activated: bool = False,
+    may_lend: bool = False,
     regions: Regions = None,
     **arguments: Any,
 ) -> Measured:
-    """Read two arrays as sets, and return their overlap with the task that it was computed by."""
+    """Read two arrays as sets, and return their overlap with the task that it was computed by.
+
+    With `may_lend` the overlap may be in the hands of a library that the arrays' own lends to; then
+    the `lender` takes back what becomes of it.
+    """
     if regions is not None:
         grouping = read_regions(regions, arguments.pop("num_classes", None))
         if arguments.get("activation") != "sigmoid":
@@ -76,6 +83,10 @@ def measure(
         )
         return measure_task(library, task, prediction, target, weight, backend)
     library, task, weight = read_ignoring(prediction, target, weight=weight, **arguments)
+    followed = task.kind == "plain" and library.differentiable(prediction)
+    if may_lend and not followed and library.lends(prediction, target, weight):
+        found = measure_lent(library, task, prediction, target, weight, backend)
+        return found._replace(lender=library)
     return measure_task(
         library,
         task,
@@ -157,19 +168,67 @@ def measure_task(
     return Measured(result, task, entropy, vjp)
 
 
+def measure_lent(
+    library: ArrayLibrary,
+    task: Task,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    backend: str | None,
+    *,
+    with_gradient: bool = False,
+) -> Measured:
+    """Do as `measure_task` does where the `library` lends: what is measured is in the hands of the
+    library that it lends to, and the gradient in its own.
+    """
+    arrays = prediction, target, weight
+    if backend in (None, reference.name) and library.are_few(*arrays):
+        x, y, w = (None if array is None else library.hand_over(array) for array in arrays)
+        other = library_of(x)
+        theirs = replace(task, library=other.name, device=str(other.device(x)))
+        try:
+            found = measure_task(other, theirs, x, y, w, backend, with_gradient=with_gradient)
+        except ValueError:
+            pass  # to be said in the words of the caller's library
+        else:
+            if found.vjp is None:
+                return found
+            return found._replace(vjp=partial(_take_back, library, found.vjp))
+    found = measure_task(library, task, *arrays, backend, with_gradient=with_gradient)
+    with library.precision():
+        rows, vjp = library.hand_over(found.overlap.rows), found.vjp
+        overlap = Overlap.of_sums(library_of(rows), rows, task.kind, task.form, task.by_class)
+        entropy = None if found.entropy is None else library.hand_over(found.entropy)
+        if vjp is not None:
+            vjp = partial(_pull_lent, library, vjp)
+    return Measured(overlap, task, entropy, vjp)
+
+
+def _take_back(library: ArrayLibrary, vjp: Callable[[Array], Array], cotangent: Array) -> Array:
+    return library.take_back(vjp(cotangent))
+
+
+def _pull_lent(library: ArrayLibrary, vjp: Callable[[Array], Array], cotangent: Array) -> Array:
+    return vjp(library.take_back(cotangent))
+
+
 def overlap_of(
     prediction: Array | Overlap, target: Array | None, arguments: Mapping[str, Any]
-) -> Overlap:
-    """Return the overlap that a score was given, or that of its arrays."""
+) -> tuple[Overlap, Callable[[Array], Array]]:
+    """Return the overlap that a score was given, or that of its arrays; and what makes of the score
+    an answer to the caller.
+    """
     if isinstance(prediction, Overlap):
         refuse_beside_overlap(target, arguments)
-        return prediction
-    found = measure(prediction, target, **arguments)
+        return prediction, library_of(prediction.rows).deliver
+    found = measure(prediction, target, may_lend=True, **arguments)
     if found.task is not None and found.task.kind == "plain":
         # NaN goes through plain sums, as losses are to be NaN too
         rows = found.overlap.rows
         raise_not_a_number(library_of(rows), rows, found.task)
-    return found.overlap
+    if found.lender is not None:
+        return found.overlap, found.lender.take_back
+    return found.overlap, library_of(found.overlap.rows).deliver
 
 
 def refuse_beside_overlap(target: Array | None, arguments: Mapping[str, Any]) -> None:

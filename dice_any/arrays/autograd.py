@@ -45,7 +45,7 @@ def sums_function(library: ArrayLibrary, torch: Any) -> Any:
 
 
 def closed_form_function(torch: Any) -> Any:
-    """Return the function that gives a number, made of sums that have no slope, its closed-form
+    """Return the function that gives a loss, whatever it was computed by, its closed-form
     gradient.
     """
 
@@ -56,20 +56,26 @@ def closed_form_function(torch: Any) -> Any:
         def forward(
             ctx: Any,
             both: Callable[..., tuple[Array, Callable[[Array], Array]]],
-            message: str,
-            *arrays: Array,
+            operations: Callable[..., Array],
+            *arrays: Array | None,
         ) -> Array:
             ctx.save_for_backward(*arrays)
-            ctx.message = message
+            ctx.both, ctx.operations = both, operations
             value, ctx.pull = both(*arrays)
             return value
 
         @staticmethod
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
-            if torch.is_grad_enabled() or _is_batched(torch, cotangent):
-                raise ValueError(ctx.message)
             arrays = ctx.saved_tensors  # an error if they were changed
-            return (None, None, ctx.pull(cotangent), *(None for _ in arrays[1:]))
+            # the closed form is a constant to whoever differentiates it
+            again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
+            if again:
+                gradient = _pull_back(torch, ctx.operations, arrays, cotangent)
+            else:
+                # once: what it holds is not to live for as long as the loss does
+                pull, ctx.pull = ctx.pull, None
+                gradient = (pull or ctx.both(*arrays)[1])(cotangent)
+            return (None, None, gradient, *(None for _ in arrays[1:]))
 
     return ClosedForm
 

@@ -4,7 +4,7 @@ hold, what Python may see of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -120,6 +120,12 @@ class LibraryFacts:
     def device(self, array: Array) -> Any:
         """Return the device, or None where the library has none or cannot tell."""
         return getattr(array, "device", None)
+
+    def metadata(self, array: Array) -> Hashable | None:
+        """Return all that can be told of an array without its values, if that is little and quickly
+        told; else None.
+        """
+        return None
 
     def at_hand(self, array: Array) -> bool:
         """Tell whether Python may look at values without a synchronisation and without breaking a

@@ -106,6 +106,36 @@ class ArrayLibrary(LibraryFacts):
         """
         return forward(*arrays)
 
+    def lends(self, *arrays: Array | None) -> bool:
+        """Tell whether another library computes with a few numbers in less time, and arrays can be
+        handed to it and back without a copy.
+        """
+        return False
+
+    def are_few(self, *arrays: Array | None) -> bool:
+        """Tell whether arrays that can be handed over are so small that it pays."""
+        return False
+
+    def hand_over(self, array: Array) -> Array:
+        """Return an array as one of that library, on the same memory."""
+        raise NotImplementedError(f"{self.name} lends nothing")
+
+    def take_back(self, array: Array) -> Array:
+        """Return an array of that library as one of this library."""
+        raise NotImplementedError(f"{self.name} lends nothing")
+
+    def as_one_operation(
+        self,
+        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+        operations: Callable[..., Array],
+        *arrays: Array | None,
+    ) -> Array:
+        """Return ``both(*arrays)[0]``, whose gradient in the first array is
+        ``both(*arrays)[1](cotangent)``, and which is differentiated once more through `operations`:
+        the same function in operations of the library.
+        """
+        return both(*arrays)[0]
+
     def detach(self, array: Array) -> Array:
         """Return the array without its link to an automatic differentiation."""
         return array

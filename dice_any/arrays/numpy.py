@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -55,6 +55,9 @@ class NumPy(NumPyLike):
             return "Pass `numpy.asarray({name})`"
         return None
 
+    def metadata(self, array: Array) -> Hashable | None:
+        return (array.dtype, array.shape) if type(array) is self._np.ndarray else None
+
     def at_hand(self, array: Array) -> bool:
         return True
 
@@ -68,6 +71,9 @@ class NumPy(NumPyLike):
         return bool(values.min() >= 0) and bool(
             values.max() <= 1
         )  # neither holds if there is a NaN
+
+    def are_labels(self, values: Array, number: int) -> bool:
+        return bool(values.min() >= 0) and bool(values.max() < number)
 
     def clip(self, values: Array) -> Array:
         return self._np.clip(values, 0.0, 1.0)
@@ -121,10 +127,13 @@ class NumPy(NumPyLike):
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         first: Array = arrays[0]
+        limit = tile_limit(task)
+        if first.size <= limit:
+            whole = function(task, self, *arrays)
+            if whole.shape == first.shape and not self._np.may_share_memory(whole, first):
+                return whole  # no view of what somebody else holds
         out = self._np.empty_like(first)
-        return tiled_map(
-            function, task, self, arrays, out=out, strides=first.strides, limit=tile_limit(task)
-        )
+        return tiled_map(function, task, self, arrays, out=out, strides=first.strides, limit=limit)
 
     def run(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
@@ -28,6 +28,9 @@ SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
 #: So few masks, and label maps of any size, are counted faster by NumPy, and integers multiplied.
 FEW = 1 << 16
+#: What losses and scores make of sums is a hundred operations on a few numbers, which NumPy begins
+#: in a third of the time. So few elements are summed faster by it too.
+FEW_LENT = 1 << 14
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a
 #: millionth off, and three times as fast as converting every number.
 STRETCH = 256
@@ -49,6 +52,10 @@ class PyTorch(NumPyLike):
         self._registered: set[type] = set()
         self._sums = sums_function(self, torch)
         self._closed_form = closed_form_function(torch)
+        #: classes and dtypes of tensors whose memory NumPy can work on
+        self._plain = {torch.Tensor, torch.nn.Parameter}
+        shared = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32")
+        self._shared = {getattr(torch, name) for name in (*shared, "float64")}
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -79,10 +86,17 @@ class PyTorch(NumPyLike):
     def device(self, array: Array) -> Any:
         return array.device
 
+    def metadata(self, array: Array) -> Hashable | None:
+        if self._compiling() or type(array) not in self._plain or array.is_nested:
+            return None
+        return array.dtype, array.shape, array.device, array.layout
+
     def traced(self, *arrays: Array | None) -> bool:
         if self._compiling():
             return True
         wrapped = self._torch._C._functorch.is_functorch_wrapped_tensor
+        if self._torch.autograd.forward_ad._current_level < 0:
+            return any(a is not None and wrapped(a) for a in arrays)
         return any(a is not None and (wrapped(a) or self._has_tangent(a)) for a in arrays)
 
     def _compiling(self) -> bool:
@@ -150,7 +164,30 @@ class PyTorch(NumPyLike):
             return forward(self.forbid_gradient(arrays[0], message), *arrays[1:])
         if not self.differentiable(arrays[0]):
             return forward(*arrays)
-        return self._closed_form.apply(both, message, *arrays)
+        return self._closed_form.apply(both, partial(_refuse, message), *arrays)
+
+    def lends(self, *arrays: Array | None) -> bool:
+        given = [array for array in arrays if array is not None]
+        if self.traced(*given) or self.differentiable(*given[1:]):
+            return False
+        return all(type(array) in self._plain and array.is_cpu for array in given)
+
+    def are_few(self, *arrays: Array | None) -> bool:
+        return all(a is None or (a.numel() <= FEW_LENT and a.dtype in self._shared) for a in arrays)
+
+    def hand_over(self, array: Array) -> Array:
+        return array.detach().resolve_neg().numpy()
+
+    def take_back(self, array: Array) -> Array:
+        return self._torch.from_numpy(numpy.xp.asarray(array))
+
+    def as_one_operation(
+        self,
+        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
+        operations: Callable[..., Array],
+        *arrays: Array | None,
+    ) -> Array:
+        return self._closed_form.apply(both, operations, *arrays)
 
     def detach(self, array: Array) -> Array:
         return array.detach()
@@ -323,7 +360,7 @@ class PyTorch(NumPyLike):
         return task.kind == "hard" and task.activation is None and few
 
     def _as_numpy(self, array: Array | None) -> Any:
-        return None if array is None else array.detach().resolve_neg().numpy()
+        return None if array is None else self.hand_over(array)
 
     def _all_at_hand(self, arrays: tuple[Array | None, ...]) -> bool:
         return all(a is None or self.at_hand(a) for a in arrays)
@@ -389,6 +426,10 @@ def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManag
     for context in contexts:
         stack.enter_context(context)
     return stack
+
+
+def _refuse(message: str, *arrays: Array) -> Array:
+    raise ValueError(message)
 
 
 def _is_fake(tensor: Array) -> bool:

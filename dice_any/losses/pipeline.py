@@ -83,7 +83,7 @@ def evaluate(asked: Loss) -> Array:
     """Return a loss, which an automatic differentiation may follow."""
     call = read_call(asked, wants_gradient=False)
     if not call.exact or call.task is None:
-        return _evaluate(asked.objective, call)[0]
+        return _evaluate_plainly(asked.objective, call)
 
     # integers have no slope: the derivative is the closed form, of the whole loss at once
     # a label map of regions, and labels to ignore, were turned into masks and weights
@@ -109,8 +109,39 @@ def evaluate(asked: Loss) -> Array:
 
 def evaluate_with_gradient(asked: Loss) -> tuple[Array, Array]:
     """Return a loss, and its gradient in the prediction in closed form."""
-    value, pull = _evaluate(asked.objective, read_call(asked, wants_gradient=True))
+    call = read_call(asked, wants_gradient=True)
+    value, pull = _evaluate(asked.objective, call._replace(lent=_is_lent(asked.objective, call)))
     return value, pull(None)
+
+
+def _evaluate_plainly(objective: Objective, call: LossCall) -> Array:
+    """Return a loss that an automatic differentiation may follow."""
+    if not _is_lent(objective, call):
+        return _evaluate(objective, call)[0]
+    if not call.library.differentiable(call.prediction):
+        return _evaluate(objective, call._replace(lent=True))[0]
+    # no array among what is kept: a graph would keep it for as long as the loss is kept
+    arrays = call.prediction, call.target, call.weight
+    call = _with_arrays(call, None, None, None)
+    closed_form = call._replace(lent=True, wants_gradient=True)
+    return call.library.as_one_operation(
+        lambda *arrays: _evaluate(objective, _with_arrays(closed_form, *arrays)),
+        lambda *arrays: _evaluate(objective, _with_arrays(call, *arrays))[0],
+        *arrays,
+    )
+
+
+def _is_lent(objective: Objective, call: LossCall) -> bool:
+    """Tell whether another library may do what is not done to whole arrays."""
+    if not objective.of_sums or call.task is None or call.join is not None:
+        return False
+    if call.exact or not call.settings.of_numbers:
+        return False
+    return call.library.lends(call.prediction, call.target, call.weight)
+
+
+def _with_arrays(call: LossCall, prediction: Any, target: Any, weight: Any) -> LossCall:
+    return call._replace(prediction=prediction, target=target, weight=weight)
 
 
 def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
@@ -123,12 +154,15 @@ def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
         value = reduce_losses(library, losses, chosen, settings)
         if objective.entropy is not None:
             value = objective.entropy.add_to(value, terms)
-        value = _as_loss(library, value, call.prediction)
+        if call.lent:
+            value = call.library.take_back(value)
+        value = _as_loss(library_of(value), value, call.prediction)
 
     def pull(cotangent: Array | None) -> Array:
         with call.library.precision():
             share = loss_slopes(library, chosen, settings)
             if cotangent is not None:
+                cotangent = call.library.hand_over(cotangent) if call.lent else cotangent
                 share = share * library.xp.astype(cotangent, share.dtype)
             length = terms.target.shape[-1] if terms.by_class else 1
             rows = [
@@ -137,11 +171,12 @@ def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
             if objective.entropy is not None:
                 rows = objective.entropy.add_slope(rows, terms)
             gradient = terms.gradient(*rows)
-            if gradient.dtype != call.prediction.dtype:
-                gradient = library_of(gradient).xp.astype(gradient, call.prediction.dtype)
+            if gradient.dtype != dtype:
+                gradient = library_of(gradient).xp.astype(gradient, dtype)
         return gradient
 
-    return library.deliver(value), pull
+    dtype = getattr(call.prediction, "dtype", None)
+    return library_of(value).deliver(value), pull
 
 
 def read_call(asked: Loss, wants_gradient: bool) -> LossCall:

@@ -12,6 +12,7 @@ from ..arrays.library import Array, ArrayLibrary
 from ..kernels.masks import counted_only
 from ..kernels.task import Task
 from .arguments import class_name, read_label
+from .plans import call_key, keep, recall
 from .tasks import read
 
 
@@ -28,10 +29,15 @@ def read_ignoring(
     A task holds one label to ignore. Several become elements of weight 0, so that every kernel is
     right about them, also one of a plugin that never heard of several.
     """
+    key = call_key((prediction, target, weight), {"ignore_label": ignore_label, **arguments})
+    known = recall(key)
+    if known is not None:
+        return (*known, weight)
     labels = read_labels("ignore_label", ignore_label)
     first = labels[0] if labels else None
     library, task = read(prediction, target, ignore_label=first, weight=weight, **arguments)
     if len(labels) < 2:
+        keep(key, (library, task))
         return library, task, weight
     with library.precision():
         weight = weight_without(library, target, labels, weight)

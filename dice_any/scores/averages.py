@@ -41,7 +41,7 @@ def score_of_classes(
     empty_target = None if empty_target is None else read_number("empty_target", empty_target)
     if arguments.get("regions") is not None:
         refuse_foreground(classes)
-    overlap = overlap_of(prediction, target, arguments)
+    overlap, deliver = overlap_of(prediction, target, arguments)
     if not squared_form:
         refuse_squared(overlap.kind, overlap.form)
     if not overlap.by_class and (average is not None or classes is not None):
@@ -70,7 +70,7 @@ def score_of_classes(
             scores = mean_of_numbers(library, scores, weights)
             invalid = xp.any(invalid, axis=-1)
         scores = xp.where(invalid, xp.full_like(scores, NAN), scores)
-    return library.deliver(scores)
+    return deliver(scores)
 
 
 def score_of_all(
@@ -88,7 +88,7 @@ def score_of_all(
     empty = read_number("empty", arguments.pop("empty"))
     if arguments.get("regions") is not None:
         refuse_foreground(classes)
-    overlap = overlap_of(prediction, target, arguments)
+    overlap, deliver = overlap_of(prediction, target, arguments)
     if mirrored:
         refuse_squared(overlap.kind, overlap.form)
     if classes is not None:
@@ -119,7 +119,7 @@ def score_of_all(
         else:
             scores = divide(library, *formula(library, parts), empty)
         scores = xp.where(invalid, xp.full_like(scores, NAN), scores)
-    return library.deliver(scores)
+    return deliver(scores)
 
 
 def _check_fits(library: ArrayLibrary, overlap: Overlap, **values: float | None) -> None:

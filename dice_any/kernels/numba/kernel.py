@@ -16,6 +16,8 @@ from ..task import Task
 #: pays: Numba's import and the compiled code's way from the cache, a second or so; and its
 #: compilation once on a machine.
 ENOUGH = 2**20
+#: Plain sums are those of losses: a step of training comes thousands of times, and is repaid sooner.
+ENOUGH_PLAIN = 2**15
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24
 
@@ -33,7 +35,9 @@ class Kernel(ShippedKernel):
     def worthwhile(self, task: Task) -> bool | str:
         """Accept what is large enough to pay for the first call of a process."""
         size = elements(task.shapes[0] or ())
-        enough = ENOUGH_MASKS if task.dtypes[0] == task.dtypes[1] == "bool" else ENOUGH
+        enough = ENOUGH_PLAIN if task.kind == "plain" else ENOUGH
+        if task.dtypes[0] == task.dtypes[1] == "bool":
+            enough = ENOUGH_MASKS
         return True if size >= enough else f"{size} elements are too few to wait for a compiler"
 
     def declines(self, task: Task) -> str | None:

@@ -31,6 +31,7 @@ class DistanceObjective:
     #: a row for each class, as the caller gave them
     distances: Any
     entropy: None = None
+    of_sums: bool = False
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         refuse_overlap(prediction, WHY)

@@ -29,6 +29,8 @@ class LossCall(NamedTuple):
     casts_back: bool = False
     #: joins the sums with those of other processes
     join: Callable[[Measured], Measured] | None = None
+    #: whether the numbers that follow from the sums are in the hands of another library
+    lent: bool = False
 
 
 #: From the share that each loss has in the final number to the derivatives in the rows.
@@ -41,6 +43,10 @@ class Objective(Protocol):
     @property
     def entropy(self) -> Entropy | None:
         """The entropy that is wanted in the same pass, or None."""
+
+    @property
+    def of_sums(self) -> bool:
+        """Whether it follows from the sums of an overlap, and an entropy, alone."""
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         """Refuse arguments that mean nothing to this loss, and say why."""

@@ -28,6 +28,7 @@ class RankingObjective:
     #: whether logits are ranked by their hinge errors
     hinge: bool
     entropy: None = None
+    of_sums: bool = False
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         refuse_overlap(prediction, WHY)

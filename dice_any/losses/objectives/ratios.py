@@ -18,7 +18,7 @@ from ... import formulas
 from ...arrays import library_of
 from ...arrays.library import Array, ArrayLibrary
 from ...formulas import Formula, Ratio, Sizes, divide
-from ...measuring import Measured, measure_task
+from ...measuring import Measured, measure_lent, measure_task
 from ...reading import refuse_squared
 from ...sums import Overlap
 from .entropy import Entropy
@@ -133,6 +133,7 @@ class RatioObjective:
     formula: Smoothed
     outer: Outer = ONE_MINUS
     entropy: Entropy | None = None
+    of_sums: bool = True
     #: whether squared sums have a meaning here
     squared: bool = True
     #: whether the classes are pooled, so that there must be some
@@ -155,7 +156,8 @@ class RatioObjective:
         if call.task is None:
             found = Measured(call.prediction, None, None)
         else:
-            found = measure_task(
+            measuring = measure_lent if call.lent else measure_task
+            found = measuring(
                 call.library,
                 call.task,
                 call.prediction,

@@ -34,6 +34,11 @@ class Settings:
     absent: str = "count"
     reduction: str = "mean"  # "classes": over the class axis alone
 
+    @property
+    def of_numbers(self) -> bool:
+        """Whether no array is among the choices."""
+        return self.class_weight is None or isinstance(self.class_weight, Sequence)
+
     def with_counts(self, library: ArrayLibrary, like: Array) -> Settings:
         """Return the settings with class weights for counts like these."""
         if self.class_weight is None:

@@ -28,6 +28,7 @@ class SkeletonObjective:
     iterations: int
     spatial_axes: Sequence[int] | None
     entropy: None = None
+    of_sums: bool = False
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         refuse_overlap(prediction, WHY)
