@@ -160,16 +160,15 @@ def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
 
     def pull(cotangent: Array | None) -> Array:
         with call.library.precision():
-            share = loss_slopes(library, chosen, settings)
-            if cotangent is not None:
-                cotangent = call.library.hand_over(cotangent) if call.lent else cotangent
-                share = share * library.xp.astype(cotangent, share.dtype)
+            if cotangent is not None and call.lent:
+                cotangent = call.library.hand_over(cotangent)
+            share = loss_slopes(library, chosen, settings, cotangent)
             length = terms.target.shape[-1] if terms.by_class else 1
             rows = [
                 all_classes(library, slope, chosen, settings, length) for slope in slopes(share)
             ]
             if objective.entropy is not None:
-                rows = objective.entropy.add_slope(rows, terms)
+                rows = objective.entropy.add_slope(rows, terms, cotangent)
             gradient = terms.gradient(*rows)
             if gradient.dtype != dtype:
                 gradient = library_of(gradient).xp.astype(gradient, dtype)

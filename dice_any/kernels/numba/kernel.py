@@ -16,7 +16,7 @@ from ..task import Task
 #: pays: Numba's import and the compiled code's way from the cache, a second or so; and its
 #: compilation once on a machine.
 ENOUGH = 2**20
-#: Plain sums are those of losses: a step of training comes thousands of times, and is repaid sooner.
+#: Plain sums are those of losses. A step of training comes thousands of times: it is repaid sooner.
 ENOUGH_PLAIN = 2**15
 #: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
 ENOUGH_MASKS = 2**24

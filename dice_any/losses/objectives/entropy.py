@@ -30,10 +30,18 @@ class Entropy(NamedTuple):
         total, share = (sum_all(library, row) for row in library.unstack(entropy * weights))
         return self.overlap_weight * value + self.weight * divide(library, total, share, 0.0)
 
-    def add_slope(self, slopes: Sequence[Array], terms: Terms) -> list[Array]:
-        """Return the derivatives of the compound loss in the overlap's rows, then in E."""
+    def add_slope(
+        self, slopes: Sequence[Array], terms: Terms, cotangent: Array | None
+    ) -> list[Array]:
+        """Return the derivatives of the compound loss in the overlap's rows, then in E, times a
+        cotangent of it, 1 if None.
+
+        The `slopes` have met the cotangent. The entropy is part of every entry of the loss.
+        """
         library, entropy, weights = self._weighed(terms)
         slope = divide(library, weights, sum_all(library, entropy[1, ...] * weights), 0.0)
+        if cotangent is not None:
+            slope = slope * sum_all(library, library.xp.astype(cotangent, slope.dtype))
         return [*(self.overlap_weight * row for row in slopes), self.weight * slope]
 
     def _weighed(self, terms: Terms) -> tuple[ArrayLibrary, Array, Array]:

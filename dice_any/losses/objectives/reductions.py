@@ -86,13 +86,25 @@ def reduce_losses(
     return mean(library, xp.reshape(losses, (-1,)), xp.reshape(chosen.weights, (-1,)))
 
 
-def loss_slopes(library: ArrayLibrary, chosen: Chosen, settings: Settings) -> Array:
-    """Return the derivative of the mean or the sum in each loss."""
-    share = chosen.weights
+def loss_slopes(
+    library: ArrayLibrary, chosen: Chosen, settings: Settings, cotangent: Array | None
+) -> Array:
+    """Return the derivative in each loss of what `reduce_losses` returns, times a cotangent of
+    that, 1 if None.
+    """
+    xp, share = library.xp, chosen.weights
+    of_classes = settings.reduction == "classes" and chosen.by_class
+    total = None
     if settings.reduction == "mean":
         total = sum_all(library, share)
+    elif of_classes:
+        total = xp.expand_dims(halving_sum(library, share), axis=-1)
+    if total is not None:
         # a compiler makes a division by one number of many a product with its reciprocal
-        share = share * divide(library, library.xp.ones_like(total), total, 0.0)
+        share = share * divide(library, xp.ones_like(total), total, 0.0)
+    if cotangent is not None:
+        cotangent = xp.astype(cotangent, share.dtype)
+        share = share * (xp.expand_dims(cotangent, axis=-1) if of_classes else cotangent)
     return library.xp.where(chosen.present, share, library.xp.zeros_like(share))
 
 
