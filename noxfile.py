@@ -89,10 +89,12 @@ PYTHONS = ("3.11", "3.12", "3.13")
 COMPILED = (
     "tests/test_torch_deep_supervision.py::test_deep_supervision_compiles_and_is_differentiated"
 )
+#: what older versions of NumPy say and take otherwise
+MESSAGES = [f"tests/test_{name}.py" for name in ("messages", "objects", "overlap_value", "package")]
 #: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
 #: JAX and Numba compile each case
 MINIMUMS = {
-    "numpy": ("test_golden or test_scores or test_gradients", ["tests"]),
+    "numpy": ("test_golden or test_scores or test_gradients", [*MESSAGES]),
     "torch": ("test_golden or test_scores or test_gradients", [COMPILED]),
     "jax": ("test_golden or test_finite_where_nothing_pulls", []),
     "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
@@ -137,10 +139,11 @@ def tests(session: nox.Session, backend: str) -> None:
             "pytest", *WORKERS, *plugin, "tests/test_cuda_simulated.py", *session.posargs, env=env
         )
         return
-    light = LIGHT if backend in SLOW else ()
-    session.run(
-        "pytest", *WORKERS, *light, "--pyargs", "dice_any.testing", *options, *session.posargs
-    )
+    for name in names:
+        # PyTorch's arrays reach the same compiled loops as NumPy's
+        light = LIGHT if backend in SLOW or name == "numba-torch" else ()
+        kit = ("--pyargs", "dice_any.testing", f"--backend={name}")
+        session.run("pytest", *WORKERS, *light, *kit, *session.posargs)
     session.run("pytest", *WORKERS, *own_tests(backend), *options, *session.posargs)
 
 
@@ -151,7 +154,8 @@ def own_tests(backend: str) -> list[str]:
     if backend == "numpy":
         return ["tests"]
     words = BACKENDS[backend][1] if backend != "strict" else ["array_api_strict"]
-    modules = sorted(set(Path("tests").glob("test_*.py")) - {Path("tests/test_cuda_simulated.py")})
+    elsewhere = {Path("tests/test_cuda_simulated.py"), Path("tests/test_together.py")}
+    modules = sorted(set(Path("tests").glob("test_*.py")) - elsewhere)
     return [str(path) for path in modules if any(word in path.read_text() for word in words)]
 
 
