@@ -20,6 +20,8 @@ monai_centerline
     centerline_dice_loss: monai.losses.SoftclDiceLoss
 monai_wasserstein
     wasserstein_dice_loss: monai.losses.GeneralizedWassersteinDiceLoss
+monai_matthews
+    matthews_loss: monai.losses.MCCLoss
 monai_metric
     dice_score, jaccard_score: monai.metrics.DiceMetric and MeanIoU, for each sample
 monai_generalized
@@ -187,6 +189,8 @@ monai_centerline = Preset(
     iterations=3,
 )
 monai_wasserstein = Preset("monai_wasserstein", "wasserstein_dice_loss", axis="space", smooth=1e-5)
+# it adds 1e-5 under the root, to a product of four sums, which nothing here does
+monai_matthews = Preset("monai_matthews", "matthews_loss", axis="space", smooth=0.0)
 # a sample without the class is left out whatever was predicted there
 monai_metric = Preset(
     "monai_metric",
