@@ -8,6 +8,8 @@ import inspect
 import math
 import pickle
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,50 @@ def test_the_docstring_lists_it_with_its_functions(preset: Preset) -> None:
     entry = re.search(rf"^{preset.name}\n((?:    .*\n)+)", conventions.__doc__, re.MULTILINE)
     assert entry is not None
     assert [name for name in preset.functions if name not in entry[1]] == []
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "conventions.md").read_text("utf-8")
+#: preset -> what stands below its heading
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+#: Names of packages on the page, where they are not those of their presets.
+SPELT = {"segmentation-models-pytorch": "smp", "nnunetv2": "nnunet", "scikit-learn": "sklearn"}
+
+
+def test_the_page_has_a_heading_for_each() -> None:
+    assert sorted(SECTIONS) == conventions.__all__
+
+
+@presets
+def test_the_page_says_what_a_preset_is(preset: Preset) -> None:
+    section = SECTIONS[preset.name].split("\n\n")
+    functions = ", ".join(f"`{name}`" for name in preset.functions)
+    assert (
+        re.sub(r"\s+", " ", section[0])
+        .strip()
+        .startswith((f"{functions} is ", f"{functions} are "))
+    )
+    arguments = ", ".join(f"{name}={value!r}" for name, value in preset.items())
+    assert section[1] == f"```text\n{arguments}\n```"
+
+
+def test_the_page_has_the_versions_that_are_compared() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    pins = dict(
+        line.split("==")
+        for line in (*groups["parity"], *groups["parity-alone"])
+        if isinstance(line, str) and "==" in line
+    )
+    versions = {SPELT.get(name, name).lower(): version for name, version in pins.items()}
+    sections = re.findall(r"^## \S+ ([\d.]+)\n\n### `(\w+)`", PAGE, re.MULTILINE)
+    assert {name: version for version, name in sections} == {
+        preset.package: versions[preset.package] for preset in PRESETS
+    }
+
+
+# -- the module ------------------------------------------------------------------------------------
 
 
 def test_two_of_a_package_are_two() -> None:
