@@ -96,7 +96,7 @@ def test_the_page_has_the_versions_that_are_compared() -> None:
         if isinstance(line, str) and "==" in line
     )
     versions = {SPELT.get(name, name).lower(): version for name, version in pins.items()}
-    sections = re.findall(r"^## \S+ ([\d.]+)\n\n### `(\w+)`", PAGE, re.MULTILINE)
+    sections = re.findall(r"^## \S+\n\nVersion ([\d.]+)\.\n\n### `(\w+)`", PAGE, re.MULTILINE)
     assert {name: version for version, name in sections} == {
         preset.package: versions[preset.package] for preset in PRESETS
     }
