@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -72,6 +73,16 @@ _IN_SCORES: Mapping[str, str] = {
     "absent": "A score has `empty=` and `empty_target=`.",
 }
 ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output")
+
+
+def check_keywords(
+    function: Callable[..., Any], given: Mapping[str, Any], also: Iterable[str] = ()
+) -> None:
+    """Check that a function has the keywords that are kept for it, or somebody `also` has them."""
+    parameters = inspect.signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY] + list(also)
+    if not given.keys() <= set(known):
+        raise unknown_keyword(function.__name__, known, given)
 
 
 def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any]) -> TypeError:
