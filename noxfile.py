@@ -196,7 +196,9 @@ def plugin(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """Compare the presets of `dice_any.conventions` with the packages that they are named after."""
+    """Compare the presets of `dice_any.conventions` with the packages that they are named after,
+    and run the pages of docs/from.
+    """
     install(session, "test", "torch", "parity")
     # these would bring what losses and scores do not need, torchvision among it, which does not fit
     # the pinned PyTorch

@@ -1,11 +1,15 @@
 """Presets: the defaults of other packages, in the arguments of this one.
 
-Each is a read-only mapping of keyword arguments. What the arrays are (`class_axis`, `num_classes`,
-`activation`) stays with the caller. A preset is overridden as a dictionary is:
-``**conventions.monai | {"axis": None}``.
+Each is a `Preset`: a read-only mapping of keyword arguments that says which functions it is for.
+What the arrays are (`class_axis`, `num_classes`, `activation`) stays with the caller. A preset is
+overridden as a dictionary is: ``**conventions.monai | {"axis": None}``.
+
+A loss's preset has a word that no score has (`smooth` or `absent`), a score's one that no loss has
+(`empty` or `empty_target`). Unpacked into the other, it is an error that names the right preset.
 
 monai
-    dice_loss: monai.losses.DiceLoss; DiceCELoss by dice_cross_entropy_loss
+    dice_loss: monai.losses.DiceLoss; DiceCELoss by dice_cross_entropy_loss, DiceFocalLoss of
+    sigmoid by dice_focal_loss
 monai_batch
     dice_loss: monai.losses.DiceLoss(batch=True)
 monai_jaccard
@@ -16,6 +20,8 @@ monai_centerline
     centerline_dice_loss: monai.losses.SoftclDiceLoss
 monai_wasserstein
     wasserstein_dice_loss: monai.losses.GeneralizedWassersteinDiceLoss
+monai_matthews
+    matthews_loss: monai.losses.MCCLoss
 monai_metric
     dice_score, jaccard_score: monai.metrics.DiceMetric and MeanIoU, for each sample
 monai_generalized
@@ -27,7 +33,8 @@ smp_tversky
 smp_lovasz
     lovasz_loss: segmentation_models_pytorch.losses.LovaszLoss("multiclass")
 smp_metric
-    dice_score, jaccard_score, ...: segmentation_models_pytorch.metrics.f1_score, iou_score, ...
+    dice_score, jaccard_score, precision_score, recall_score, specificity_score:
+    segmentation_models_pytorch.metrics.f1_score, iou_score, precision, recall, specificity
 nnunet
     dice_loss: 1 + the Dice term of nnU-Net's trainer; 1 + its Dice and cross-entropy by
     dice_cross_entropy_loss
@@ -51,14 +58,15 @@ optax_tversky
 torchmetrics
     dice_score, jaccard_score: torchmetrics.functional.segmentation.dice_score and mean_iou
 sklearn
-    dice_score, jaccard_score, ...: sklearn.metrics.f1_score, jaccard_score, ... of masks or
-    given labels=
+    dice_score, jaccard_score, precision_score, recall_score, matthews_correlation:
+    sklearn.metrics.f1_score, jaccard_score, ... of masks or given labels=
 scipy
     dice_score: 1 - scipy.spatial.distance.dice
 scipy_jaccard
     jaccard_score: 1 - scipy.spatial.distance.jaccard
 simpleitk
-    dice_score, jaccard_score: SimpleITK.LabelOverlapMeasuresImageFilter, over all labels
+    dice_score, jaccard_score, precision_score, recall_score:
+    SimpleITK.LabelOverlapMeasuresImageFilter, over all labels
 
 The page "Conventions" of the documentation lists the versions compared, and what no preset can
 reproduce.
@@ -67,8 +75,9 @@ Examples
 --------
 >>> import numpy as np
 >>> from dice_any import conventions, dice_loss, dice_score
->>> dict(conventions.monai)
-{'axis': 'space', 'smooth': 1e-05}
+>>> conventions.monai  # doctest: +NORMALIZE_WHITESPACE
+<conventions.monai, of losses: dice_loss, dice_cross_entropy_loss, dice_focal_loss;
+axis='space', smooth=1e-05>
 >>> conventions.monai | {"axis": None}
 {'axis': None, 'smooth': 1e-05}
 >>> prediction, target = np.array([[[0.75, 0.25], [0.25, 0.75]]]), np.array([[0, 0]])
@@ -80,69 +89,200 @@ Examples
 >>> prediction, target = np.array([[0, 1]]), np.array([[0, 0]])
 >>> dice_score(prediction, target, num_classes=3, **conventions.monai_metric).round(4).tolist()
 [0.6667]
+>>> dice_score(prediction, target, num_classes=3, **conventions.monai)  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+TypeError: `smooth` ... `conventions.monai` is of losses; pass `**conventions.monai_metric`.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import Any, NoReturn
-
-Preset = MappingProxyType[str, Any]
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NoReturn
 
 
-def _preset(**arguments: Any) -> Preset:
-    return MappingProxyType(arguments)
+class Preset(Mapping[str, Any]):
+    """Keyword arguments that give a package's numbers, and what they are for; nothing changes it.
+
+    Attributes
+    ----------
+    name : str
+        Its name in `dice_any.conventions`.
+    package : str
+        The package: its name up to the first underscore.
+    kind : {'loss', 'score'}
+        What it is unpacked into.
+    functions : tuple of str
+        The functions whose numbers were compared with the package's, the first one first of all.
+    """
+
+    __slots__ = ("_arguments", "functions", "name")
+
+    name: str
+    functions: tuple[str, ...]
+    _arguments: dict[str, Any]
+
+    def __init__(self, name: str, functions: str, /, **arguments: Any) -> None:
+        for slot, value in (
+            ("name", name),
+            ("functions", tuple(functions.split())),
+            ("_arguments", arguments),
+        ):
+            object.__setattr__(self, slot, value)
+
+    @property
+    def package(self) -> str:
+        return self.name.partition("_")[0]
+
+    @property
+    def kind(self) -> Literal["loss", "score"]:
+        return "loss" if self.functions[0].endswith("_loss") else "score"
+
+    def __getitem__(self, name: str) -> Any:
+        return self._arguments[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arguments)
+
+    def __len__(self) -> int:
+        return len(self._arguments)
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self, **other} if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**other, **self} if isinstance(other, Mapping) else NotImplemented
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.items())
+        plural = {"loss": "losses", "score": "scores"}[self.kind]
+        return f"<conventions.{self.name}, of {plural}: {', '.join(self.functions)}; {arguments}>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"`conventions.{self.name}` must stay as it is; got a new `{name}`.")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"`conventions.{self.name}` must stay as it is; got no `{name}`.")
+
+    def __reduce__(self) -> str:
+        return self.name  # pickled and copied as the one that this module has
 
 
 # MONAI: one ratio for each sample and class, their plain mean; a target without the class still
 # counts
-monai = _preset(axis="space", smooth=1e-5)
-monai_batch = _preset(axis=None, smooth=1e-5)
+monai = Preset(
+    "monai", "dice_loss dice_cross_entropy_loss dice_focal_loss", axis="space", smooth=1e-5
+)
+monai_batch = Preset("monai_batch", "dice_loss", axis=None, smooth=1e-5)
 # its jaccard=True is (2I + s)/(2·union + s): the textbook form with half the smoothing
-monai_jaccard = _preset(axis="space", smooth=5e-6)
-monai_tversky = _preset(axis="space", smooth=1e-5, alpha=0.5, beta=0.5)
+monai_jaccard = Preset("monai_jaccard", "jaccard_loss", axis="space", smooth=5e-6)
+monai_tversky = Preset(
+    "monai_tversky", "tversky_loss", axis="space", smooth=1e-5, alpha=0.5, beta=0.5
+)
 # all channels of a sample in one ratio; it adds 1e-4 to the denominator of the harmonic mean, which
 # nothing here does
-monai_centerline = _preset(axis="space", average="micro", smooth=1.0, iterations=3)
-monai_wasserstein = _preset(axis="space", smooth=1e-5)
+monai_centerline = Preset(
+    "monai_centerline",
+    "centerline_dice_loss",
+    axis="space",
+    average="micro",
+    smooth=1.0,
+    iterations=3,
+)
+monai_wasserstein = Preset("monai_wasserstein", "wasserstein_dice_loss", axis="space", smooth=1e-5)
+# it adds 1e-5 under the root, to a product of four sums, which nothing here does
+monai_matthews = Preset("monai_matthews", "matthews_loss", axis="space", smooth=0.0)
 # a sample without the class is left out whatever was predicted there
-monai_metric = _preset(axis="space", average="macro", empty_target=float("nan"))
-monai_generalized = _preset(axis="space", class_weight="square", empty=1.0)
+monai_metric = Preset(
+    "monai_metric",
+    "dice_score jaccard_score",
+    axis="space",
+    average="macro",
+    empty_target=float("nan"),
+)
+monai_generalized = Preset(
+    "monai_generalized", "generalized_dice_score", axis="space", class_weight="square", empty=1.0
+)
 
 # segmentation-models-pytorch: the whole batch at once; a class without target costs 0 and still
 # divides the mean
-smp = _preset(axis=None, smooth=0.0, form="minimum", absent="zero")
-smp_tversky = _preset(axis=None, smooth=0.0, form="minimum", absent="zero", alpha=0.5, beta=0.5)
+smp = Preset("smp", "dice_loss jaccard_loss", axis=None, smooth=0.0, form="minimum", absent="zero")
+smp_tversky = Preset(
+    "smp_tversky",
+    "tversky_loss",
+    axis=None,
+    smooth=0.0,
+    form="minimum",
+    absent="zero",
+    alpha=0.5,
+    beta=0.5,
+)
 # the classes that the batch has; without an ignored label that is also the paper's
-smp_lovasz = _preset(axis=None, absent="skip")
+smp_lovasz = Preset("smp_lovasz", "lovasz_loss", axis=None, absent="skip")
 # its counts are those of each image
-smp_metric = _preset(axis="space", empty=1.0)
+smp_metric = Preset(
+    "smp_metric",
+    "dice_score jaccard_score precision_score recall_score specificity_score",
+    axis="space",
+    empty=1.0,
+)
 
 # nnU-Net: its loss is the negative Dice, so ours is theirs + 1
-nnunet = _preset(axis="space", smooth=1e-5, classes="foreground")
-nnunet_batch = _preset(axis=None, smooth=1e-5, classes="foreground")
-nnunet_metric = _preset(axis="space", classes="foreground")
+nnunet = Preset(
+    "nnunet", "dice_loss dice_cross_entropy_loss", axis="space", smooth=1e-5, classes="foreground"
+)
+nnunet_batch = Preset("nnunet_batch", "dice_loss", axis=None, smooth=1e-5, classes="foreground")
+nnunet_metric = Preset(
+    "nnunet_metric",
+    "dice_score jaccard_score",
+    axis="space",
+    classes="foreground",
+    empty=float("nan"),
+)
 
 # kornia: epsilon in the denominator only
-kornia = _preset(axis="space", average="micro", smooth=(0.0, 1e-8))
-kornia_macro = _preset(axis="space", absent="skip", smooth=(0.0, 1e-8))
+kornia = Preset("kornia", "dice_loss", axis="space", average="micro", smooth=(0.0, 1e-8))
+kornia_macro = Preset(
+    "kornia_macro", "dice_loss tversky_loss", axis="space", absent="skip", smooth=(0.0, 1e-8)
+)
 
 # Keras: one ratio for everything; both empty costs 1
-keras = _preset(axis=None, average="micro", smooth=(0.0, 1e-7))
-keras_tversky = _preset(axis=None, average="micro", smooth=(0.0, 1e-7), alpha=0.5, beta=0.5)
+keras = Preset("keras", "dice_loss", axis=None, average="micro", smooth=(0.0, 1e-7))
+keras_tversky = Preset(
+    "keras_tversky",
+    "tversky_loss",
+    axis=None,
+    average="micro",
+    smooth=(0.0, 1e-7),
+    alpha=0.5,
+    beta=0.5,
+)
 
 # optax: (I + 1)/(I + fp/2 + fn/2 + 1), which is (2I + 2)/(X + Y + 2)
-optax = _preset(axis="space", smooth=2.0)
-optax_tversky = _preset(axis="space", smooth=1.0, alpha=0.5, beta=0.5)
+optax = Preset("optax", "dice_loss", axis="space", smooth=2.0)
+optax_tversky = Preset(
+    "optax_tversky", "tversky_loss", axis="space", smooth=1.0, alpha=0.5, beta=0.5
+)
 
 # metrics only
-torchmetrics = _preset(axis="space", average="macro")
-sklearn = _preset(empty=0.0)
-scipy = _preset(empty=float("nan"))
-scipy_jaccard = _preset(empty=1.0)
-simpleitk = _preset(average="micro", classes="foreground", empty=float("inf"))
+torchmetrics = Preset(
+    "torchmetrics", "dice_score jaccard_score", axis="space", average="macro", empty=float("nan")
+)
+sklearn = Preset(
+    "sklearn",
+    "dice_score jaccard_score precision_score recall_score matthews_correlation",
+    empty=0.0,
+)
+scipy = Preset("scipy", "dice_score", empty=float("nan"))
+scipy_jaccard = Preset("scipy_jaccard", "jaccard_score", empty=1.0)
+simpleitk = Preset(
+    "simpleitk",
+    "dice_score jaccard_score precision_score recall_score",
+    average="micro",
+    classes="foreground",
+    empty=float("inf"),
+)
 
-__all__ = sorted(name for name, value in globals().items() if isinstance(value, MappingProxyType))
+__all__ = sorted(name for name, value in globals().items() if isinstance(value, Preset))
 
 
 def __getattr__(name: str) -> NoReturn:

@@ -158,21 +158,66 @@ def test_words_of_losses_on_scores(name: str) -> None:
     own = {"beta": 1} if name == "f_score" else own
     score = partial(getattr(dice_any, name), X, Y, num_classes=3, **own)
     refused(lambda: score(smooth=1), "got one of losses. A score has no smoothing: `empty=`")
-    refused(
-        lambda: score(**conventions.monai),
-        "`conventions.monai` is of losses; pass `**conventions.monai_metric`.",
-    )
-    refused(lambda: score(**conventions.nnunet), "pass `**conventions.nnunet_metric`.")
+    meant = {"generalized_dice_score": "pass `**conventions.monai_generalized`."}
+    meant |= dict.fromkeys(set(JOINT) - set(meant), "monai has none of this.")
+    cure = meant.get(name, "pass `**conventions.monai_metric`.")
+    refused(lambda: score(**conventions.monai), f"`conventions.monai` is of losses; {cure}")
+    if name in SCORES:
+        refused(lambda: score(**conventions.nnunet), "pass `**conventions.nnunet_metric`.")
+        refused(lambda: score(**conventions.optax), "is of losses; optax has none of this.")
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_words_of_scores_on_losses(name: str) -> None:
     refused(
         lambda: getattr(dice_any, name)(X > 0, Y > 0, empty=0.0),
-        f"`empty` must be an argument of `{name}`; got one of scores. Losses have no `empty`"
-        if name != "lovasz_loss"
-        else "`empty` must be an argument of `lovasz_loss`; got ",
+        f"`empty` must be an argument of `{name}`; got one of scores. Losses have no `empty`: "
+        "`smooth` and `absent` decide there.",
     )
+
+
+OWN_PRESETS = {
+    "dice_loss": ("monai", "smp", "nnunet"),
+    "jaccard_loss": ("monai_jaccard", "smp", "nnunet"),
+    "tversky_loss": ("monai_tversky", "smp_tversky", "nnunet"),
+    "lovasz_loss": (None, "smp_lovasz", None),
+}
+
+
+@pytest.mark.parametrize("name", OWN_PRESETS)
+def test_presets_of_scores_on_losses(name: str) -> None:
+    """The preset that is for this loss, else one of its package that it takes."""
+    for wrong, right in zip(
+        ("monai_metric", "smp_metric", "nnunet_metric"), OWN_PRESETS[name], strict=True
+    ):
+        preset = getattr(conventions, wrong)
+        end = f"pass `**conventions.{right}`." if right else f"{preset.package} has none of this."
+        refused(
+            partial(getattr(dice_any, name), X > 0, Y > 0, **preset),
+            f"`conventions.{wrong}` is of scores; {end}",
+        )
+
+
+def test_presets_of_another_loss_or_score() -> None:
+    refused(
+        lambda: dice_any.dice_loss(X > 0, Y > 0, **conventions.monai_tversky),
+        "`conventions.monai_tversky` is of `tversky_loss`; pass `**conventions.monai`.",
+    )
+    refused(
+        lambda: dice_any.jaccard_score(X, Y, num_classes=3, **conventions.monai_generalized),
+        "is of `generalized_dice_score`; pass `**conventions.monai_metric`.",
+    )
+    refused(
+        lambda: dice_any.log_dice_loss(X > 0, Y > 0, **conventions.smp_tversky),
+        "`conventions.smp_tversky` is of `tversky_loss`; smp has none of this.",
+    )
+
+
+def test_what_only_looks_like_a_preset_is_none() -> None:
+    """`empty=0.0` is the whole of scikit-learn's, and also what anybody writes."""
+    with pytest.raises(TypeError) as caught:
+        dice_any.dice_loss(X > 0, Y > 0, empty=0.0)
+    assert "conventions" not in str(caught.value)
 
 
 def test_arrays_go_by_position() -> None:

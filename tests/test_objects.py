@@ -269,6 +269,17 @@ def test_objects_that_hold_arrays(name: str) -> None:
     assert np.asarray(score) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_xarrays_are_told_of_their_interface(lazy: bool) -> None:
+    """Scores have one that aligns; losses go through xarray's own."""
+    prediction, target = xarrays(lazy=lazy)
+    with pytest.raises(TypeError, match=r"`dice_any\.interfaces\.xarray\.score\(function, pred"):
+        dice_any.dice_score(prediction, target)
+    x, y = (array.astype(float) for array in (prediction, target))
+    loss = follow(dice_any.dice_loss, x, y, given={"smooth": 0})
+    assert float(loss) == pytest.approx(1 - DICE)
+
+
 @pytest.mark.parametrize("library", ["torch", "jax.numpy", "dask.array"])
 @pytest.mark.parametrize("name", ["xarray", "Zarr", "pandas frame", "sparse booleans"])
 def test_beside_arrays_of_other_libraries(name: str, library: str) -> None:

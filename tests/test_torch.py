@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 import dice_any
+from dice_any import conventions
 
 torch = pytest.importorskip("torch")
 
@@ -189,6 +190,12 @@ COMPILED = {
         torch.sigmoid(z), torch.sigmoid(2 * z), class_axis=1
     ),
     "label maps": lambda z, y: dice_any.recall_score(y, y.flip(0), num_classes=3),
+    "preset": lambda z, y: dice_any.dice_loss(
+        z, y, class_axis=1, activation="softmax", **conventions.monai
+    ),
+    "preset, overridden": lambda z, y: dice_any.dice_loss(
+        z, y, class_axis=1, activation="softmax", **conventions.monai | {"axis": None}
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import dice_any
+from dice_any import conventions
 
 torch = pytest.importorskip("torch")
 modules = pytest.importorskip("dice_any.torch")
@@ -76,9 +77,11 @@ def test_class_weights_move_with_the_module() -> None:
 
 def test_mistakes_are_told_when_the_module_is_made() -> None:
     with pytest.raises(
-        TypeError, match="`smoothing` must be an argument of `dice_loss`; .* Known are .* smooth"
+        TypeError, match="`smoothing` must be an argument of `dice_loss`; .* Did you mean `smooth`"
     ):
         modules.DiceLoss(smoothing=1)
+    with pytest.raises(TypeError, match="is of scores; pass `\\*\\*conventions.nnunet`."):
+        modules.DiceLoss(class_axis=1, **conventions.nnunet_metric)
     with pytest.raises(TypeError, match="`alpha` must be given to TverskyLoss"):
         modules.TverskyLoss(beta=0.5)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import scores
 from ..arrays.library import Array
-from ..reading import DEFAULTS, OverlapArguments, class_name
+from ..reading import DEFAULTS, OverlapArguments, check_keywords, class_name
 from ..sums import Overlap
 
 Score = Callable[..., Array]
@@ -39,6 +39,7 @@ def split(
     `refused` are keywords that the interface answers itself, each with what to write instead.
     """
     check_score(score)
+    check_keywords(score, arguments, also=refused)
     for name, cure in refused.items():
         if name in arguments:
             raise TypeError(f"`{name}` must be left out here; got one. {cure}")

@@ -51,6 +51,7 @@ from .signatures import public
 from .stored import KINDS, VERSION, read_counts_shape, read_stored
 from .tasks import FORMS, read
 from .values import raise_heavy, raise_invalid, raise_not_a_number, too_heavy
+from .words import check_keywords
 
 __all__ = [
     "DEFAULTS",
@@ -75,6 +76,7 @@ __all__ = [
     "are_collections",
     "as_classes",
     "check_choice",
+    "check_keywords",
     "check_maps",
     "check_name",
     "check_not_negative",

@@ -133,7 +133,8 @@ def _of_xarray(fit: Callable[..., str], name: str, value: Any, beside: Any) -> s
             return f"Choose one variable of a Dataset: `{each}[{next(iter(holder), 'name')!r}]`"
     lazy = ', dask="allowed"' * bool(getattr(value, "chunks", None))
     return (
-        "Its array alone does not know its coordinates. Call a score or a loss through `xarray."
+        "Its array alone does not know its coordinates. Call a score as "
+        "`dice_any.interfaces.xarray.score(function, prediction, target)`, a loss as `xarray."
         f"apply_ufunc(function, prediction, target, input_core_dims=[{name}.dims] * 2, "
         f'join="left"{lazy})`'
     )

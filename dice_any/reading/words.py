@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -62,7 +63,26 @@ ELSEWHERE: Mapping[str, str] = {
     "lambda_ce": "Pass `cross_entropy_weight=` to `dice_cross_entropy_loss`.",
     "lambda_focal": "Pass `focal_weight=` to `dice_focal_loss`.",
 }
+#: Of these every loss has at least one, and no score any.
+_LOSS = {"smooth", "absent"}
+#: What a score has in place of a loss's word.
+_IN_SCORES: Mapping[str, str] = {
+    "smooth": "A score has no smoothing: `empty=` says what an empty pair scores.",
+    "reduction": "A score has `average=` over classes; reduce over samples with `mean`.",
+    "class_weight": "A score has `average='weighted'`.",
+    "absent": "A score has `empty=` and `empty_target=`.",
+}
 ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output")
+
+
+def check_keywords(
+    function: Callable[..., Any], given: Mapping[str, Any], also: Iterable[str] = ()
+) -> None:
+    """Check that a function has the keywords that are kept for it, or somebody `also` has them."""
+    parameters = inspect.signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY] + list(also)
+    if not given.keys() <= set(known):
+        raise unknown_keyword(function.__name__, known, given)
 
 
 def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any]) -> TypeError:
@@ -75,43 +95,42 @@ def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any
         fact = "one by name"
         cure = f"Pass the arrays by position: `{function}(prediction, target, ...)`."
     elif name in _OF_LOSSES and "empty" in known:
-        fact, cure = "one of losses", _of_losses(name, given)
-    elif name in _OF_SCORES and "smooth" in known:
-        fact, cure = (
-            "one of scores",
-            f"Losses have no `{name}`: `smooth` and `absent` decide there.",
-        )
+        fact, cure = "one of losses", _IN_SCORES.get(name, f"Scores have no `{name}`.")
+    elif name in _OF_SCORES and _LOSS.intersection(known):
+        fact = "one of scores"
+        cure = f"Losses have no `{name}`: `smooth` and `absent` decide there."
     elif name in ELSEWHERE:
         fact, cure = "a word of another package", ELSEWHERE[name]
     elif near:
         cure = f"Did you mean `{near[0]}`?"
     else:
         cure = f"It has {', '.join(f'`{word}`' for word in known)}." if known else "It has none."
+    cure += _preset_meant(function, set(known), name, given)
     return TypeError(f"`{name}` must be an argument of `{function}`; got {fact}. {cure}")
 
 
-def _of_losses(name: str, given: Mapping[str, Any]) -> str:
-    """Say what a score has in place of a loss's word, and which preset was meant."""
-    cure = {
-        "smooth": "A score has no smoothing: `empty=` says what an empty pair scores.",
-        "reduction": "A score has `average=` over classes; reduce over samples with `mean`.",
-        "class_weight": "A score has `average='weighted'`.",
-        "absent": "A score has `empty=` and `empty_target=`.",
-    }.get(name, f"Scores have no `{name}`.")
-    presets = {
-        preset: values
-        for preset, values in vars(conventions).items()
-        if isinstance(values, Mapping) and name in values and _is_within(values, given)
-    }
-    for preset in sorted(presets, key=lambda preset: -len(presets[preset])):
-        ours = f"{preset.partition('_')[0]}_metric"
-        if hasattr(conventions, ours):
-            return f"{cure} `conventions.{preset}` is of losses; pass `**conventions.{ours}`."
-    return cure
+def _preset_meant(function: str, known: set[str], name: str, given: Mapping[str, Any]) -> str:
+    """Say which preset was unpacked, if one was, and which of its package the function takes."""
+    presets = [each for each in vars(conventions).values() if isinstance(each, conventions.Preset)]
+    unpacked = [each for each in presets if name in each and _is_in(each, given)]
+    if not unpacked:
+        return ""
+    wrong = max(unpacked, key=len)
+    right = [
+        each
+        for each in presets
+        if each.package == wrong.package
+        and each.keys() <= known
+        and (function in each.functions or each.kind != wrong.kind)
+    ]
+    right.sort(key=lambda each: function not in each.functions)
+    of = {"loss": "losses", "score": "scores"}[wrong.kind]
+    if wrong.kind == ("loss" if _LOSS & known else "score"):
+        of = ", ".join(f"`{each}`" for each in wrong.functions)
+    cure = f"pass `**conventions.{right[0].name}`" if right else f"{wrong.package} has none of this"
+    return f" `conventions.{wrong.name}` is of {of}; {cure}."
 
 
-def _is_within(preset: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    return all(
-        name in given and type(given[name]) is type(value) and given[name] == value
-        for name, value in preset.items()
-    )
+def _is_in(preset: conventions.Preset, given: Mapping[str, Any]) -> bool:
+    """Tell whether a preset was unpacked into a call: its very values, not only equal ones."""
+    return all(name in given and given[name] is value for name, value in preset.items())

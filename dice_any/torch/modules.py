@@ -12,6 +12,7 @@ import torch
 from .. import losses
 from ..distributed import joining
 from ..losses.pipeline import evaluate
+from ..reading import check_keywords
 
 __all__ = [
     "CenterlineDiceLoss",
@@ -46,13 +47,7 @@ class LossModule(torch.nn.Module):
             )
         self.group = group
         own = inspect.signature(self.function).parameters
-        known = {name for name, p in own.items() if p.kind is p.KEYWORD_ONLY}
-        unknown = sorted(set(arguments) - known)
-        if unknown:
-            raise TypeError(
-                f"`{unknown[0]}` must be an argument of `{self.function.__name__}`; got an unknown "
-                f"one. Known are {', '.join(sorted(known))}."
-            )
+        check_keywords(self.function, arguments)
         missing = [
             name for name, p in own.items() if p.kind is p.KEYWORD_ONLY and p.default is p.empty
         ]

@@ -383,6 +383,12 @@ def test_processes_get_the_bits_of_one(tmp_path: Path) -> None:
             "`zero_division` must be an argument of `dice_score`; got a word of another package. "
             "Pass `empty=` to a score",
         ),
+        (
+            dice_any.dice_score,
+            {**conventions.monai},
+            TypeError,
+            "`conventions.monai` is of losses; pass `**conventions.monai_metric`.",
+        ),
         (dice_any.tversky_score, {"alpha": 1}, TypeError, "`beta` must be given"),
         (dice_any.dice_score, {"average": "macro"}, ValueError, "`average` must be None without"),
         (dice_any.dice_score, {"num_classes": 0}, ValueError, "`num_classes` must be at least 1"),

@@ -39,6 +39,7 @@ with warnings.catch_warnings():
     import SimpleITK
     import sklearn.metrics
     import torch
+    import torchmetrics.functional.classification
     import torchmetrics.functional.segmentation
     from nnunetv2.evaluation import evaluate_predictions
     from nnunetv2.training.loss import compound_losses, dice

@@ -52,6 +52,18 @@ def test_monai_mask_enters_the_intersection_twice() -> None:
     is_(dice_loss(sure, sure, weight=half, **conventions.monai), 0.0)
 
 
+def test_monai_mask_of_labels_makes_background() -> None:
+    """A masked label is turned into 0 before it is one-hot, and 0 is a class."""
+    z = torch.tensor([[[-20.0, 20.0], [20.0, -20.0]]])  # class 1, then class 0
+    y, mask = torch.tensor([[1, 1]]), torch.tensor([[1, 0]])  # wrong only where it is masked
+    theirs = monai.losses.MaskedDiceLoss(softmax=True, to_onehot_y=True)
+    is_(theirs(z, y[:, None], mask[:, None].float()), 0.5)
+    is_(
+        dice_loss(z, y, class_axis=1, activation="softmax", weight=mask, **conventions.monai),
+        0.0,
+    )
+
+
 def test_monai_weighs_classes_without_dividing_by_the_weights() -> None:
     z, y = logits(0), label_maps(0)
     weights = [2.0] * CLASSES

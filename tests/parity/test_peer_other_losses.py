@@ -191,6 +191,96 @@ def test_monai_centerline_of_volumes() -> None:
     )
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_monai_dice_and_centerline(seed: int, alpha: float) -> None:
+    """Its compound is a sum of two losses, both with the smoothing of the second."""
+    z, y = logits(seed), label_maps(seed)
+    theirs = monai.losses.SoftDiceclDiceLoss(
+        softmax=True, to_onehot_y=True, alpha=alpha, smooth=1e-9
+    )(z, y[:, None])
+    plain = dice_any.dice_loss(z, y, **SOFTMAX, **conventions.monai | {"smooth": 1.0})
+    of_lines = dice_any.centerline_dice_loss(z, y, **SOFTMAX, **conventions.monai_centerline)
+    both((1 - alpha) * plain + alpha * of_lines, theirs, 2e-6)
+
+
+# -- masks, generalized Dice, Matthews -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_monai_masked(seed: int) -> None:
+    """A mask of 0 and 1 is a weight, where the target is one-hot."""
+    z, y = logits(seed), label_maps(seed)
+    mask = torch.rand(y.shape, generator=torch.manual_seed(seed)) < 0.7
+    theirs = monai.losses.MaskedDiceLoss(softmax=True)
+    a, b = z.clone().requires_grad_(), z.clone().requires_grad_()
+    ours = dice_any.dice_loss(a, y, weight=mask, **SOFTMAX, **conventions.monai)
+    expected = theirs(b, one_hot(y).float(), mask[:, None].float())
+    both(ours, expected)
+    ours.backward()
+    expected.backward()
+    assert torch.allclose(a.grad, b.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["square", "simple", "uniform"])
+@pytest.mark.parametrize("seed", range(3))
+def test_monai_generalized_sample_by_sample(seed: int, kind: str) -> None:
+    """Its smoothing is added to sums whose largest weight is that of the smallest class present;
+    ours, of which the largest weight is 1, needs as much less.
+    """
+    z, y = logits(seed), label_maps(seed)
+    theirs = monai.losses.GeneralizedDiceLoss(
+        softmax=True, to_onehot_y=True, w_type=kind, reduction="none"
+    )(z, y[:, None])
+    for n in range(len(z)):
+        sizes = torch.bincount(y[n].ravel())
+        smallest = float(sizes[sizes > 0].min())
+        smooth = 1e-5 * {"square": smallest**2, "simple": smallest, "uniform": 1.0}[kind]
+        ours = dice_any.generalized_dice_loss(
+            z[n : n + 1],
+            y[n : n + 1],
+            axis="space",
+            smooth=smooth,
+            class_weight=kind,
+            **SOFTMAX,
+        )
+        both(ours, theirs[n])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_monai_matthews(seed: int) -> None:
+    z, y = logits(seed), label_maps(seed)
+    a, b = z.clone().requires_grad_(), z.clone().requires_grad_()
+    ours = dice_any.matthews_loss(a, y, **SOFTMAX, **conventions.monai_matthews)
+    theirs = monai.losses.MCCLoss(softmax=True, to_onehot_y=True)(b, y[:, None])
+    both(ours, theirs)
+    if seed < 2:  # so sure that a product of four float32 sums has lost its last figures
+        ours.backward()
+        theirs.backward()
+        assert torch.allclose(a.grad, b.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_monai_matthews_of_constant_predictions() -> None:
+    """Nothing learned costs 1, everything right 0, everything wrong 1: the collapsed batch."""
+    everything = torch.ones(1, 1, 2, 3)
+    some = torch.tensor([[[[1.0, 0, 1], [0, 0, 1]]]])
+    theirs = monai.losses.MCCLoss()
+    for x, y, expected in (
+        (everything, some, 1),
+        (1 - everything, some, 1),
+        (some, everything, 1),
+        (some, 1 - everything, 1),
+        (everything, everything, 0),
+        (1 - everything, 1 - everything, 0),
+        (everything, 1 - everything, 1),
+        (some, some, 0),
+        (1 - some, some, 2),
+    ):
+        ours = dice_any.matthews_loss(x, y, class_axis=1, **conventions.monai_matthews)
+        assert float(ours) == expected
+        assert float(theirs(x, y)) == pytest.approx(expected, abs=1e-6)
+
+
 # -- generalised Wasserstein Dice ------------------------------------------------------------------
 
 

@@ -195,6 +195,73 @@ def test_sklearn(seed: int, average: str | None) -> None:
     )
 
 
+def test_weighted_averages_of_a_target_without_the_classes() -> None:
+    """All weights are 0: scikit-learn takes the plain mean, and a false positive scores 0."""
+    x, y = np.array([1, 1, 2, 0, 2]), np.zeros(5, int)
+    ours = {"num_classes": 3, "average": "weighted", "classes": [1, 2], **conventions.sklearn}
+    theirs = {"labels": [1, 2], "average": "weighted"}
+    for name, metric in (
+        ("dice_score", sklearn.metrics.f1_score),
+        ("jaccard_score", sklearn.metrics.jaccard_score),
+        ("precision_score", sklearn.metrics.precision_score),
+        ("recall_score", sklearn.metrics.recall_score),
+    ):
+        assert float(getattr(dice_any, name)(x, y, **ours)) == metric(y, x, **theirs) == 0
+    of_torchmetrics = torchmetrics.functional.classification
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    arguments = {"num_classes": 3, "average": "weighted", "ignore_index": 0}
+    assert of_torchmetrics.multiclass_f1_score(x, y, **arguments) == 0
+    assert of_torchmetrics.multiclass_jaccard_index(x, y, **arguments).isnan()  # 0 is ours
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("average", [None, "macro", "micro", "weighted"])
+def test_torchmetrics_classification(seed: int, average: str | None) -> None:
+    """The numbers of `torchmetrics.classification`, which have 0 where nothing is counted and leave
+    classes in neither array out of their macro average.
+    """
+    theirs = torchmetrics.functional.classification
+    x, y = (a.ravel() for a in pair(seed))
+    arguments = {"num_classes": CLASSES, "average": average}
+    ours = arguments | {"empty": math.nan if average == "macro" else 0.0}
+    for name, metric in (
+        ("dice_score", theirs.multiclass_f1_score),
+        ("jaccard_score", theirs.multiclass_jaccard_index),
+        ("precision_score", theirs.multiclass_precision),
+        ("recall_score", theirs.multiclass_recall),
+        ("specificity_score", theirs.multiclass_specificity),
+    ):
+        if average == "macro" and name == "specificity_score":
+            continue  # where the class is in neither array it is 1, and left out there
+        close(getattr(dice_any, name)(x, y, **ours), metric(x, y, **arguments))
+    for name, metric in (
+        ("matthews_correlation", theirs.multiclass_matthews_corrcoef),
+        ("cohen_kappa", theirs.multiclass_cohen_kappa),
+    ):
+        close(getattr(dice_any, name)(x, y, num_classes=CLASSES), metric(x, y, CLASSES))
+
+
+def test_matthews_correlation_of_constant_predictions() -> None:
+    """0/0 is 0 in scikit-learn; to torchmetrics all right is 1 and all wrong -1."""
+    everything, some = np.ones(6, bool), np.array([1, 0, 1, 0, 0, 1], bool)
+    theirs = torchmetrics.functional.classification.binary_matthews_corrcoef
+    for x, y, of_torchmetrics in (
+        (everything, some, 0),
+        (~everything, some, 0),
+        (some, everything, 0),
+        (some, ~everything, 0),
+        (everything, everything, 1),
+        (~everything, ~everything, 1),
+        (everything, ~everything, -1),
+        (~everything, everything, -1),
+    ):
+        ours = float(dice_any.matthews_correlation(x, y, **conventions.sklearn))
+        assert ours == sklearn.metrics.matthews_corrcoef(y, x) == 0
+        assert math.isnan(dice_any.matthews_correlation(x, y))
+        got = theirs(*(torch.from_numpy(a.astype(np.int64)) for a in (x, y)))
+        assert float(got) == of_torchmetrics
+
+
 @pytest.mark.parametrize("label", range(CLASSES))
 def test_scipy(label: int) -> None:
     """The last class is in neither: NaN and 0."""
