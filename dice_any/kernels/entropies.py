@@ -32,13 +32,19 @@ def entropy_sums(
         terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log), finite)
     gain = _sum(task, library, weighed(task, library, block, terms), activated)
     rows = library.unstack(sums)
+    hard = library.kind(block.target.dtype) == "bool"
     if rest is not None:
         share = rows[TOTAL]
-    elif task.form != "squared" or library.kind(block.target.dtype) == "bool":
+    elif task.regions is None and (task.form != "squared" or hard):
         share = rows[TARGET]
     else:
         share = _sum(task, library, weighed(task, library, block, target), activated)
-    return library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])
+    both = library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])
+    if task.regions is None:
+        return both
+    # of all classes, beside each region
+    both = xp.sum(both, axis=-1, keepdims=True)
+    return xp.broadcast_to(both, (*both.shape[:-1], len(task.regions)))
 
 
 def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) -> Array:
@@ -56,6 +62,8 @@ def entropy_slope(
     """
     xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
+    if task.regions is not None:
+        slope = xp.sum(slope, axis=task.class_axis, keepdims=True)
     if task.entropy == 0:  # g = −1 and h(p) = p − 1
         pull = -slope * target if rest is None else slope * (p - target)
     else:

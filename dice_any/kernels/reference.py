@@ -11,9 +11,9 @@ from ..arrays.library import Array, ArrayLibrary, BlockFunction
 from .activations import Activated, activate, keepable
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
-from .labels import block_pairs, label_sums, split_pairs
-from .masks import mask_sums
-from .memberships import membership_sums
+from .labels import block_pairs, label_sums, region_sums, split_pairs
+from .masks import Invalid, mask_sums
+from .memberships import either, membership_sums, valid_in_regions
 from .pairs import pair_sums
 from .task import ENTROPY, INTERSECTION, PREDICTION, Task
 from .vjp import align, block_gradient
@@ -127,6 +127,8 @@ def block_sums(
     unreadable = None  # scores that argmax cannot compare
     if task.activation == "argmax":
         prediction, unreadable = hard_labels(task, library, prediction)
+    if all(task.labels) and task.regions is not None:
+        return region_sums(task, library, prediction, target, weight, unreadable)
     if all(task.labels):
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
@@ -137,14 +139,29 @@ def block_sums(
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted, kept=kept)
     invalid = invalid_labels(task, library, target, unreadable)
+    x, y = activated.membership, block.target
+    if task.regions is not None:
+        x, y, invalid = _of_regions(task, library, activated, y, invalid)
     add = (
         mask_sums
         if task.kind == "hard"
         else partial(membership_sums, may_overwrite=block.target_is_ours)
     )
-    sums = add(
-        task, library, activated.membership, block.target, block.counted, block.weight, invalid
-    )
+    sums = add(task, library, x, y, block.counted, block.weight, invalid)
     if task.entropy is None:
         return sums
     return library.xp.concat([sums, entropy_sums(task, library, block, activated, sums)])
+
+
+def _of_regions(
+    task: Task, library: ArrayLibrary, activated: Activated, target: Array, invalid: Invalid
+) -> tuple[Array, Array, Invalid]:
+    """Return both sets with regions in place of classes, which are invalid where one of their
+    classes is.
+    """
+    x, bad_x = activated.regions, None
+    if x is None:
+        x, bad_x = valid_in_regions(task, library, activated.membership)
+    y, bad_y = valid_in_regions(task, library, target)
+    bad = either(invalid.prediction, bad_x), either(invalid.target, bad_y)
+    return x, y, invalid._replace(prediction=bad[0], target=bad[1])

@@ -10,10 +10,11 @@ stand.
 from __future__ import annotations
 
 from ..arrays.library import Array, ArrayLibrary
-from .activations import activate, through_activation
+from .activations import Activated, activate, through_activation
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import narrow, widen
+from .regions import by_region, to_classes
 from .task import Task
 
 
@@ -56,15 +57,32 @@ def block_gradient(
     x = activated.membership
     if task.activation is None and task.form != "product":  # whose slope does not depend on it
         x = library.clip(x)
+    summed = block
+    if task.regions is not None:
+        x, summed = _of_regions(task, library, block, activated, x)
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
-    gradient = _intersection_slope(task, library, x, block, slope_i)
+    gradient = _intersection_slope(task, library, x, summed, slope_i)
     gradient += 2.0 * slope_x * x if task.form == "squared" else slope_x
     gradient = weighed(task, library, block, gradient)
-    gradient = through_activation(task, library, x, gradient)
+    if task.regions is not None:
+        gradient = to_classes(task, library, gradient)
+    gradient = through_activation(task, library, activated.membership, gradient)
     if slope_e is not None:
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
         gradient += entropy_slope(task, library, block, activated, slope_e)
     return narrow(task, library, gradient, prediction.dtype)
+
+
+def _of_regions(
+    task: Task, library: ArrayLibrary, block: Block, activated: Activated, x: Array
+) -> tuple[Array, Block]:
+    """Return memberships of regions from those of classes, and a block with such a target."""
+    regions, target = activated.regions, block.target
+    if regions is None:
+        regions = library.clip(by_region(task, library, x))
+    if library.kind(target.dtype) != "bool":
+        target = library.clip(widen(task, library, target))
+    return regions, block._replace(target=by_region(task, library, target))
 
 
 def _intersection_slope(

@@ -40,10 +40,6 @@ from .keywords import (
 )
 from .pairs import read_rows
 from .regions import (
-    Grouping,
-    RegionWork,
-    check_maps,
-    read_region_channels,
     read_regions,
     refuse_foreground,
 )
@@ -63,19 +59,16 @@ __all__ = [
     "Axis",
     "ClassWeight",
     "Classes",
-    "Grouping",
     "JointArguments",
     "LossArguments",
     "OverlapArguments",
     "Picked",
-    "RegionWork",
     "Regions",
     "ScoreArguments",
     "Smooth",
     "are_collections",
     "as_classes",
     "check_choice",
-    "check_maps",
     "check_name",
     "check_not_negative",
     "class_name",
@@ -99,7 +92,6 @@ __all__ = [
     "read_matrix",
     "read_num_classes",
     "read_number",
-    "read_region_channels",
     "read_regions",
     "read_rows",
     "read_set",

@@ -1,0 +1,51 @@
+"""Classes that are added up to regions, along the class axis; and slopes on their way back.
+
+A region's membership is the sum of its classes', from the smallest label to the largest whatever
+the group's order, so that it is rounded alike everywhere. Masks are joined, and integers add
+exactly.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from ..arrays.library import Array, ArrayLibrary
+from .task import Task
+
+
+def by_region(task: Task, library: ArrayLibrary, values: Array) -> Array:
+    """Add values of the classes up to those of regions; masks are joined."""
+    xp, masks = library.xp, library.kind(values.dtype) == "bool"
+
+    def total(group: tuple[int, ...]) -> Array:
+        parts = [_entry(task, values, label) for label in sorted(group)]
+        return reduce(xp.logical_or if masks else xp.add, parts)
+
+    return xp.concat([total(group) for group in task.regions or ()], axis=task.class_axis)
+
+
+def to_classes(task: Task, library: ArrayLibrary, slopes: Array) -> Array:
+    """Give each class the slopes of the regions that it is in, added up; 0 where it is in none."""
+    xp, groups = library.xp, task.regions or ()
+    zero = xp.zeros_like(_entry(task, slopes, 0))
+
+    def total(label: int) -> Array:
+        parts = [_entry(task, slopes, i) for i, group in enumerate(groups) if label in group]
+        return reduce(xp.add, parts, zero)
+
+    return xp.concat([total(label) for label in range(task.classes)], axis=task.class_axis)
+
+
+def drawn_to_1(library: ArrayLibrary, sums: Array) -> Array:
+    """Return sums of memberships that are above 1 by rounding as 1; NaN stays.
+
+    To an automatic differentiation they look as if they were below, as to the closed form.
+    """
+    xp = library.xp
+    return sums - library.detach(xp.where(sums > 1, sums - 1.0, xp.zeros_like(sums)))
+
+
+def _entry(task: Task, values: Array, place: int) -> Array:
+    """Return one place of the class axis, which stays, of length 1."""
+    before = (slice(None),) * (task.class_axis or 0)
+    return values[(*before, slice(place, place + 1), ...)]
