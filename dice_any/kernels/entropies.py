@@ -62,8 +62,6 @@ def entropy_slope(
     """
     xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
-    if task.regions is not None:
-        slope = xp.sum(slope, axis=task.class_axis, keepdims=True)
     if task.entropy == 0:  # g = −1 and h(p) = p − 1
         pull = -slope * target if rest is None else slope * (p - target)
     else:

@@ -4,6 +4,7 @@ held to its bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from ..arrays import library_of
@@ -16,7 +17,7 @@ from .masks import Invalid, mask_sums
 from .memberships import either, membership_sums, valid_in_regions
 from .pairs import pair_sums
 from .task import ENTROPY, INTERSECTION, PREDICTION, Task
-from .vjp import align, block_gradient
+from .vjp import align, block_gradient, region_gradient, slopes_by_region
 
 name = "reference"
 protocol = 1
@@ -54,16 +55,21 @@ def overlap_vjp(
     Only the sums of intersection, prediction and entropy depend on the prediction.
     """
     library = library_of(prediction)
-    return library.map(
-        block_gradient, task, prediction, target, weight, *_aligned_slopes(task, library, cotangent)
-    )
+    gradient, slopes = _gradient(task, library, cotangent)
+    return library.map(gradient, task, prediction, target, weight, *slopes)
 
 
-def _aligned_slopes(task: Task, library: ArrayLibrary, cotangent: Array) -> list[Array]:
+def _gradient(
+    task: Task, library: ArrayLibrary, cotangent: Array
+) -> tuple[Callable[..., Array], list[Array]]:
+    """Return what makes the gradient of a block, and the slopes that it takes."""
     rows = (
         (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
     )
-    return [align(task, library, cotangent[row, ...]) for row in rows]
+    slopes = [align(task, library, cotangent[row, ...]) for row in rows]
+    if task.regions is None:
+        return block_gradient, slopes
+    return region_gradient, slopes_by_region(task, library, slopes)
 
 
 def overlap_keeping(
@@ -83,8 +89,8 @@ def overlap_vjp_over(
 ) -> Array:
     """Do as `overlap_vjp` does, over what `overlap_keeping` kept."""
     library = library_of(kept)
-    slopes = _aligned_slopes(task, library, cotangent)
-    return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
+    gradient, slopes = _gradient(task, library, cotangent)
+    return library.map_over(partial(gradient, kept=True), task, kept, target, weight, *slopes)
 
 
 def confusion_matrix(

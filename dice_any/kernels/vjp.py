@@ -9,12 +9,14 @@ stand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..arrays.library import Array, ArrayLibrary
 from .activations import Activated, activate, through_activation
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import narrow, widen
-from .regions import by_region, to_classes
+from .regions import by_region, entry, to_classes
 from .task import Task
 
 
@@ -71,6 +73,32 @@ def block_gradient(
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
         gradient += entropy_slope(task, library, block, activated, slope_e)
     return narrow(task, library, gradient, prediction.dtype)
+
+
+def region_gradient(
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *slopes: Array,
+    kept: bool = False,
+) -> Array:
+    """Do as `block_gradient` does, from what `slopes_by_region` returns."""
+    number = len(task.regions or ())
+    of_sums = slopes[:number], slopes[number : 2 * number]
+    rows = (library.xp.concat(row, axis=task.class_axis) for row in of_sums)
+    of_entropy = slopes[2 * number :]
+    return block_gradient(task, library, prediction, target, weight, *rows, *of_entropy, kept=kept)
+
+
+def slopes_by_region(task: Task, library: ArrayLibrary, slopes: Sequence[Array]) -> list[Array]:
+    """Return the aligned slopes of I and X region by region, and that of the entropy, which all
+    regions share: what lies beside a prediction in blocks has its classes or a length of 1.
+    """
+    entropy = [library.xp.sum(row, axis=task.class_axis, keepdims=True) for row in slopes[2:]]
+    places = range(len(task.regions or ()))
+    return [*(entry(task, row, place) for row in slopes[:2] for place in places), *entropy]
 
 
 def _of_regions(
