@@ -164,26 +164,6 @@ def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array,
     )
 
 
-def region_sums(
-    task: Task,
-    library: ArrayLibrary,
-    prediction: Array,
-    target: Array,
-    weight: Array | None,
-    unreadable: Array | None,
-) -> Array:
-    """Return the sums of regions of two label maps of one block; `unreadable` marks predictions
-    that could not be made.
-    """
-    if unreadable is not None:
-        prediction = library.xp.where(
-            unreadable, library.xp.full_like(prediction, task.classes), prediction
-        )
-    joint, exact = block_pairs(task, library, prediction, target, weight), task.kind == "exact"
-    matrix, invalid = split_pairs(task, library, joint if exact else joint[None, ...])
-    return sums_of_regions(task, library, matrix if exact else matrix[0, ...], invalid)
-
-
 def sums_of_regions(task: Task, library: ArrayLibrary, matrix: Array, invalid: Array) -> Array:
     """Return the sums of regions, laid out as those of classes, from what `confusion_matrix`
     returns.

@@ -12,7 +12,7 @@ from ..arrays.library import Array, ArrayLibrary, BlockFunction
 from .activations import Activated, activate, keepable
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
-from .labels import block_pairs, label_sums, region_sums, split_pairs
+from .labels import block_pairs, label_sums, split_pairs
 from .masks import Invalid, mask_sums
 from .memberships import either, membership_sums, valid_in_regions
 from .pairs import pair_sums
@@ -133,9 +133,7 @@ def block_sums(
     unreadable = None  # scores that argmax cannot compare
     if task.activation == "argmax":
         prediction, unreadable = hard_labels(task, library, prediction)
-    if all(task.labels) and task.regions is not None:
-        return region_sums(task, library, prediction, target, weight, unreadable)
-    if all(task.labels):
+    if all(task.labels) and task.regions is None:
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
     block = read_counted(

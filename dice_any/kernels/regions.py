@@ -18,22 +18,22 @@ def by_region(task: Task, library: ArrayLibrary, values: Array) -> Array:
     xp, masks = library.xp, library.kind(values.dtype) == "bool"
 
     def total(group: tuple[int, ...]) -> Array:
-        parts = [entry(task, values, label) for label in sorted(group)]
+        parts = [_entry(task, values, label) for label in sorted(group)]
         return reduce(xp.logical_or if masks else xp.add, parts)
 
-    return xp.concat([total(group) for group in task.regions or ()], axis=task.class_axis)
+    return library.stack([total(group) for group in task.regions or ()], task.class_axis or 0)
 
 
 def to_classes(task: Task, library: ArrayLibrary, slopes: Array) -> Array:
     """Give each class the slopes of the regions that it is in, added up; 0 where it is in none."""
     xp, groups = library.xp, task.regions or ()
-    zero = xp.zeros_like(entry(task, slopes, 0))
+    zero = xp.zeros_like(_entry(task, slopes, 0))
 
     def total(label: int) -> Array:
-        parts = [entry(task, slopes, i) for i, group in enumerate(groups) if label in group]
+        parts = [_entry(task, slopes, i) for i, group in enumerate(groups) if label in group]
         return reduce(xp.add, parts, zero)
 
-    return xp.concat([total(label) for label in range(task.classes)], axis=task.class_axis)
+    return library.stack([total(label) for label in range(task.classes)], task.class_axis or 0)
 
 
 def drawn_to_1(library: ArrayLibrary, sums: Array) -> Array:
@@ -45,7 +45,6 @@ def drawn_to_1(library: ArrayLibrary, sums: Array) -> Array:
     return sums - library.detach(xp.where(sums > 1, sums - 1.0, xp.zeros_like(sums)))
 
 
-def entry(task: Task, values: Array, place: int) -> Array:
-    """Return one place of the class axis, which stays, of length 1."""
-    before = (slice(None),) * (task.class_axis or 0)
-    return values[(*before, slice(place, place + 1), ...)]
+def _entry(task: Task, values: Array, place: int) -> Array:
+    """Return one place of the class axis."""
+    return values[(*(slice(None),) * (task.class_axis or 0), place, ...)]

@@ -16,7 +16,7 @@ from .activations import Activated, activate, through_activation
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import narrow, widen
-from .regions import by_region, entry, to_classes
+from .regions import by_region, to_classes
 from .task import Task
 
 
@@ -98,7 +98,9 @@ def slopes_by_region(task: Task, library: ArrayLibrary, slopes: Sequence[Array])
     """
     entropy = [library.xp.sum(row, axis=task.class_axis, keepdims=True) for row in slopes[2:]]
     places = range(len(task.regions or ()))
-    return [*(entry(task, row, place) for row in slopes[:2] for place in places), *entropy]
+    before = (slice(None),) * (task.class_axis or 0)
+    each = (row[(*before, slice(place, place + 1), ...)] for row in slopes[:2] for place in places)
+    return [*each, *entropy]
 
 
 def _of_regions(

@@ -6,7 +6,7 @@ Expected are sums of fractions, counted masks, and losses of NumPy's own arithme
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -296,6 +296,26 @@ def test_a_compound_loss_has_the_entropy_of_the_classes(
     assert float(dice_backend.values(got)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.dice_feature("loss", "activation", "averages", "closed form")
+def test_gradient_of_dice_with_more_regions_than_classes(dice_backend: Adapter) -> None:
+    """dL/dx = −(2y·D − N)/D²/R of each region, N/D its ratio; then added up over the regions of a
+    class, and through the softmax.
+    """
+    groups = [(1,), (2,), (2, 0), (0,), (0, 1, 2), (1, 2)]
+    z, y = logits(15, (3, 50), "float64"), recipe.labels(9, 50, 3)
+    p = np.exp(z) / np.exp(z).sum(axis=0)
+    pull = np.zeros_like(p)
+    for group in groups:
+        x, t = p[list(group)].sum(axis=0), np.isin(y, group)
+        above, below = 2 * (x * t).sum() + 1, x.sum() + t.sum() + 1
+        pull[list(group)] -= (2 * t * below - above) / below**2 / len(groups)
+    expected = p * (pull - (p * pull).sum(axis=0))
+    function = loss("dice_loss", class_axis=0, activation="softmax", regions=groups)
+    _, gradient = both(dice_backend, function, z, y)
+    assert gradient == pytest.approx(expected, rel=1e-4, abs=1e-9)
+    assert len(groups) > len(z)
+
+
 @pytest.mark.dice_feature("loss", "activation", "averages", "closed form", "ranked", "exact")
 @pytest.mark.parametrize("activation", ["softmax", None])
 @pytest.mark.parametrize("name", LOSSES)
@@ -352,16 +372,49 @@ def automatic(
 def test_exact_losses_to_the_bit(dice_backend: Adapter) -> None:
     """The sums are those of fractions; what follows is one sequence of float operations."""
     z, y = logits(17, (CLASSES, 25), "float64"), recipe.labels(19, 25, CLASSES)
-    x, t = oracle.softmax(z, GROUPS), masks(y)
-    losses = []
-    for a, b in zip(x, t, strict=True):
-        i, size, other, _ = oracle.exact_sums(a, b).floats()
-        losses.append(1.0 - (2.0 * i + 1.0) / (size + other + 1.0))
+    losses = [ratio.loss for ratio in dice_ratios(oracle.softmax(z, GROUPS), masks(y))]
     given: dict[str, Any] = {"class_axis": 0, "activation": "softmax", "exact": True}
     got = dice_backend.call(dice_any.dice_loss, z, y, regions=GROUPS, reduction="none", **given)
     assert dice_backend.bits(got) == [value.hex() for value in losses]
     value, _ = dice_backend.call(gradient_of(dice_any.dice_loss), z, y, regions=GROUPS, **given)
     assert dice_backend.bits(value) == [(((losses[0] + losses[2]) + losses[1]) / 3.0).hex()]
+
+
+@pytest.mark.dice_feature("loss", "averages", "exact", "closed form")
+@pytest.mark.parametrize("form", ["product", "squared"])
+def test_exact_gradients_to_the_bit(dice_backend: Adapter, form: str) -> None:
+    """A class has the slopes of its regions, the first region's first."""
+    x, y = shares(17, 25, "float64"), recipe.labels(19, 25, CLASSES)
+    members, target = added(x), masks(y)
+    expected = np.zeros_like(x)
+    for r, ratio in enumerate(dice_ratios(members, target, form)):
+        own = 2.0 * ratio.in_x * members[r] if form == "squared" else ratio.in_x
+        slope = np.where(target[r], ratio.in_i, 0.0) + own
+        for label in GROUPS[r]:
+            expected[label] += slope
+    given: dict[str, Any] = {"class_axis": 0, "exact": True, "form": form}
+    _, gradient = dice_backend.call(gradient_of(dice_any.dice_loss), x, y, regions=GROUPS, **given)
+    assert dice_backend.bits(gradient) == [float(value).hex() for value in expected.ravel()]
+
+
+class Ratio(NamedTuple):
+    """The Dice loss of a region, and a third of its derivatives in I and in X."""
+
+    loss: float
+    in_i: float
+    in_x: float
+
+
+def dice_ratios(x: np.ndarray, t: np.ndarray, form: str = "product") -> list[Ratio]:
+    """Return these of each of three regions, by the stated sequence of operations."""
+    found = []
+    for members, mask in zip(x, t, strict=True):
+        i, size, other, _ = oracle.exact_sums(members, mask, form).floats()
+        below = size + other + 1.0
+        ratio = (2.0 * i + 1.0) / below
+        outer = (1.0 / 3.0 * -1.0) / below
+        found.append(Ratio(1.0 - ratio, outer * (2.0 - ratio * 0.0), outer * (0.0 - ratio * 1.0)))
+    return found
 
 
 @pytest.mark.dice_feature("loss", "averages")
