@@ -8,6 +8,7 @@ exactly.
 from __future__ import annotations
 
 from functools import reduce
+from operator import add, or_
 
 from ..arrays.library import Array, ArrayLibrary
 from .task import Task
@@ -15,23 +16,23 @@ from .task import Task
 
 def by_region(task: Task, library: ArrayLibrary, values: Array) -> Array:
     """Add values of the classes up to those of regions; masks are joined."""
-    xp, masks = library.xp, library.kind(values.dtype) == "bool"
+    join = or_ if library.kind(values.dtype) == "bool" else add
 
     def total(group: tuple[int, ...]) -> Array:
         parts = [_entry(task, values, label) for label in sorted(group)]
-        return reduce(xp.logical_or if masks else xp.add, parts)
+        return reduce(join, parts)
 
     return library.stack([total(group) for group in task.regions or ()], task.class_axis or 0)
 
 
 def to_classes(task: Task, library: ArrayLibrary, slopes: Array) -> Array:
     """Give each class the slopes of the regions that it is in, added up; 0 where it is in none."""
-    xp, groups = library.xp, task.regions or ()
-    zero = xp.zeros_like(_entry(task, slopes, 0))
+    groups = task.regions or ()
+    zero = library.xp.zeros_like(_entry(task, slopes, 0))
 
     def total(label: int) -> Array:
         parts = [_entry(task, slopes, i) for i, group in enumerate(groups) if label in group]
-        return reduce(xp.add, parts, zero)
+        return reduce(add, parts, zero)
 
     return library.stack([total(label) for label in range(task.classes)], task.class_axis or 0)
 
