@@ -66,7 +66,7 @@ def read_counted(
     xp = library.xp
     counted, weight = _align(task, library, counted), _align(task, library, weight)
     factors = factors and task.labels[1] and library.kind(prediction.dtype) == "floating"
-    factors = factors and library.floating_equal is not None and task.regions is None
+    factors = factors and library.floating_equal is not None
     if task.labels[1]:
         dtype = widen(task, library, prediction).dtype if factors else None
         target = _one_class_each(task, library, _align(task, library, target), dtype)

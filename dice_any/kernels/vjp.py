@@ -110,7 +110,7 @@ def _of_regions(
     regions, target = activated.regions, block.target
     if regions is None:
         regions = library.clip(by_region(task, library, x))
-    if library.kind(target.dtype) != "bool":
+    if library.kind(target.dtype) != "bool" and not block.target_is_ours:
         target = library.clip(widen(task, library, target))
     return regions, block._replace(target=by_region(task, library, target))
 
