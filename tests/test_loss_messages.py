@@ -203,7 +203,7 @@ MORE_THAN_SUMS = {
         (BY_CLASS, np.array([0, 1, 2, 1])),
         {"distances": DISTANCES, "class_axis": 0, "regions": [(1, 2)]},
         ValueError,
-        says("`regions` must be left out here, as distances are those of classes", "Drop it"),
+        says("`regions` must be left out here, as this loss compares classes", "Drop it"),
     ),
     "pooled samples": (
         dice_any.centerline_dice_loss,

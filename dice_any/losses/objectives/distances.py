@@ -35,12 +35,6 @@ class DistanceObjective:
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         refuse_overlap(prediction, WHY)
-        if arguments.get("regions") is not None:
-            raise ValueError(
-                "`regions` must be left out here, as distances are those of classes, each element "
-                "being of one, and an element may be in several regions; got an argument. Drop it: "
-                "distances of 0 within a group make its classes one."
-            )
         if arguments.get("activation") == "sigmoid":
             raise ValueError(
                 "`activation` must be 'softmax' or None here, as memberships have to add up to 1 "
