@@ -16,14 +16,11 @@ from .kernels import RoundTrip, Task, chunks, optional_part, reference, select
 from .kernels.labels import sums_of_regions
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
 from .reading import (
-    Grouping,
     Regions,
-    check_maps,
     raise_heavy,
     raise_invalid,
     raise_not_a_number,
     read_ignoring,
-    read_region_channels,
     read_regions,
     too_heavy,
 )
@@ -75,13 +72,8 @@ def measure(
     the `lender` takes back what becomes of it.
     """
     if regions is not None:
-        grouping = read_regions(regions, arguments.pop("num_classes", None))
-        if arguments.get("activation") != "sigmoid":
-            return _measure_maps(prediction, target, grouping, weight, backend, arguments)
-        library, task, target, weight = read_region_channels(
-            prediction, target, grouping, weight=weight, **arguments
-        )
-        return measure_task(library, task, prediction, target, weight, backend)
+        work = read_regions(prediction, target, regions=regions, weight=weight, **arguments)
+        return measure_task(work.library, work.task, prediction, work.target, work.weight, backend)
     library, task, weight = read_ignoring(prediction, target, weight=weight, **arguments)
     followed = task.kind == "plain" and library.differentiable(prediction)
     if may_lend and not followed and library.lends(prediction, target, weight):
@@ -97,30 +89,6 @@ def measure(
         with_gradient=with_gradient,
         activated=activated,
     )
-
-
-def _measure_maps(
-    prediction: Array,
-    target: Array,
-    grouping: Grouping,
-    weight: Array | None,
-    backend: str | None,
-    arguments: Mapping[str, Any],
-) -> Measured:
-    """Return the overlap of the regions of two label maps."""
-    check_maps(prediction, target)
-    library, task, weight = read_ignoring(
-        prediction, target, num_classes=grouping.num_classes, weight=weight, **arguments
-    )
-    with library.precision():
-        kernel = select(task, backend, library.traced(prediction, target, weight))
-        compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
-        matrix, invalid = compute(task, prediction, target, weight)
-        answer = library_of(matrix)
-        sums = sums_of_regions(task, answer, matrix, invalid, grouping.groups)
-        raise_bad_values(answer, task, sums, prediction, target, weight)
-        rows = rows_of_overlap(answer, task, sums)
-        return Measured(Overlap.of_sums(answer, rows, task.kind, task.form, True), task, None)
 
 
 def measure_task(
@@ -145,7 +113,9 @@ def measure_task(
         prediction, target = library.detach(prediction), library.detach(target)
     vjp = None
     with library.precision():
-        if with_gradient:
+        if task.regions is not None and task.class_axis is None:
+            sums = _sums_of_maps(task, backend, traced, prediction, target, weight)
+        elif with_gradient:
             trip = _round_trip(select(task, backend, traced), task, backend)
             sums, vjp = (
                 trip.overlap(prediction, target, weight),
@@ -210,6 +180,22 @@ def _take_back(library: ArrayLibrary, vjp: Callable[[Array], Array], cotangent: 
 
 def _pull_lent(library: ArrayLibrary, vjp: Callable[[Array], Array], cotangent: Array) -> Array:
     return vjp(library.take_back(cotangent))
+
+
+def _sums_of_maps(
+    task: Task,
+    backend: str | None,
+    traced: bool,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+) -> Array:
+    """Return the sums of regions of two label maps, from what a kernel counts of their pairs."""
+    pairs = replace(task, regions=None)
+    kernel = select(pairs, backend, traced)
+    compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
+    matrix, invalid = compute(pairs, prediction, target, weight)
+    return sums_of_regions(task, library_of(matrix), matrix, invalid)
 
 
 def overlap_of(

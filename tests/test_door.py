@@ -32,7 +32,7 @@ SCORES = sorted(set(dice_any.scores.__all__) - CONVERSIONS - set(JOINT))
 REFUSED = {
     "lovasz_loss": {"smooth", "form"},
     "centerline_dice_loss": {"form"},
-    "wasserstein_dice_loss": {"form", "average"},
+    "wasserstein_dice_loss": {"form", "average", "regions"},
 }
 #: Defaults of their own.
 OWN = {

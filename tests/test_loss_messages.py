@@ -191,6 +191,20 @@ MORE_THAN_SUMS = {
         ValueError,
         says("`activation` must be one of None, 'sigmoid', 'softmax', 'argmax'; got 'hinge'"),
     ),
+    "hinge of regions": (
+        dice_any.lovasz_loss,
+        (BY_CLASS, np.array([0, 1, 2, 1])),
+        {"activation": "hinge", "class_axis": 0, "regions": [(1, 2)]},
+        ValueError,
+        says("`regions` must be left out with `activation='hinge'`", "logits do not add up"),
+    ),
+    "distances of regions": (
+        dice_any.wasserstein_dice_loss,
+        (BY_CLASS, np.array([0, 1, 2, 1])),
+        {"distances": DISTANCES, "class_axis": 0, "regions": [(1, 2)]},
+        ValueError,
+        says("`regions` must be left out here, as this loss compares classes", "Drop it"),
+    ),
     "pooled samples": (
         dice_any.centerline_dice_loss,
         (AREA, AREA),

@@ -12,6 +12,7 @@ import dice_any
 MASK = np.array([True, False, True])
 SOFT = np.array([0.5, 0.0, 1.0])
 LABELS = np.array([0, 1, 2])
+OF_FOUR = np.array([0, 1, 2, 1])
 BY_CLASS = np.full((3, 4), 0.25)
 
 
@@ -239,6 +240,31 @@ PAIRS = {
         {"regions": [1], "class_axis": 0, "activation": "sigmoid"},
         says("`target` must hold labels from 0 to 1", "got 1 outside", "Pass `num_classes=`"),
     ),
+    "regions beyond the channels": (
+        (BY_CLASS, OF_FOUR),
+        {"regions": [(1, 3), (2,)], "class_axis": 0},
+        says("`regions` must hold labels of the 3 classes", "got 3", "`activation='sigmoid'`"),
+    ),
+    "regions and another number of channels": (
+        (BY_CLASS, OF_FOUR),
+        {"regions": [(1, 2)], "class_axis": 0, "num_classes": 4},
+        says("`num_classes` must equal the length of the class axis, 3; got 4"),
+    ),
+    "classes of a region with weights of their own": (
+        (BY_CLASS, BY_CLASS),
+        {"regions": [(1, 2)], "class_axis": 0, "weight": np.ones((3, 1))},
+        says("`weight` must have length 1 along the class axis", "got 3", "`class_weight`"),
+    ),
+    "a background of classes that are added up": (
+        (BY_CLASS, BY_CLASS),
+        {"regions": [(1, 2)], "class_axis": 0, "classes": "foreground"},
+        says("`classes` must be None or the numbers of regions", "got 'foreground'"),
+    ),
+    "channels that are regions without an activation": (
+        (BY_CLASS * 3, OF_FOUR),
+        {"regions": [(0, 1, 2), (1,)], "class_axis": 0},
+        says("add up to at most 1 in each region", "sums of others", "'sigmoid'"),
+    ),
     "weight's shape": (
         (SOFT, SOFT),
         {"weight": np.ones(2)},
@@ -298,7 +324,7 @@ KINDS = {
     "regions of memberships": (
         (SOFT, SOFT),
         {"regions": [(1, 2)]},
-        says("`regions` must go with two label maps", "got a floating", "argmax"),
+        says("`regions` must go with two label maps", "`class_axis`", "got a floating", "argmax"),
     ),
     "regions of masks": (
         (SOFT[None], MASK[None]),

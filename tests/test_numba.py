@@ -268,6 +268,11 @@ DECLINED = {
         np.zeros(3, int),
         {"class_axis": 0},
     ),
+    "only the reference adds classes up to regions": (
+        np.full((3, 4), 0.25),
+        np.zeros(4, int),
+        {"class_axis": 0, "regions": [(1, 2), 0]},
+    ),
 }
 
 

@@ -148,7 +148,7 @@ class ArrayLibrary(LibraryFacts):
         return array
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
-        """Stack small arrays of sums."""
+        """Stack arrays, most of them small ones of sums, along a new axis."""
         return self.xp.stack(arrays, axis=axis)
 
     def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:

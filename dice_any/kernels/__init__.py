@@ -49,6 +49,8 @@ __all__ = [
 SWITCH = "DICE_ANY_KERNEL"
 #: Tasks whose choice among the installed kernels is remembered.
 MOST_CHOICES = 1024
+#: Why a kernel declines whatever it accepts otherwise.
+NO_REGIONS = "only the reference adds classes up to regions"
 
 
 _switch: list[bool] = []
@@ -102,6 +104,8 @@ def _choose(task: Task) -> Any:
     """Return the first kernel that accepts; who did not ask for one is not stopped by its
     faults.
     """
+    if task.regions is not None:
+        return reference
     if installed(task.library):
         taken = _choose_installed(task)
         if taken is not None:
@@ -145,7 +149,7 @@ def _asked(task: Task, backend: str) -> Any:
             )
         load_kernel(plugin)
         kernel = load(plugin).asked
-        answer = kernel.accepts(task)
+        answer = kernel.accepts(task) if task.regions is None else NO_REGIONS
         if answer is True:
             return kernel
         raise ValueError(

@@ -10,6 +10,7 @@ from .blocks import read_block
 from .exponentials import exact_sigmoid, exact_softmax
 from .masks import counted_only
 from .memberships import widen
+from .regions import by_region, drawn_to_1
 from .task import Task
 
 
@@ -26,6 +27,8 @@ class Activated(NamedTuple):
     log_complement: Array | None = None
     #: whether it is known already that no logarithm is infinite
     finite: bool | None = None
+    #: memberships of regions, where classes are added up to such
+    regions: Array | None = None
 
 
 def activate(
@@ -46,15 +49,19 @@ def activate(
         return Activated(widen(task, library, logits))
     if not kept:
         function = _sigmoid if task.activation == "sigmoid" else _softmax
-        membership, *logs = function(task, library, widen(task, library, logits))
+        activated = function(task, library, widen(task, library, logits))
     elif task.entropy is None:
-        membership, *logs = Activated(widen(task, library, logits))
+        activated = Activated(widen(task, library, logits))
     else:
-        membership, *logs = Activated(library.xp.exp(logits), logits)
+        activated = Activated(library.xp.exp(logits), logits)
+    membership, regions = activated.membership, activated.regions
     read_as_0 = kept and task.entropy is None and not task.weighs_classes_apart
     if counted is not None and not read_as_0:
         membership = counted_only(library, counted, membership)
-    return Activated(membership, *logs)
+        regions = None if regions is None else counted_only(library, counted, regions)
+    if task.regions is not None and regions is None:
+        regions = drawn_to_1(library, by_region(task, library, membership))
+    return activated._replace(membership=membership, regions=regions)
 
 
 def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
@@ -104,7 +111,8 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
     if task.kind == "exact":
-        return Activated(exact_softmax(task, library, z))
+        membership, regions = exact_softmax(task, library, z)
+        return Activated(membership, regions=regions)
     if task.entropy is None and library.softmax is not None:
         return Activated(library.softmax(z, task.class_axis))
     if task.entropy is not None and library.log_softmax is not None:

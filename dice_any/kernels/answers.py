@@ -21,7 +21,7 @@ def kept_shape(task: Task) -> Shape:
 
 def counts_shape(task: Task) -> Shape:
     """Return the shape of the counts, the classes last."""
-    return (*kept_shape(task), task.classes) if task.by_class else kept_shape(task)
+    return (*kept_shape(task), *task.trailing_shape)
 
 
 def fault_of_sums(task: Task, like: Array, sums: Any) -> str | None:

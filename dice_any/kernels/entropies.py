@@ -32,13 +32,19 @@ def entropy_sums(
         terms = terms + _times(library, 1.0 - target, _gain(task, library, rest, log), finite)
     gain = _sum(task, library, weighed(task, library, block, terms), activated)
     rows = library.unstack(sums)
+    hard = library.kind(block.target.dtype) == "bool"
     if rest is not None:
         share = rows[TOTAL]
-    elif task.form != "squared" or library.kind(block.target.dtype) == "bool":
+    elif task.regions is None and (task.form != "squared" or hard):
         share = rows[TARGET]
     else:
         share = _sum(task, library, weighed(task, library, block, target), activated)
-    return library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])
+    both = library.stack([0.0 - gain, xp.astype(share, gain.dtype, copy=False)])
+    if task.regions is None:
+        return both
+    # of all classes, beside each region
+    both = xp.sum(both, axis=-1, keepdims=True)
+    return xp.broadcast_to(both, (*both.shape[:-1], len(task.regions)))
 
 
 def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) -> Array:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from ..arrays.library import Array, ArrayLibrary
+from .regions import by_region
 from .task import Task
 
 #: e⁻ᵈ is held in units of 2⁻⁵⁰, or of so much more that the sum over many classes fits 63 bits.
@@ -33,10 +34,11 @@ POLYNOMIAL = (
 )  # fmt: skip
 
 
-def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> Array:
-    """Return memberships in float64, at most 2⁻²⁸ off; NaN where there is no share to divide.
+def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> tuple[Array, Array | None]:
+    """Return memberships in float64, at most 2⁻²⁸ off, and those of regions, if there are some; NaN
+    where there is no share to divide.
 
-    Those below 2⁻⁵⁰ of the largest are 0.
+    Those below 2⁻⁵⁰ of the largest are 0. Classes are added up to regions as integers.
     """
     xp = library.xp
     top = xp.max(z, axis=task.class_axis, keepdims=True)  # NaN if one is
@@ -49,9 +51,13 @@ def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> Array:
     total = xp.where(known, xp.astype(total, xp.float64), nan)
     # not divided: a compiler makes a division by one number of many a product with its reciprocal
     share = 1.0 / total
+    regions = None
+    if task.regions is not None:
+        regions = xp.astype(by_region(task, library, shrunk), xp.float64)
+        regions *= share
     memberships = xp.astype(shrunk, xp.float64)
     memberships *= share
-    return memberships
+    return memberships, regions
 
 
 def exact_sigmoid(library: ArrayLibrary, z: Array) -> Array:

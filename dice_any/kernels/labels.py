@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -164,18 +164,12 @@ def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array,
     )
 
 
-def sums_of_regions(
-    task: Task,
-    library: ArrayLibrary,
-    matrix: Array,
-    invalid: Array,
-    groups: Sequence[Sequence[int]],
-) -> Array:
+def sums_of_regions(task: Task, library: ArrayLibrary, matrix: Array, invalid: Array) -> Array:
     """Return the sums of regions, laid out as those of classes, from what `confusion_matrix`
     returns.
     """
     xp, exact = library.xp, task.kind == "exact"
-    labels = range(task.classes)
+    labels, groups = range(task.classes), task.regions or ()
     member = library.constant(
         [[int(label in group) for label in labels] for group in groups], matrix.dtype, matrix
     )

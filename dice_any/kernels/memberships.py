@@ -10,6 +10,7 @@ from typing import Any
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .limbs import UNIT, sum_exactly, whole_numbers
 from .masks import Invalid, by_argument, class_last, count_elements, counted_invalid, counted_only
+from .regions import by_region, drawn_to_1
 from .task import Task
 
 #: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is
@@ -35,7 +36,7 @@ def membership_sums(
     shape = x.shape
     x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
     y, bad_y = valid_memberships(task, library, y)
-    invalid = Invalid(_either(invalid.prediction, bad_x), _either(invalid.target, bad_y))
+    invalid = Invalid(either(invalid.prediction, bad_x), either(invalid.target, bad_y))
     terms = _terms(task, library, x, y, may_overwrite and bool(task.axis))
     weighted = (
         weight is not None and library.kind(weight.dtype) != "bool"
@@ -63,7 +64,8 @@ def membership_sums(
     return class_last(task, library, sums, leading=len(task.leading_shape))
 
 
-def _either(first: Array | None, second: Array | None) -> Array | None:
+def either(first: Array | None, second: Array | None) -> Array | None:
+    """Join two masks, None being one of nothing."""
     if first is None or second is None:
         return second if first is None else first
     return first | second
@@ -90,6 +92,21 @@ def valid_memberships(
         # the closed form
         return values + library.detach(library.clip(values) - values), ~valid
     return library.clip(values), ~valid
+
+
+def valid_in_regions(
+    task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
+) -> tuple[Array, Array | None]:
+    """Return the memberships of regions, of those of classes, and where one of theirs was not in
+    [0, 1]. What they add up to is yet to be looked at.
+    """
+    values, bad = valid_memberships(task, library, values, activated=activated)
+    if library.kind(values.dtype) == "floating":
+        values = widen(task, library, values)
+    values = by_region(task, library, values)
+    if activated and library.kind(values.dtype) == "floating":
+        values = drawn_to_1(library, values)
+    return values, None if bad is None else by_region(task, library, bad)
 
 
 def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ held to its bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from ..arrays import library_of
@@ -12,11 +13,11 @@ from .activations import Activated, activate, keepable
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
 from .labels import block_pairs, label_sums, split_pairs
-from .masks import mask_sums
-from .memberships import membership_sums
+from .masks import Invalid, mask_sums
+from .memberships import either, membership_sums, valid_in_regions
 from .pairs import pair_sums
 from .task import ENTROPY, INTERSECTION, PREDICTION, Task
-from .vjp import align, block_gradient
+from .vjp import align, block_gradient, region_gradient, slopes_by_region
 
 name = "reference"
 protocol = 1
@@ -54,16 +55,21 @@ def overlap_vjp(
     Only the sums of intersection, prediction and entropy depend on the prediction.
     """
     library = library_of(prediction)
-    return library.map(
-        block_gradient, task, prediction, target, weight, *_aligned_slopes(task, library, cotangent)
-    )
+    gradient, slopes = _gradient(task, library, cotangent)
+    return library.map(gradient, task, prediction, target, weight, *slopes)
 
 
-def _aligned_slopes(task: Task, library: ArrayLibrary, cotangent: Array) -> list[Array]:
+def _gradient(
+    task: Task, library: ArrayLibrary, cotangent: Array
+) -> tuple[Callable[..., Array], list[Array]]:
+    """Return what makes the gradient of a block, and the slopes that it takes."""
     rows = (
         (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
     )
-    return [align(task, library, cotangent[row, ...]) for row in rows]
+    slopes = [align(task, library, cotangent[row, ...]) for row in rows]
+    if task.regions is None:
+        return block_gradient, slopes
+    return region_gradient, slopes_by_region(task, library, slopes)
 
 
 def overlap_keeping(
@@ -83,8 +89,8 @@ def overlap_vjp_over(
 ) -> Array:
     """Do as `overlap_vjp` does, over what `overlap_keeping` kept."""
     library = library_of(kept)
-    slopes = _aligned_slopes(task, library, cotangent)
-    return library.map_over(partial(block_gradient, kept=True), task, kept, target, weight, *slopes)
+    gradient, slopes = _gradient(task, library, cotangent)
+    return library.map_over(partial(gradient, kept=True), task, kept, target, weight, *slopes)
 
 
 def confusion_matrix(
@@ -127,7 +133,7 @@ def block_sums(
     unreadable = None  # scores that argmax cannot compare
     if task.activation == "argmax":
         prediction, unreadable = hard_labels(task, library, prediction)
-    if all(task.labels):
+    if all(task.labels) and task.regions is None:
         return label_sums(task, library, prediction, target, counted, weight, unreadable)
 
     block = read_counted(
@@ -137,14 +143,29 @@ def block_sums(
     if task.activation in ("sigmoid", "softmax"):
         activated = activate(task, library, block.prediction, block.counted, kept=kept)
     invalid = invalid_labels(task, library, target, unreadable)
+    x, y = activated.membership, block.target
+    if task.regions is not None:
+        x, y, invalid = _of_regions(task, library, activated, y, invalid)
     add = (
         mask_sums
         if task.kind == "hard"
         else partial(membership_sums, may_overwrite=block.target_is_ours)
     )
-    sums = add(
-        task, library, activated.membership, block.target, block.counted, block.weight, invalid
-    )
+    sums = add(task, library, x, y, block.counted, block.weight, invalid)
     if task.entropy is None:
         return sums
     return library.xp.concat([sums, entropy_sums(task, library, block, activated, sums)])
+
+
+def _of_regions(
+    task: Task, library: ArrayLibrary, activated: Activated, target: Array, invalid: Invalid
+) -> tuple[Array, Array, Invalid]:
+    """Return both sets with regions in place of classes, which are invalid where one of their
+    classes is.
+    """
+    x, bad_x = activated.regions, None
+    if x is None:
+        x, bad_x = valid_in_regions(task, library, activated.membership)
+    y, bad_y = valid_in_regions(task, library, target)
+    bad = either(invalid.prediction, bad_x), either(invalid.target, bad_y)
+    return x, y, invalid._replace(prediction=bad[0], target=bad[1])

@@ -53,6 +53,10 @@ class Task:
         as two more rows of a plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ
         w·t; by sigmoid both with the complement, Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 −
         p))) and Σ w. None: no such rows.
+    regions : tuple of tuple of int, or None
+        Groups of classes whose memberships are added up: the counts have them in place of classes.
+        The entropy is that of the classes, all of it beside each region. Only the reference is
+        given such a task.
     """
 
     library: str
@@ -68,15 +72,16 @@ class Task:
     ignore_label: int | None
     kind: Kind
     entropy: float | None = None
+    regions: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def by_class(self) -> bool:
-        """Whether the last axis of the counts is classes."""
+        """Whether the last axis of the counts is classes, or regions."""
         return self.num_classes is not None
 
     @property
     def classes(self) -> int:
-        """The number of classes, where the counts are by class."""
+        """The number of classes, where there are some: of a region's too."""
         if self.num_classes is None:
             raise ValueError("the counts of this task are not by class")
         return self.num_classes
@@ -99,7 +104,11 @@ class Task:
 
     @property
     def trailing_shape(self) -> tuple[int, ...]:
-        """The shape of the sums behind the axes that are kept: classes, where there are any."""
+        """The shape of the sums behind the axes that are kept: regions, else classes, where there
+        are any.
+        """
+        if self.regions is not None:
+            return (len(self.regions),)
         return (self.classes,) if self.by_class else ()
 
     @property

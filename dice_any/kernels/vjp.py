@@ -9,11 +9,14 @@ stand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..arrays.library import Array, ArrayLibrary
-from .activations import activate, through_activation
+from .activations import Activated, activate, through_activation
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import narrow, widen
+from .regions import by_region, to_classes
 from .task import Task
 
 
@@ -56,15 +59,60 @@ def block_gradient(
     x = activated.membership
     if task.activation is None and task.form != "product":  # whose slope does not depend on it
         x = library.clip(x)
+    summed = block
+    if task.regions is not None:
+        x, summed = _of_regions(task, library, block, activated, x)
     slope_i, slope_x = (xp.astype(slope, wide.dtype, copy=False) for slope in (slope_i, slope_x))
-    gradient = _intersection_slope(task, library, x, block, slope_i)
+    gradient = _intersection_slope(task, library, x, summed, slope_i)
     gradient += 2.0 * slope_x * x if task.form == "squared" else slope_x
     gradient = weighed(task, library, block, gradient)
-    gradient = through_activation(task, library, x, gradient)
+    if task.regions is not None:
+        gradient = to_classes(task, library, gradient)
+    gradient = through_activation(task, library, activated.membership, gradient)
     if slope_e is not None:
         slope_e = xp.astype(slope_e, wide.dtype, copy=False)
         gradient += entropy_slope(task, library, block, activated, slope_e)
     return narrow(task, library, gradient, prediction.dtype)
+
+
+def region_gradient(
+    task: Task,
+    library: ArrayLibrary,
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    *slopes: Array,
+    kept: bool = False,
+) -> Array:
+    """Do as `block_gradient` does, from what `slopes_by_region` returns."""
+    number = len(task.regions or ())
+    of_sums = slopes[:number], slopes[number : 2 * number]
+    rows = (library.xp.concat(row, axis=task.class_axis) for row in of_sums)
+    of_entropy = slopes[2 * number :]
+    return block_gradient(task, library, prediction, target, weight, *rows, *of_entropy, kept=kept)
+
+
+def slopes_by_region(task: Task, library: ArrayLibrary, slopes: Sequence[Array]) -> list[Array]:
+    """Return the aligned slopes of I and X region by region, and that of the entropy, which all
+    regions share: what lies beside a prediction in blocks has its classes or a length of 1.
+    """
+    entropy = [library.xp.sum(row, axis=task.class_axis, keepdims=True) for row in slopes[2:]]
+    places = range(len(task.regions or ()))
+    before = (slice(None),) * (task.class_axis or 0)
+    each = (row[(*before, slice(place, place + 1), ...)] for row in slopes[:2] for place in places)
+    return [*each, *entropy]
+
+
+def _of_regions(
+    task: Task, library: ArrayLibrary, block: Block, activated: Activated, x: Array
+) -> tuple[Array, Block]:
+    """Return memberships of regions from those of classes, and a block with such a target."""
+    regions, target = activated.regions, block.target
+    if regions is None:
+        regions = library.clip(by_region(task, library, x))
+    if library.kind(target.dtype) != "bool" and not block.target_is_ours:
+        target = library.clip(widen(task, library, target))
+    return regions, block._replace(target=by_region(task, library, target))
 
 
 def _intersection_slope(

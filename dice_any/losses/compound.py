@@ -50,7 +50,9 @@ def dice_cross_entropy_loss(
     -----
     The cross-entropy is one mean over all elements that count, whatever `axis` and `reduction`, and
     over all classes: `classes`, `form`, `smooth`, `absent` and `average` concern the Dice loss,
-    `class_weight` both. Nothing left to count: 0.
+    `class_weight` both. With `regions` it is that of each channel by sigmoid; by softmax it is that
+    of the classes, and `class_weight` is of regions, so concerns the Dice loss alone. Nothing left
+    to count: 0.
 
     References
     ----------
@@ -118,7 +120,9 @@ def dice_focal_loss(
     -----
     The focal loss is one mean over all elements that count, whatever `axis` and `reduction`, and
     over all classes: `classes`, `form`, `smooth`, `absent` and `average` concern the Dice loss,
-    `class_weight` both. Nothing left to count: 0.
+    `class_weight` both. With `regions` it is that of each channel by sigmoid; by softmax it is that
+    of the classes, and `class_weight` is of regions, so concerns the Dice loss alone. Nothing left
+    to count: 0.
 
     References
     ----------

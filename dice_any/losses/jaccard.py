@@ -78,8 +78,8 @@ def lovasz_loss(prediction: A, target: Array, /, **arguments: Any) -> A:
     ----------
     {field parameters}
         `activation` may also be ``"hinge"``: the logits are ranked by their hinge errors, each
-        class by itself. `smooth`, `form`, ``exact=True`` and soft targets have no meaning here and
-        are refused.
+        class by itself, and without `regions`, as logits do not add up. `smooth`, `form`,
+        ``exact=True`` and soft targets have no meaning here and are refused.
 
     {loss returns}
 

@@ -21,15 +21,12 @@ from ..kernels.memberships import is_wide
 from ..measuring import Measured, refuse_beside_overlap
 from ..reading import (
     LossArguments,
-    RegionWork,
     check_name,
     public,
     read_flag,
     read_ignoring,
-    read_region_channels,
     read_regions,
     refuse_foreground,
-    shown,
 )
 from ..sums import Overlap
 from .objectives.objective import LossCall, Objective
@@ -86,10 +83,10 @@ def evaluate(asked: Loss) -> Array:
         return _evaluate_plainly(asked.objective, call)
 
     # integers have no slope: the derivative is the closed form, of the whole loss at once
-    # a label map of regions, and labels to ignore, were turned into masks and weights
     given = {**asked.arguments, "weight": call.weight}
-    if given.pop("regions", None) is not None:
-        given |= {"ignore_label": None, "num_classes": None}
+    if given.get("regions") is not None and call.task.regions is None:
+        # a label map of regions, and labels to ignore, were turned into masks and weights
+        given |= {"regions": None, "ignore_label": None, "num_classes": None}
     arrays = {"target": call.target} | ({} if call.weight is None else {"weight": call.weight})
 
     def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
@@ -216,9 +213,10 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         arguments.pop("regions", None)
         library, task, weight = read_ignoring(prediction, target, **arguments)
     else:
-        library, task, target, weight = _read_regions(prediction, target, arguments, choices)
+        refuse_foreground(choices.get("classes"))
+        library, task, target, weight = read_regions(prediction, target, **arguments)
     objective.check_counts(task.kind, task.form, task.by_class)
-    settings = read_settings(choices, task.classes if task.by_class else None)
+    settings = read_settings(choices, task.trailing_shape[0] if task.by_class else None)
     if asked.by_sample or (objective.entropy is not None and settings.reduction == "none"):
         settings = replace(settings, reduction="classes")
     return LossCall(
@@ -234,20 +232,6 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         library.casts_back(prediction),
         asked.join,
     )
-
-
-def _read_regions(
-    prediction: Array, target: Array, arguments: dict[str, Any], choices: dict[str, Any]
-) -> RegionWork:
-    """Read channels that are regions, against a label map."""
-    if arguments.get("activation") != "sigmoid":
-        raise ValueError(
-            "`regions` must go with `activation='sigmoid'` in a loss, one channel a region; got "
-            f"{shown(arguments.get('activation'))}. Give the network a channel for each region."
-        )
-    refuse_foreground(choices.get("classes"))
-    grouping = read_regions(arguments.pop("regions"), arguments.pop("num_classes", None))
-    return read_region_channels(prediction, target, grouping, **arguments)
 
 
 def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:

@@ -17,6 +17,7 @@ __all__ = ["wasserstein_dice_loss"]
     refuses={
         "form": "distances are summed as they are",
         "average": "this loss is one ratio over the classes already",
+        "regions": "this loss compares classes, which distances of 0 make one group",
     }
 )
 def wasserstein_dice_loss(
@@ -45,9 +46,10 @@ def wasserstein_dice_loss(
         M, C × C: the distance from the target class of the row to the predicted class of the
         column; 0 on the diagonal, divided by its largest number.
     {field parameters}
-        `class_weight` is 0 for class 0 (background) and 1 for the others by default. `form` and
-        `average` (it is one ratio over the classes already) are refused, and so is
-        ``activation="sigmoid"``, as memberships have to add up to 1.
+        `class_weight` is 0 for class 0 (background) and 1 for the others by default. `form`,
+        `average` (it is one ratio over the classes already) and `regions` (distances of 0 make a
+        group one) are refused, and so is ``activation="sigmoid"``, as memberships have to add up to
+        1.
 
     {compound returns}
 

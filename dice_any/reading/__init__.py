@@ -40,10 +40,6 @@ from .keywords import (
 )
 from .pairs import read_rows
 from .regions import (
-    Grouping,
-    RegionWork,
-    check_maps,
-    read_region_channels,
     read_regions,
     refuse_foreground,
 )
@@ -64,12 +60,10 @@ __all__ = [
     "Axis",
     "ClassWeight",
     "Classes",
-    "Grouping",
     "JointArguments",
     "LossArguments",
     "OverlapArguments",
     "Picked",
-    "RegionWork",
     "Regions",
     "ScoreArguments",
     "Smooth",
@@ -77,7 +71,6 @@ __all__ = [
     "as_classes",
     "check_choice",
     "check_keywords",
-    "check_maps",
     "check_name",
     "check_not_negative",
     "class_name",
@@ -101,7 +94,6 @@ __all__ = [
     "read_matrix",
     "read_num_classes",
     "read_number",
-    "read_region_channels",
     "read_regions",
     "read_rows",
     "read_set",

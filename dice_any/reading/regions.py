@@ -1,8 +1,9 @@
-"""Grouping: groups of labels, as BraTS and nnU-Net score and train them."""
+"""Regions: groups of labels, as BraTS and nnU-Net score and train them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
@@ -13,18 +14,50 @@ from ..kernels.task import Task
 from .arguments import class_name, read_axis, read_num_classes, shown
 from .arrays import check_same_place, read_kind, read_library, read_shape
 from .cures import without
-from .ignored import read_labels, weight_without
+from .ignored import read_ignoring, read_labels, weight_without
 from .tasks import read, read_weight
 
-
-class Grouping(NamedTuple):
-    """The labels of each region, and the number of labels that there are."""
-
-    groups: tuple[tuple[int, ...], ...]
-    num_classes: int
+Groups = tuple[tuple[int, ...], ...]
 
 
-def read_regions(regions: object, num_classes: object) -> Grouping:
+class RegionWork(NamedTuple):
+    """What is to be computed by region; `task.regions` is None where the target was turned into
+    masks of them.
+    """
+
+    library: ArrayLibrary
+    task: Task
+    target: Array
+    weight: Array | None
+
+
+def read_regions(
+    prediction: Array,
+    target: Array,
+    *,
+    regions: object,
+    class_axis: int | None = None,
+    num_classes: int | None = None,
+    activation: str | None = None,
+    weight: Array | None = None,
+    **arguments: Any,
+) -> RegionWork:
+    """Read two label maps, channels that are regions, or classes that are added up to regions."""
+    groups = _read_groups(regions)
+    arguments |= {"class_axis": class_axis, "activation": activation, "weight": weight}
+    if activation == "sigmoid":
+        number = _number_of_labels(groups, num_classes)
+        return _read_channels(prediction, target, groups, number, **arguments)
+    if class_axis is None:
+        _check_maps(prediction, target)
+        num_classes = _number_of_labels(groups, num_classes)
+    library, task, weight = read_ignoring(prediction, target, num_classes=num_classes, **arguments)
+    if task.class_axis is not None:
+        _check_classes(task, groups)
+    return RegionWork(library, replace(task, regions=groups), target, weight)
+
+
+def _read_groups(regions: object) -> Groups:
     """Read groups of labels, or a mapping whose values they are."""
     groups = list(regions.values()) if isinstance(regions, Mapping) else regions
     if not isinstance(groups, Sequence) or isinstance(groups, (str, bytes, bytearray, memoryview)):
@@ -38,38 +71,64 @@ def read_regions(regions: object, num_classes: object) -> Grouping:
             "`regions` must hold one region or more, each of one label or more; got "
             f"{shown(list(found))}. Drop what is empty."
         )
-    smallest, largest = min(map(min, found)), max(map(max, found))
+    smallest = min(map(min, found))
     if smallest < 0:
         raise ValueError(
             f"`regions` must hold labels from 0 on; got {smallest}. For a label that means "
             "nothing pass `ignore_label=`."
         )
+    return found
+
+
+def _number_of_labels(groups: Groups, num_classes: object) -> int:
+    """Return how many labels a map has: by default those up to the largest that is named."""
+    largest = max(map(max, groups))
     number = read_num_classes(largest + 1 if num_classes is None else num_classes)
     if number <= largest:
         raise ValueError(
             f"`num_classes` must be the number of labels, at least {largest + 1} for a region "
             f"with label {largest}; got {number}. Leave it out, or check `regions`."
         )
-    return Grouping(found, number)
+    return number
 
 
-class RegionWork(NamedTuple):
-    """Channels that are regions, and a label map as masks of these."""
+def _check_maps(prediction: Array, target: Array) -> None:
+    """Check that without a class axis there are two label maps."""
+    library = read_library("prediction", prediction, target)
+    kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
+    if kinds != ("integer", "integer"):
+        raise TypeError(
+            "`regions` must go with two label maps, or with `class_axis`, whose channels are "
+            f"classes or regions; got a {kinds[0]} prediction and a {kinds[1]} target. Name the "
+            "axis of channels, or take the argmax of scores by class."
+        )
 
-    library: ArrayLibrary
-    task: Task
-    target: Array
-    weight: Array | None
+
+def _check_classes(task: Task, groups: Groups) -> None:
+    """Check that every label is a channel, and that channels that are added up weigh alike."""
+    largest = max(map(max, groups))
+    if largest >= task.classes:
+        raise ValueError(
+            f"`regions` must hold labels of the {task.classes} classes along the class axis; got "
+            f"{largest}. Check `class_axis`; where a channel is a region pass "
+            "`activation='sigmoid'`."
+        )
+    if task.weighs_classes_apart:
+        raise ValueError(
+            "`weight` must have length 1 along the class axis beside `regions`, whose classes are "
+            f"added up; got {task.classes}. Weigh elements, and regions by `class_weight`."
+        )
 
 
-def read_region_channels(
+def _read_channels(
     prediction: Array,
     target: Array,
-    regions: Grouping,
+    groups: Groups,
+    num_classes: int,
     *,
-    class_axis: int | None = None,
+    class_axis: int | None,
+    weight: Array | None,
     ignore_label: int | Sequence[int] | None = None,
-    weight: Array | None = None,
     **arguments: Any,
 ) -> RegionWork:
     """Read sigmoid channels, one a region, against a label map.
@@ -79,14 +138,14 @@ def read_region_channels(
     """
     library = read_library("prediction", prediction, target)
     check_same_place(library, "target", target, prediction)
-    axis = _check_channels(library, prediction, target, regions, class_axis)
+    axis = _check_channels(library, prediction, target, groups, class_axis)
     if weight is not None:
         read_weight(library, weight, target, library.shape(target))
     with library.precision():
-        masks = _masks(library, target, regions.groups, axis)
+        masks = _masks(library, target, groups, axis)
         labels = read_labels("ignore_label", ignore_label)
         weight = _valid_weight(
-            library, target, regions, weight_without(library, target, labels, weight)
+            library, target, num_classes, weight_without(library, target, labels, weight)
         )
         if weight is not None:
             weight = library.xp.expand_dims(weight, axis=axis)
@@ -98,7 +157,7 @@ def _check_channels(
     library: ArrayLibrary,
     prediction: Array,
     target: Array,
-    regions: Grouping,
+    groups: Groups,
     class_axis: int | None,
 ) -> int:
     """Return the axis of the channels."""
@@ -118,10 +177,10 @@ def _check_channels(
             "the axis of channels, one a region."
         )
     axis = read_axis("class_axis", class_axis, len(shape))
-    if shape[axis] != len(regions.groups):
+    if shape[axis] != len(groups):
         raise ValueError(
             f"`regions` must name a region for each of {shape[axis]} channels; got "
-            f"{len(regions.groups)}. With `activation='sigmoid'` a channel is a region."
+            f"{len(groups)}. With `activation='sigmoid'` a channel is a region."
         )
     if target_shape != without(shape, axis):
         raise ValueError(
@@ -146,19 +205,19 @@ def _masks(
 
 
 def _valid_weight(
-    library: ArrayLibrary, target: Array, regions: Grouping, weight: Array | None
+    library: ArrayLibrary, target: Array, num_classes: int, weight: Array | None
 ) -> Array | None:
     """Return the weight, NaN at labels beyond the classes where Python may not look at them."""
     xp = library.xp
     numbers = xp.astype(target, xp.int64, copy=False)
-    outside = (numbers < 0) | (numbers >= regions.num_classes)
+    outside = (numbers < 0) | (numbers >= num_classes)
     if weight is not None:
         outside = outside & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
     number = library.answer(library.count(outside, tuple(range(outside.ndim))))
     if library_of(number).at_hand(number):  # also of a sparse map, whose sums are dense
         if int(number):
             raise ValueError(
-                f"`target` must hold labels from 0 to {regions.num_classes - 1} beside these "
+                f"`target` must hold labels from 0 to {num_classes - 1} beside these "
                 f"regions; got {int(number)} outside. Pass `num_classes=`, the number of labels, "
                 "or `ignore_label=` for those that mean nothing."
             )
@@ -170,18 +229,6 @@ def _valid_weight(
         weight = xp.astype(weight, dtype)
     weight = xp.broadcast_to(weight, library.shape(outside))
     return xp.where(outside, xp.full_like(weight, float("nan")), weight)
-
-
-def check_maps(prediction: Array, target: Array) -> None:
-    """Check that regions are taken of two label maps."""
-    library = read_library("prediction", prediction, target)
-    kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
-    if kinds != ("integer", "integer"):
-        raise TypeError(
-            "`regions` must go with two label maps, or with `activation='sigmoid'` and a label "
-            f"map; got a {kinds[0]} prediction and a {kinds[1]} target. Take the argmax of scores "
-            "by class first."
-        )
 
 
 def refuse_foreground(classes: object) -> None:

@@ -23,7 +23,8 @@ average : {None, "macro", "micro", "weighted"}
     Over the classes: none; mean of the classes that have a score; pooled sums; mean weighted by the
     target's sizes.
 classes : sequence of int or "foreground", optional
-    The classes that take part, in this order; ``"foreground"`` is all but 0.
+    The classes that take part, in this order; ``"foreground"`` is all but 0. Beside `regions` the
+    numbers of regions; ``"foreground"`` is refused there, as no region is background.
 empty : float
     The score where its denominator is 0. Averages leave NaN out.
 empty_target : float, optional
@@ -38,9 +39,10 @@ smooth : float or pair of float
 class_weight : sequence of float, array or {"square", "simple", "uniform"}, optional
     Non-negative weight of each class, one for every class of the class axis; or its name: 1/Y², 1/Y
     or 1, Y the target's size, scaled so that the largest is 1 (an absent class takes the largest).
-    A mean divides by the sum of weights.
+    A mean divides by the sum of weights. Beside `regions` one weight for each region.
 classes : sequence of int or "foreground", optional
-    The classes that take part, in this order; ``"foreground"`` is all but 0.
+    The classes that take part, in this order; ``"foreground"`` is all but 0. Beside `regions` the
+    numbers of regions; ``"foreground"`` is refused there, as no region is background.
 average : {None, "micro"}
     None: the formula for each class. ``"micro"``: pool the sums over the classes first, times
     `class_weight`.

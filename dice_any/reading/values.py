@@ -116,6 +116,12 @@ def _bad_labels(task: Task, name: str, number: int) -> str:
 def _bad_memberships(
     task: Task, name: str, values: Array, number: int, counted: Array | None
 ) -> str:
+    if task.regions is not None and task.class_axis is not None:
+        return (
+            f"`{name}` must hold memberships in [0, 1] that add up to at most 1 in each region; "
+            f"got {number} sums of others, or NaN. Pass logits with `activation='softmax'`, or "
+            "channels that are regions with `activation='sigmoid'`."
+        )
     cure = cure_for_memberships(library_of(values), name, values, task, counted)
     return f"`{name}` must hold memberships in [0, 1]; got {number} values outside or NaN. {cure}."
 

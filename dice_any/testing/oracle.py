@@ -4,7 +4,7 @@ package in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import floor, log
 from typing import NamedTuple
@@ -74,17 +74,20 @@ def shrunk(distance: float, bits: int = 50) -> int:
     return (value << (bits - 31)) >> whole
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return memberships in float64 of logits whose classes lie along axis 0."""
+def softmax(logits: np.ndarray, groups: Sequence[Sequence[int]] | None = None) -> np.ndarray:
+    """Return memberships in float64 of logits whose classes lie along axis 0; of groups of classes,
+    whose integers are added, where there are some.
+    """
     classes = logits.shape[0]
+    groups = [(label,) for label in range(classes)] if groups is None else groups
     bits = 50 - max(classes.bit_length() - 12, 0)
     columns = logits.astype(np.float64).reshape(classes, -1).T
     found = []
     for column in columns.tolist():
         parts = [shrunk(max(column) - z, bits) for z in column]
         share = 1.0 / float(sum(parts))
-        found.append([float(part) * share for part in parts])
-    return np.array(found).T.reshape(logits.shape)
+        found.append([float(sum(parts[label] for label in group)) * share for group in groups])
+    return np.array(found).T.reshape(len(groups), *logits.shape[1:])
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

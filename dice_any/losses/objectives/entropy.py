@@ -47,11 +47,14 @@ class Entropy(NamedTuple):
     def _weighed(self, terms: Terms) -> tuple[ArrayLibrary, Array, Array]:
         """Return the rows E and W, and the weight of each count.
 
-        Every class takes part, whichever the overlap's loss looks at.
+        Every class takes part, whichever the overlap's loss looks at. Class weights are those of
+        the regions, where there are some, and an entropy of the classes has none.
         """
         library, settings = terms.library, terms.settings
         entropy: Any = terms.entropy
-        if settings.power is not None:
+        if terms.entropy_apart:
+            weights = library.xp.ones_like(entropy[0, ...])
+        elif settings.power is not None:
             weights = formulas.size_weights(library, terms.target, settings.power)
         elif settings.class_weight is not None:
             weights = settings.class_weight

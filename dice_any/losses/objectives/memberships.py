@@ -14,7 +14,8 @@ from ...kernels import Task
 from ...kernels.activations import memberships, memberships_gradient
 from ...kernels.blocks import Block, invalid_labels, read_block
 from ...kernels.masks import by_argument, class_last, counted_invalid
-from ...kernels.memberships import is_wide, valid_memberships
+from ...kernels.memberships import either, is_wide, valid_in_regions, valid_memberships
+from ...kernels.regions import to_classes
 from ...reading import raise_invalid
 from ...sums import Overlap
 from .objective import LossCall
@@ -38,6 +39,8 @@ class WrittenSets(NamedTuple):
 
     def gradient(self, cotangent: Array) -> Array:
         """Take a gradient in the memberships back to the logits."""
+        if self.task.regions is not None:
+            cotangent = to_classes(self.task, self.library, cotangent)
         return self.library.map(
             memberships_gradient, self.task, self.logits, *self.given, cotangent
         )
@@ -106,13 +109,11 @@ def valid_sets(
     xp = library.xp
     invalid, members = invalid_labels(task, library, target, None), block.target
     if of_memberships:
-        prediction, bad = valid_memberships(
-            task, library, prediction, activated=task.activation is not None
-        )
+        prediction, bad = _valid(task, library, prediction, activated=task.activation is not None)
         invalid = invalid._replace(prediction=bad)
-    if not task.labels[1]:
-        members, bad = valid_memberships(task, library, members)
-        invalid = invalid._replace(target=bad)
+    if not task.labels[1] or task.regions is not None:
+        members, bad = _valid(task, library, members)
+        invalid = invalid._replace(target=either(invalid.target, bad))
     masks = counted_invalid(library, library.shape(prediction), invalid, block.counted)
     if masks:
         found = {name: library.count(mask, task.axis) for name, mask in masks.items()}
@@ -122,6 +123,17 @@ def valid_sets(
     for mask in masks.values():
         prediction = xp.where(mask, xp.full_like(prediction, float("nan")), prediction)
     return prediction, members
+
+
+def _valid(
+    task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
+) -> tuple[Array, Array | None]:
+    """Return memberships in [0, 1], of regions where there are some, and where they were not."""
+    bad = None
+    if task.regions is not None:
+        values, bad = valid_in_regions(task, library, values, activated=activated)
+    values, outside = valid_memberships(task, library, values, activated=activated)
+    return values, either(bad, outside)
 
 
 def widened(library: ArrayLibrary, values: Array) -> Array:

@@ -32,6 +32,12 @@ class RankingObjective:
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
         refuse_overlap(prediction, WHY)
+        if self.hinge and arguments.get("regions") is not None:
+            raise ValueError(
+                "`regions` must be left out with `activation='hinge'`, as logits do not add up; "
+                "got an argument. Pass a mask of each channel's region, or use 'softmax' or "
+                "'sigmoid'."
+            )
         if arguments.get("exact"):
             raise ValueError(
                 "`exact` must be left out here, as errors are sorted, not summed in integers; got "
@@ -128,8 +134,13 @@ def _pull_at_rows(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array
 
 def _by_class(call: LossCall, task: Task, hinge: bool) -> _Ranked:
     library = call.library
-    arrays = widened(library, call.prediction), call.target, call.weight
-    return _Ranked(library, task, arrays, call.settings)
+    if task.regions is None:
+        arrays = widened(library, call.prediction), call.target, call.weight
+        return _Ranked(library, task, arrays, call.settings)
+    sets = write_out(call, task)
+    written = sets.prediction, sets.target
+    _, of_regions = read(*written, **sets.arguments, exact=False)
+    return _Ranked(library, of_regions, (*written, sets.weight), call.settings, sets)
 
 
 def _pooled(call: LossCall, task: Task, hinge: bool) -> _Ranked:
@@ -145,7 +156,7 @@ def _pooled(call: LossCall, task: Task, hinge: bool) -> _Ranked:
     apart = replace(settings, average=None, absent="count")
     chosen = choose(Terms(library, [], sizes, total, invalid, True, apart, sets.gradient))
     # 0 for classes that take no part
-    weights = all_classes(library, chosen.weights, chosen, apart, task.classes)
+    weights = all_classes(library, chosen.weights, chosen, apart, task.trailing_shape[0])
     weight = xp.astype(align(task, library, weights), sets.prediction.dtype)
     if sets.weight is not None:
         weight = weight * xp.astype(sets.weight, weight.dtype)

@@ -180,6 +180,7 @@ class RatioObjective:
             settings=call.settings.with_counts(library, sizes[0]),
             gradient=found.gradient,
             entropy=found.entropy,
+            entropy_apart=call.task is not None and call.task.regions is not None,
         )
 
     def choose(self, terms: Terms) -> Chosen:

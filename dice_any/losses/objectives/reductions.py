@@ -30,6 +30,8 @@ class Terms(NamedTuple):
     #: from the derivatives in the rows to the gradient in the prediction
     gradient: Callable[..., Array]
     entropy: Array | None = None
+    #: whether that is of the classes and the rows are of regions
+    entropy_apart: bool = False
 
 
 class Chosen(NamedTuple):
