@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import partial
 from typing import Any
 
-from .autograd import closed_form_function, sums_function
 from .collating import let_collate
-from .library import Array, Axes, BlockFunction, Masked, NumPyLike
+from .lending import LendsToNumPy
+from .library import Array, Axes, BlockFunction, Masked
 from .numpy import library as numpy
 from .numpy import tile_limit
 from .strides import along, by_stride, first_of_run
@@ -28,9 +27,6 @@ SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
 #: So few masks, and label maps of any size, are counted faster by NumPy, and integers multiplied.
 FEW = 1 << 16
-#: What losses and scores make of sums is a hundred operations on a few numbers, which NumPy begins
-#: in a third of the time. So few elements are summed faster by it too.
-FEW_LENT = 1 << 14
 #: So many neighbours are added in float32, by vectors, and their sums in float64: less than a
 #: millionth off, and three times as fast as converting every number.
 STRETCH = 256
@@ -38,24 +34,17 @@ STRETCH = 256
 CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
 
 
-class PyTorch(NumPyLike):
+class PyTorch(LendsToNumPy):
     protocol = 1
 
     def __init__(self) -> None:
-        super().__init__("torch", "array_api_compat.torch")
         import torch
 
-        self._torch: Any = torch
+        super().__init__(torch)
         # an export may end in ONNX; older versions cannot tell it from other compiling
         self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
         self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
-        self._sums = sums_function(self, torch)
-        self._closed_form = closed_form_function(torch)
-        #: classes and dtypes of tensors whose memory NumPy can work on
-        self._plain = {torch.Tensor, torch.nn.Parameter}
-        shared = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32")
-        self._shared = {getattr(torch, name) for name in (*shared, "float64")}
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -90,18 +79,6 @@ class PyTorch(NumPyLike):
         if self._compiling() or type(array) not in self._plain or array.is_nested:
             return None
         return array.dtype, array.shape, array.device, array.layout
-
-    def traced(self, *arrays: Array | None) -> bool:
-        if self._compiling():
-            return True
-        wrapped = self._torch._C._functorch.is_functorch_wrapped_tensor
-        if self._torch.autograd.forward_ad._current_level < 0:
-            return any(a is not None and wrapped(a) for a in arrays)
-        return any(a is not None and (wrapped(a) or self._has_tangent(a)) for a in arrays)
-
-    def _compiling(self) -> bool:
-        """Tell whether operations are recorded to be run later, on other values."""
-        return bool(self._torch.compiler.is_compiling() or self._torch.jit.is_tracing())
 
     def has_values(self, array: Array) -> bool:
         return not self.traced(array) and not _is_fake(array)
@@ -139,94 +116,6 @@ class PyTorch(NumPyLike):
 
     def casts_back(self, array: Array) -> bool:
         return self._may_cast() and self.traced(array) and self.has_float64(array)
-
-    def differentiable(self, *arrays: Array | None) -> bool:
-        return self._torch.is_grad_enabled() and any(
-            a is not None and a.requires_grad for a in arrays
-        )
-
-    def with_gradient(
-        self,
-        forward: Callable[..., Array],
-        backward: Callable[..., Array],
-        operations: Callable[..., Array],
-    ) -> Callable[..., Array]:
-        return partial(self._sums.apply, forward, backward, operations)
-
-    def with_closed_form(
-        self,
-        forward: Callable[..., Array],
-        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
-        message: str,
-        *arrays: Array,
-    ) -> Array:
-        if self.traced(*arrays):
-            return forward(self.forbid_gradient(arrays[0], message), *arrays[1:])
-        if not self.differentiable(arrays[0]):
-            return forward(*arrays)
-        return self._closed_form.apply(both, partial(_refuse, message), *arrays)
-
-    def lends(self, *arrays: Array | None) -> bool:
-        given = [array for array in arrays if array is not None]
-        if self.traced(*given) or self.differentiable(*given[1:]):
-            return False
-        return all(type(array) in self._plain and array.is_cpu for array in given)
-
-    def are_few(self, *arrays: Array | None) -> bool:
-        return all(a is None or (a.numel() <= FEW_LENT and a.dtype in self._shared) for a in arrays)
-
-    def hand_over(self, array: Array) -> Array:
-        return array.detach().resolve_neg().numpy()
-
-    def take_back(self, array: Array) -> Array:
-        return self._torch.from_numpy(numpy.xp.asarray(array))
-
-    def as_one_operation(
-        self,
-        both: Callable[..., tuple[Array, Callable[[Array], Array]]],
-        operations: Callable[..., Array],
-        *arrays: Array | None,
-    ) -> Array:
-        return self._closed_form.apply(both, operations, *arrays)
-
-    def detach(self, array: Array) -> Array:
-        return array.detach()
-
-    def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
-        followed = self._is_transformed(array) or self._has_tangent(array)
-        if followed or (eager and self.differentiable(self._innermost(array))):
-            raise ValueError(message)
-        return array
-
-    def _is_transformed(self, array: Array) -> bool:
-        """Tell whether a transformation of `torch.func` differentiates in this array, at any
-        level.
-        """
-        if self._torch.compiler.is_compiling():  # which shows it in results only
-            return not array.requires_grad and bool((array * 1).requires_grad)
-        functorch = self._torch._C._functorch
-        while functorch.is_functorch_wrapped_tensor(array):
-            if functorch.is_gradtrackingtensor(array) and array.requires_grad:
-                return True
-            if self._has_tangent(array):
-                return True
-            array = functorch.get_unwrapped(array)
-        return False
-
-    def _innermost(self, array: Array) -> Array:
-        """Return what transformations have wrapped."""
-        if not self._torch.compiler.is_compiling():
-            functorch = self._torch._C._functorch
-            while functorch.is_functorch_wrapped_tensor(array):
-                array = functorch.get_unwrapped(array)
-        return array
-
-    def _has_tangent(self, array: Array | None) -> bool:
-        """Tell whether forward-mode differentiation follows this array."""
-        forward = self._torch.autograd.forward_ad
-        if array is None or forward._current_level < 0:
-            return False
-        return forward.unpack_dual(array).tangent is not None
 
     def are_finite(self, values: Array) -> bool:
         # the fastest reduction: what is infinite, or NaN, makes a sum so; one that overflows does
@@ -426,10 +315,6 @@ def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManag
     for context in contexts:
         stack.enter_context(context)
     return stack
-
-
-def _refuse(message: str, *arrays: Array) -> Array:
-    raise ValueError(message)
 
 
 def _is_fake(tensor: Array) -> bool:
