@@ -180,6 +180,23 @@ def test_errors_are_said_in_words_of_pytorch(
     assert "numpy" not in got
 
 
+def test_class_weights_of_pytorch(torch: Any) -> None:
+    """A tensor is a list to the bit, but where it is differentiated itself or is of others."""
+    x, y = torch.from_numpy(LOGITS), torch.from_numpy(LABELS)
+    weight = torch.tensor([1.0, 0.5, 2.0])
+
+    def given(x: Any, y: Any, weight: Any) -> Any:
+        return dice_any.dice_loss(x, y, class_axis=1, activation="softmax", class_weight=weight)
+
+    listed = slope(lambda x, y: given(x, y, weight.tolist()), x, y)
+    tensor = slope(lambda x, y: given(x, y, weight), x, y)
+    assert all(map(torch.equal, tensor, listed))
+    given(x, y, weight.requires_grad_()).backward()
+    assert weight.grad is not None
+    with pytest.raises(TypeError, match="got numpy and torch"):
+        given(x, y, np.ones(3))
+
+
 def test_what_autograd_can_ask_for(torch: Any, alone: Any) -> None:
     def given(x: Any, y: Any) -> Any:
         return dice_any.dice_cross_entropy_loss(x, y, class_axis=1, activation="softmax")

@@ -29,9 +29,9 @@ class LendsToNumPy(FollowedTensors):
 
     def lends(self, *arrays: Array | None) -> bool:
         given = [array for array in arrays if array is not None]
-        if self.traced(*given) or self.differentiable(*given[1:]):
+        if not all(type(array) in self._plain and array.is_cpu for array in given):
             return False
-        return all(type(array) in self._plain and array.is_cpu for array in given)
+        return not (self.traced(*given) or self.differentiable(*given[1:]))
 
     def are_few(self, *arrays: Array | None) -> bool:
         return all(a is None or (a.numel() <= FEW and a.dtype in self._shared) for a in arrays)

@@ -107,7 +107,9 @@ def evaluate(asked: Loss) -> Array:
 def evaluate_with_gradient(asked: Loss) -> tuple[Array, Array]:
     """Return a loss, and its gradient in the prediction in closed form."""
     call = read_call(asked, wants_gradient=True)
-    value, pull = _evaluate(asked.objective, call._replace(lent=_is_lent(asked.objective, call)))
+    if _is_lent(asked.objective, call):
+        call = _lent(call)
+    value, pull = _evaluate(asked.objective, call)
     return value, pull(None)
 
 
@@ -116,11 +118,11 @@ def _evaluate_plainly(objective: Objective, call: LossCall) -> Array:
     if not _is_lent(objective, call):
         return _evaluate(objective, call)[0]
     if not call.library.differentiable(call.prediction):
-        return _evaluate(objective, call._replace(lent=True))[0]
+        return _evaluate(objective, _lent(call))[0]
     # no array among what is kept: a graph would keep it for as long as the loss is kept
     arrays = call.prediction, call.target, call.weight
     call = _with_arrays(call, None, None, None)
-    closed_form = call._replace(lent=True, wants_gradient=True)
+    closed_form = _lent(call)._replace(wants_gradient=True)
     return call.library.as_one_operation(
         lambda *arrays: _evaluate(objective, _with_arrays(closed_form, *arrays)),
         lambda *arrays: _evaluate(objective, _with_arrays(call, *arrays))[0],
@@ -132,9 +134,12 @@ def _is_lent(objective: Objective, call: LossCall) -> bool:
     """Tell whether another library may do what is not done to whole arrays."""
     if not objective.of_sums or call.task is None or call.join is not None:
         return False
-    if call.exact or not call.settings.of_numbers:
-        return False
-    return call.library.lends(call.prediction, call.target, call.weight)
+    arrays = call.prediction, call.target, call.weight, *call.settings.arrays
+    return not call.exact and call.library.lends(*arrays)
+
+
+def _lent(call: LossCall) -> LossCall:
+    return call._replace(lent=True, settings=call.settings.handed_over(call.library))
 
 
 def _with_arrays(call: LossCall, prediction: Any, target: Any, weight: Any) -> LossCall:

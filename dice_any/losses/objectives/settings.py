@@ -35,9 +35,16 @@ class Settings:
     reduction: str = "mean"  # "classes": over the class axis alone
 
     @property
-    def of_numbers(self) -> bool:
-        """Whether no array is among the choices."""
-        return self.class_weight is None or isinstance(self.class_weight, Sequence)
+    def arrays(self) -> list[Array]:
+        """The arrays among the choices."""
+        weight = self.class_weight
+        return [] if weight is None or isinstance(weight, Sequence) else [weight]
+
+    def handed_over(self, library: ArrayLibrary) -> Settings:
+        """Return the settings with arrays in the hands of whom the `library` lends to."""
+        if not self.arrays:
+            return self
+        return replace(self, class_weight=library.hand_over(self.class_weight))
 
     def with_counts(self, library: ArrayLibrary, like: Array) -> Settings:
         """Return the settings with class weights for counts like these."""
