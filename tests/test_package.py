@@ -78,6 +78,33 @@ def test_a_vendored_copy_works_under_another_name(tmp_path: Path) -> None:
     assert float(run.stdout) == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("name", ["_gradients", "losses", "torch_numpy", "testing_kernels"])
+def test_a_vendored_copy_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Also one that holds names of our own modules. A gradient and a pickle find their way."""
+    shutil.copytree(HOME, tmp_path / "host" / name)
+    (tmp_path / "host" / "__init__.py").touch()
+    code = (
+        f"import numpy as np, pickle, host.{name} as d\n"
+        "from functools import partial\n"
+        "x, y = np.array([0.25, 1.0]), np.array([True, False])\n"
+        "value, slope = d.value_and_grad(partial(d.dice_loss, smooth=0))(x, y)\n"
+        "again = pickle.loads(pickle.dumps(d.overlap(x, y)))\n"
+        "print(value, *slope, d.dice_score(again))\n"
+        "import sys; assert 'dice_any' not in sys.modules"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "."},
+    )
+    ratio = 0.5 / 2.25  # 2I / (X + Y); its slope in x is (2y − ratio) / (X + Y)
+    expected = [1 - ratio, -(2 - ratio) / 2.25, ratio / 2.25, ratio]
+    assert [float(number) for number in run.stdout.split()] == pytest.approx(expected)
+
+
 def test_a_vendored_copy_uses_installed_plugins_only_if_its_host_says_so(tmp_path: Path) -> None:
     shutil.copytree(HOME, tmp_path / "host" / "_vendored")
     (tmp_path / "host" / "__init__.py").touch()

@@ -62,6 +62,21 @@ PREDICTIONS: dict[str, Callable[[torch.Tensor], object]] = {
 }
 
 
+PACKED = ["float4_e2m1fn_x2", "uint4", "int3", "uint1", "bits8", "bits1x8"]
+
+
+@pytest.mark.parametrize("dtype", [name for name in PACKED if hasattr(torch, name)])
+@pytest.mark.parametrize("function", [dice_any.dice_score, dice_any.dice_loss, dice_any.overlap])
+def test_what_pytorch_stores_and_cannot_compute_with(
+    function: Callable[..., object], dtype: str
+) -> None:
+    x = torch.zeros(4, dtype=torch.uint8).view(getattr(torch, dtype))
+    with pytest.raises(TypeError, match=rf"`prediction` must be .*; got {dtype}\. .* unpack them"):
+        function(x, x)
+    with pytest.raises(TypeError, match=rf"`weight` must be .*; got {dtype}\. .* unpack them"):
+        function(X[0, :4], X[1, :4], weight=x)
+
+
 def same(got: torch.Tensor, right: torch.Tensor) -> bool:
     return torch.allclose(got.to(torch.float64), right.to(torch.float64), rtol=1e-6, equal_nan=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
@@ -34,6 +35,10 @@ STRETCH = 256
 CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
 
 
+#: Types that PyTorch stores and cannot compute with, several numbers to a byte.
+PACKED = re.compile(r"bit|q?u?int[1-7](x|$)|float4|quint|qint")
+
+
 class PyTorch(LendsToNumPy):
     protocol = 1
 
@@ -51,6 +56,8 @@ class PyTorch(LendsToNumPy):
             return "bool"
         if dtype.is_complex:
             return "complex"
+        if PACKED.match(self.dtype_name(dtype)):
+            return "other"
         return "floating" if dtype.is_floating_point else "integer"
 
     def refusal(self, array: Array) -> str | Masked | None:

@@ -242,6 +242,8 @@ def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
         return f"Draw an array with it: `jax.random.uniform({name}, shape)`"
     if called.startswith("str"):
         return f"Compare it with a name (`{name} == 'name'`), or number the names"
+    if library.name == "torch":
+        return "It packs several numbers into each byte: unpack them first"
     return "Convert it to one of these"
 
 
