@@ -169,3 +169,24 @@ def test_what_others_compute_is_cast_as_before() -> None:
     with autocast("bfloat16"):
         dice_any.dice_loss(x, x > 0.5)
         assert (x @ x).dtype == torch.bfloat16
+
+
+def test_two_kinds_of_devices_are_cast_and_all_is_compiled() -> None:
+    """As Lightning leaves it: autocast is on for the GPU and for the CPU at once."""
+    x, y = torch.rand(2, 3, 8), torch.randint(0, 3, (2, 8))
+
+    def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return dice_any.dice_loss(x, y, class_axis=1, activation="softmax")
+
+    right = loss(x, y)
+    devices = [device for device in ("cpu", "cuda") if not torch.is_autocast_enabled(device)]
+    try:
+        for device in devices:
+            torch.set_autocast_enabled(device, True)
+        assert torch.equal(loss(x, y), right)
+        compiled = torch.compile(loss, fullgraph=True)
+        assert torch.allclose(compiled(x, y), right, rtol=1e-6)
+        assert all(map(torch.is_autocast_enabled, devices))
+    finally:
+        for device in devices:
+            torch.set_autocast_enabled(device, False)

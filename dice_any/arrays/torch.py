@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from .collating import let_collate
@@ -317,11 +317,14 @@ class PyTorch(LendsToNumPy):
         return "cuda" if self._torch.cuda.is_available() else "cpu"
 
 
-def _all_of(contexts: list[AbstractContextManager[Any]]) -> AbstractContextManager[Any]:
-    stack = ExitStack()
-    for context in contexts:
-        stack.enter_context(context)
-    return stack
+@contextmanager
+def _all_of(contexts: list[AbstractContextManager[Any]]) -> Iterator[None]:
+    """Enter one context inside of another: PyTorch's compiler cannot look into an `ExitStack`."""
+    if not contexts:
+        yield
+        return
+    with contexts[0], _all_of(contexts[1:]):
+        yield
 
 
 def _is_fake(tensor: Array) -> bool:
