@@ -1,4 +1,4 @@
-"""The closed-form gradient of sums, as PyTorch's automatic differentiation takes it."""
+"""The closed-form gradient of sums, as `torch.autograd.Function` classes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .library import Array, ArrayLibrary
 
 
 def sums_function(library: ArrayLibrary, torch: Any) -> Any:
-    """Return the function that gives sums their closed-form gradient."""
+    """Return the autograd function that attaches the closed-form gradient to sums."""
 
     class Sums(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments only: the gradient is the one array of their size that a training
-        step adds.
+        """Saves only the arguments, so the gradient is the only further array of their size in a
+        training step.
         """
 
         @staticmethod
@@ -31,9 +31,9 @@ def sums_function(library: ArrayLibrary, torch: Any) -> Any:
         @staticmethod
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
             arrays = ctx.saved_tensors
-            # the closed form is a constant to whoever differentiates it, and computes in place
+            # the closed form cannot be differentiated or batched: it works in place
             again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
-            with library.precision():  # that of the way forward has been left
+            with library.precision():  # the forward pass has left its own context
                 pull = (
                     _pull_back(torch, ctx.operations, arrays, cotangent)
                     if again
@@ -45,12 +45,12 @@ def sums_function(library: ArrayLibrary, torch: Any) -> Any:
 
 
 def closed_form_function(torch: Any) -> Any:
-    """Return the function that gives a number, made of sums that have no slope, its closed-form
-    gradient.
+    """Return the autograd function that attaches a closed-form gradient to a number computed from
+    sums that have no derivative.
     """
 
     class ClosedForm(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments, as they may not be changed before the way back."""
+        """Saves the arguments, because they must not change before the backward pass."""
 
         @staticmethod
         def forward(
@@ -68,14 +68,14 @@ def closed_form_function(torch: Any) -> Any:
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
             if torch.is_grad_enabled() or _is_batched(torch, cotangent):
                 raise ValueError(ctx.message)
-            arrays = ctx.saved_tensors  # an error if they were changed
+            arrays = ctx.saved_tensors  # raises if they were changed
             return (None, None, ctx.pull(cotangent), *(None for _ in arrays[1:]))
 
     return ClosedForm
 
 
 def _is_batched(torch: Any, cotangent: Array) -> bool:
-    """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
+    """Tell whether the cotangent is batched, by `torch.vmap` or by its predecessor, which
     PyTorch's own Jacobians still use.
     """
     functorch = torch._C._functorch
@@ -86,7 +86,7 @@ def _is_batched(torch: Any, cotangent: Array) -> bool:
 def _pull_back(
     torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array
 ) -> Array:
-    """Return the gradient in the first array, itself differentiable."""
+    """Return the gradient with respect to the first array; it is differentiable itself."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         (pull,) = torch.autograd.grad(operations(*arrays), arrays[0], cotangent, create_graph=again)

@@ -16,22 +16,23 @@ from .numpy import tile_limit
 from .strides import along, by_stride, first_of_run
 from .tiles import tiled_map, tiled_sums
 
-#: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a
-#: tile, and where other programs hold the cores, its threads waiting for each other at every one of
-#: them cost up to a hundred times the sum.
+#: PyTorch runs up to this many elements on the calling thread. Exact sums take dozens of operations
+#: per tile. If other programs occupy the cores, PyTorch's threads wait for each other at every
+#: operation, which costs up to a hundred times the sum.
 SERIAL = 1 << 15
-#: Plain sums take fewer operations: they are worth all threads, and a tile is no smaller than
-#: repays waiting for them, no larger than caches like. Temporaries of a tile's size stand beside
-#: the gradient, so that a tile is a small share of the array: two or three of them, or a dozen in
-#: an entropy or in half precision.
+#: Plain sums take fewer operations, so they use all threads. A tile is large enough to repay
+#: waiting for the threads and small enough for caches. Temporaries of a tile's size exist beside
+#: the gradient (two or three, or a dozen for an entropy or in half precision), so a tile is a small
+#: share of the array.
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
-#: So few masks, and label maps of any size, are counted faster by NumPy, and integers multiplied.
+#: NumPy is faster at counting masks of up to this many elements and label maps of any size, and at
+#: multiplying integers.
 FEW = 1 << 16
-#: So many neighbours are added in float32, by vectors, and their sums in float64: less than a
-#: millionth off, and three times as fast as converting every number.
+#: This many neighbours are added in float32, vectorised, and their sums in float64. The relative
+#: error is below a millionth, and it is three times as fast as converting every number.
 STRETCH = 256
-#: Devices for which PyTorch can be told to cast the operands of some operations to half precision.
+#: Devices that `torch.autocast` supports.
 CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
 
 
@@ -43,7 +44,7 @@ class PyTorch(NumPyLike):
         import torch
 
         self._torch: Any = torch
-        # an export may end in ONNX; older versions cannot tell it from other compiling
+        # an export may produce ONNX; older versions cannot tell exporting from compiling
         self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
         self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
@@ -70,7 +71,7 @@ class PyTorch(NumPyLike):
         return None
 
     def array_code(self, expression: str) -> str:
-        return f"torch.tensor({expression})"  # without a warning of what may not be written
+        return f"torch.tensor({expression})"  # `as_tensor` warns about read-only memory
 
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
         expression = self.round_code(expression) if rounded else expression
@@ -86,7 +87,7 @@ class PyTorch(NumPyLike):
         return any(a is not None and (wrapped(a) or self._has_tangent(a)) for a in arrays)
 
     def _compiling(self) -> bool:
-        """Tell whether operations are recorded to be run later, on other values."""
+        """Tell whether operations are recorded, to be run later on other values."""
         return bool(self._torch.compiler.is_compiling() or self._torch.jit.is_tracing())
 
     def has_values(self, array: Array) -> bool:
@@ -111,8 +112,7 @@ class PyTorch(NumPyLike):
         return bool(array.device.type != "mps")
 
     def precision(self) -> AbstractContextManager[Any]:
-        # sums and products are formed in the precision that we chose, inside of `torch.autocast`
-        # too
+        # keep our own precision for sums and products inside of `torch.autocast`
         if not self._may_cast():
             return nullcontext()
         torch = self._torch
@@ -162,10 +162,10 @@ class PyTorch(NumPyLike):
         return array
 
     def _is_transformed(self, array: Array) -> bool:
-        """Tell whether a transformation of `torch.func` differentiates in this array, at any
-        level.
+        """Tell whether a transformation of `torch.func` differentiates with respect to this array,
+        at any level.
         """
-        if self._torch.compiler.is_compiling():  # which shows it in results only
+        if self._torch.compiler.is_compiling():  # only results of operations show it then
             return not array.requires_grad and bool((array * 1).requires_grad)
         functorch = self._torch._C._functorch
         while functorch.is_functorch_wrapped_tensor(array):
@@ -177,7 +177,7 @@ class PyTorch(NumPyLike):
         return False
 
     def _innermost(self, array: Array) -> Array:
-        """Return what transformations have wrapped."""
+        """Return the tensor inside of all wrappers of transformations."""
         if not self._torch.compiler.is_compiling():
             functorch = self._torch._C._functorch
             while functorch.is_functorch_wrapped_tensor(array):
@@ -185,22 +185,22 @@ class PyTorch(NumPyLike):
         return array
 
     def _has_tangent(self, array: Array | None) -> bool:
-        """Tell whether forward-mode differentiation follows this array."""
+        """Tell whether forward-mode differentiation tracks this array."""
         forward = self._torch.autograd.forward_ad
         if array is None or forward._current_level < 0:
             return False
         return forward.unpack_dual(array).tangent is not None
 
     def are_finite(self, values: Array) -> bool:
-        # the fastest reduction: what is infinite, or NaN, makes a sum so; one that overflows does
-        # no harm
+        # the fastest reduction: an infinite or NaN value makes the sum infinite or NaN. If a sum
+        # of finite values overflows, the slower path is taken, which does no harm
         return self.at_hand(values) and math.isfinite(values.detach().sum().item())
 
     def are_memberships(self, values: Array) -> bool:
         if not self.at_hand(values):
             return False
         low, high = self._torch.aminmax(self._computable(values))
-        return bool(low.item() >= 0 and high.item() <= 1)  # neither holds if there is a NaN
+        return bool(low.item() >= 0 and high.item() <= 1)  # both are false if there is a NaN
 
     def clip(self, values: Array) -> Array:
         return self._torch.clamp(values, 0.0, 1.0)
@@ -209,9 +209,7 @@ class PyTorch(NumPyLike):
         return self._torch.argmax(self._computable(scores), dim=axis)
 
     def _computable(self, values: Array) -> Array:
-        """Return values in a dtype for which PyTorch has more than conversions: not so float8 and
-        most unsigned integers.
-        """
+        """Convert float8 and most unsigned integers to a dtype that PyTorch can compute with."""
         torch = self._torch
         if values.dtype.is_floating_point:
             return values if values.dtype.itemsize > 1 else values.to(torch.float32)
@@ -239,7 +237,7 @@ class PyTorch(NumPyLike):
         return self._torch.sum(terms, dim=axis, dtype=self._torch.float64)
 
     def floating_equal(self, x: Array, y: Array) -> Array:
-        # straight to floating numbers: PyTorch takes five times as long by way of booleans
+        # compare directly into floating numbers: by way of booleans takes five times as long
         if self.traced(x, y):
             return (x == y).to(x.dtype)
         return self._torch.eq(x, y, out=self._torch.empty(0, dtype=x.dtype, device=x.device))
@@ -267,8 +265,8 @@ class PyTorch(NumPyLike):
 
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One
-        # Newton step with the exact residual (Dekker's product, 27-bit halves) rounds it correctly;
-        # elsewhere the step changes nothing.
+        # Newton step with the exact residual (Dekker's product, 27-bit halves) corrects these and
+        # does not change the others.
         root = self._torch.sqrt(values)
         split = root * 134217729.0
         high = split - (split - root)
@@ -314,9 +312,7 @@ class PyTorch(NumPyLike):
         return self.at_hand(array) and bool(array.permute(by_stride(array)).is_contiguous())
 
     def _faster_by_numpy(self, task: Any, prediction: Array) -> bool:
-        """Tell whether NumPy's operations on the same memory, whose bits are the same, take less
-        time.
-        """
+        """Tell whether NumPy is faster on the same memory; its results have the same bits."""
         if task.kind == "exact":
             return task.activation is not None and "bfloat16" not in task.dtypes
         few = all(task.labels) or prediction.numel() <= FEW
