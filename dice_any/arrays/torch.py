@@ -16,14 +16,13 @@ from .numpy import tile_limit
 from .strides import along, by_stride, first_of_run
 from .tiles import tiled_map, tiled_sums
 
-#: PyTorch runs up to this many elements on the calling thread. Exact sums take dozens of operations
-#: per tile. If other programs occupy the cores, PyTorch's threads wait for each other at every
-#: operation, which costs up to a hundred times the sum.
+#: PyTorch runs up to this many elements on the calling thread. Its threads wait for each other at
+#: each of the dozens of operations of an exact sum. That costs up to a hundred times the sum if
+#: other programs occupy the cores.
 SERIAL = 1 << 15
 #: Plain sums take fewer operations, so they use all threads. A tile is large enough to repay
-#: waiting for the threads and small enough for caches. Temporaries of a tile's size exist beside
-#: the gradient (two or three, or a dozen for an entropy or in half precision), so a tile is a small
-#: share of the array.
+#: waiting for them and small enough for caches. Two or three temporaries of its size exist beside
+#: the gradient (a dozen for an entropy or in half precision), so it is a small share of the array.
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
 #: NumPy is faster at counting masks of up to this many elements and label maps of any size, and at
@@ -162,9 +161,7 @@ class PyTorch(NumPyLike):
         return array
 
     def _is_transformed(self, array: Array) -> bool:
-        """Tell whether a transformation of `torch.func` differentiates with respect to this array,
-        at any level.
-        """
+        """Tell whether `torch.func` differentiates with respect to this array, at any level."""
         if self._torch.compiler.is_compiling():  # only results of operations show it then
             return not array.requires_grad and bool((array * 1).requires_grad)
         functorch = self._torch._C._functorch
@@ -192,8 +189,7 @@ class PyTorch(NumPyLike):
         return forward.unpack_dual(array).tangent is not None
 
     def are_finite(self, values: Array) -> bool:
-        # the fastest reduction: an infinite or NaN value makes the sum infinite or NaN. If a sum
-        # of finite values overflows, the slower path is taken, which does no harm
+        # the fastest reduction: infinity or NaN propagates to the sum; an overflow is harmless
         return self.at_hand(values) and math.isfinite(values.detach().sum().item())
 
     def are_memberships(self, values: Array) -> bool:
