@@ -286,9 +286,17 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session
 def compiled(session: nox.Session) -> None:
-    """Compile the CUDA kernel for a GPU that need not be there."""
-    install(session, "test", "cuda-compiler")
-    session.run("pytest", "tests/test_cuda_compiled.py", *session.posargs)
+    """Compile the kernels for processors that need not be there, and look at what became of their
+    loops; takes minutes.
+    """
+    install(session, "test", "cuda-compiler", "numba")
+    session.run(
+        "pytest",
+        "tests/test_cuda_compiled.py",
+        "tests/test_numba_compiled.py",
+        *session.posargs,
+        env={"DICE_ANY_COMPILED": "1"},
+    )
 
 
 @nox.session

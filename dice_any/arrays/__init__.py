@@ -1,7 +1,7 @@
-"""Which library is this array from? The only place in the package that asks.
+"""Find the library that an array belongs to. No other part of the package asks this.
 
-`library_of` answers from the array's class alone and imports nothing the caller has not imported:
-an array of a library can only exist where that library is already loaded.
+`library_of` looks at the array's class only and imports no library that the caller has not
+imported: an array can only exist where its library is already loaded.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ __all__ = [
     "load_library",
 ]
 
-# Import statements, and modules that make their library as they load: torch.compile can run the one
-# and need not trace the other, so that even the first call of a process may be a compiled one.
+# Each loader is a plain import statement, and each module creates its library at import.
+# torch.compile can run an import and does not trace the module body, so even the first call in a
+# process may be compiled.
 
 
 def _numpy() -> ArrayLibrary:
@@ -83,7 +84,7 @@ def _cubed() -> ArrayLibrary:
     return library
 
 
-#: top-level module of the arrays -> what loads the library that knows them
+#: top-level module of the array class -> loader of its `ArrayLibrary`
 BUILTIN: dict[str, Callable[[], ArrayLibrary]] = {
     "numpy": _numpy,
     "torch": _torch,
@@ -98,16 +99,16 @@ BUILTIN: dict[str, Callable[[], ArrayLibrary]] = {
 }
 
 
-#: names by which a namespace of the standard is told from one that is called so (MLX has no `bool`)
+#: names that a real namespace of the standard has (MLX claims the standard but lacks `bool`)
 STANDARD = ("bool", "isdtype", "astype", "permute_dims")
 
 
-#: what no plugin can teach: every class has some of Python's own modules among its bases
+#: modules that no plugin can add: every class inherits from some class of Python's own modules
 NOT_TAUGHT = {*sys.stdlib_module_names, __package__.partition(".")[0]}
 
 
 _of_class: dict[type, ArrayLibrary] = forgettable({})
-#: module -> its library, or a sentence that says why the plugin cannot be used
+#: module -> its library, or the reason why its plugin cannot be used
 _from_plugins: dict[str, ArrayLibrary | str] = forgettable({})
 
 
@@ -124,7 +125,7 @@ def _find_library(array: Array) -> ArrayLibrary:
     modules = [base.__module__.partition(".")[0] for base in type(array).__mro__]
     known = next((module for module in modules if module in BUILTIN), None)
     broken = None
-    if known is None:  # only now are installed plugins looked for: the scan is slow
+    if known is None:  # look for installed plugins only now: the scan is slow
         taught = (module for module in modules if module not in NOT_TAUGHT and candidates(module))
         known = next(taught, None)
         broken = None if known is None else plugin_problem(known)
@@ -134,7 +135,7 @@ def _find_library(array: Array) -> ArrayLibrary:
             return library
         raise UnknownLibraryError(f"{modules[0]}.{type(array).__qualname__} is no array")
     if hasattr(array, "__array_namespace__") and not isinstance(array, type):
-        namespace = array.__array_namespace__()  # nobody taught us this library
+        namespace = array.__array_namespace__()  # neither built in nor from a plugin
         if all(hasattr(namespace, name) for name in STANDARD):
             return ArrayLibrary(modules[0], namespace)
     if broken is not None:
@@ -148,7 +149,7 @@ chunked.library_of = library_of
 
 
 def load_library(module: str) -> ArrayLibrary:
-    """Return what knows the library with this top-level module: built in, or from a plugin."""
+    """Return the `ArrayLibrary` for a top-level module, built in or from a plugin."""
     if module in BUILTIN:
         return BUILTIN[module]()
     library = _from_plugin(module)
@@ -158,13 +159,13 @@ def load_library(module: str) -> ArrayLibrary:
 
 
 def plugin_problem(module: str) -> str | None:
-    """Say why the plugin that teaches a library cannot be used; None if it can."""
+    """Return the reason why the plugin for a library cannot be used; None if it can."""
     library = _from_plugin(module)
     return library if isinstance(library, str) else None
 
 
 def _from_plugin(module: str) -> ArrayLibrary | str:
-    """Load the plugin that teaches a library, once in a process."""
+    """Load the plugin for a library, once per process."""
     library = _from_plugins.get(module)
     if library is None:
         library = _from_plugins[module] = _load(module, candidates(module))
@@ -187,7 +188,7 @@ def _load(module: str, found: list[Plugin]) -> ArrayLibrary | str:
         problem = _lack(module, library)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a module may end in SystemExit, a skipped test or a panic
+    except BaseException as error:  # an import may raise SystemExit, a skipped test or a panic
         problem = f"does not load: {shown(error)}"
     if problem is None:
         return library  # type: ignore[no-any-return,unused-ignore]
@@ -195,7 +196,7 @@ def _load(module: str, found: list[Plugin]) -> ArrayLibrary | str:
 
 
 def _lack(module: str, library: Any) -> str | None:
-    """Say what a plugin's library must be and is not."""
+    """Return the requirement that a plugin's library does not meet; None if it meets all."""
     if not isinstance(library, ArrayLibrary):
         fact = f"one that gives an object of type {type(library).__name__}"
         return f"must load a callable that gives an `ArrayLibrary`; got {fact}"
@@ -205,5 +206,5 @@ def _lack(module: str, library: Any) -> str | None:
 
 
 def candidates(module: str) -> list[Plugin]:
-    """Return the installed plugins that say they know this library."""
+    """Return the installed plugins registered for this library."""
     return [plugin for plugin in plugins(ARRAYS) if plugin.module == module]

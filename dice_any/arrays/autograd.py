@@ -1,4 +1,4 @@
-"""The closed-form gradient of sums, as PyTorch's automatic differentiation takes it."""
+"""The closed-form gradient of sums, as `torch.autograd.Function` classes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .library import Array, ArrayLibrary
 
 
 def sums_function(library: ArrayLibrary, torch: Any) -> Any:
-    """Return the function that gives sums their closed-form gradient."""
+    """Return the autograd function that attaches the closed-form gradient to sums."""
 
     class Sums(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments only: the gradient is the one array of their size that a training
-        step adds.
+        """Saves only the arguments, so the gradient is the only further array of their size in a
+        training step.
         """
 
         @staticmethod
@@ -31,9 +31,9 @@ def sums_function(library: ArrayLibrary, torch: Any) -> Any:
         @staticmethod
         def backward(ctx: Any, cotangent: Array) -> tuple[Array | None, ...]:
             arrays = ctx.saved_tensors
-            # the closed form is a constant to whoever differentiates it, and computes in place
+            # the closed form cannot be differentiated or batched: it works in place
             again = torch.is_grad_enabled() or _is_batched(torch, cotangent)
-            with library.precision():  # that of the way forward has been left
+            with library.precision():  # the forward pass has left its own context
                 pull = (
                     _pull_back(torch, ctx.operations, arrays, cotangent)
                     if again
@@ -50,7 +50,7 @@ def closed_form_function(torch: Any) -> Any:
     """
 
     class ClosedForm(torch.autograd.Function):  # type: ignore[misc]
-        """Keeps the arguments, as they may not be changed before the way back."""
+        """Saves the arguments, because they must not change before the backward pass."""
 
         @staticmethod
         def forward(
@@ -81,7 +81,7 @@ def closed_form_function(torch: Any) -> Any:
 
 
 def _is_batched(torch: Any, cotangent: Array) -> bool:
-    """Tell whether many cotangents come as one, by `torch.vmap` or by its predecessor, which
+    """Tell whether the cotangent is batched, by `torch.vmap` or by its predecessor, which
     PyTorch's own Jacobians still use.
     """
     functorch = torch._C._functorch
@@ -92,7 +92,7 @@ def _is_batched(torch: Any, cotangent: Array) -> bool:
 def _pull_back(
     torch: Any, operations: Callable[..., Array], arrays: tuple[Array | None, ...], cotangent: Array
 ) -> Array:
-    """Return the gradient in the first array, itself differentiable."""
+    """Return the gradient with respect to the first array; it is differentiable itself."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         (pull,) = torch.autograd.grad(operations(*arrays), arrays[0], cotangent, create_graph=again)

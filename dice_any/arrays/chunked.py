@@ -1,5 +1,5 @@
-"""Map a block function over the chunks of a lazy library, so that only small integer sums travel
-between them.
+"""Map a block function over the chunks of a lazy library, so that only small integer sums are
+sent between workers.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any
 
 from .library import Array, ArrayLibrary, BlockFunction, UnknownLibraryError
 
-#: Set by the package: chunks are arrays of another library, which may be any.
+#: Set by the package: chunks are arrays of another library.
 library_of: Any = None
 
-#: Returns the sums of a chunk of its library, or None for who asks to do it otherwise.
+#: Returns the sums of one chunk, or None to let the caller compute them with `run`.
 ChunkFunction = Callable[..., Array | None]
 
-#: the libraries of chunks
+#: the supported libraries for chunks
 HOSTED = ("numpy", "cupy")
 
 
@@ -27,7 +27,7 @@ class ChunkedLibrary(ArrayLibrary):
     blockwise: Callable[..., Array]
 
     def device(self, array: Array) -> Any:
-        return None  # that of the chunks is known to the workers only
+        return None  # only the workers know the device of the chunks
 
     def has_values(self, array: Array) -> bool:
         return False
@@ -107,19 +107,20 @@ class ChunkedLibrary(ArrayLibrary):
 
 
 def _pieces(array: Array, task: Any, ndim: int, whole: bool) -> Array:
-    """Return the array with the class axis in one chunk, as a block needs all classes; if `whole`,
-    the summed axes too.
+    """Rechunk the array so that the class axis is one chunk, because a block needs all classes.
+
+    If `whole`, the summed axes become one chunk too.
     """
     if array.ndim == ndim:
         axes: tuple[int, ...] = () if task.class_axis is None else (task.class_axis,)
         axes += task.axis if whole else ()
-    else:  # an array of the elements
+    else:  # an array without the class axis
         axes = task.element_axis if whole else ()
     return array.rechunk({a: array.shape[a] for a in axes}) if axes else array
 
 
 def _library_of_chunks(*chunks: Array | None) -> ArrayLibrary:
-    """Return the library of the chunks, which need not be what the lazy library was told."""
+    """Return the library of the chunks; it may differ from the metadata of the lazy array."""
     libraries: list[ArrayLibrary] = []
     for chunk in chunks:
         if chunk is None:
@@ -161,8 +162,8 @@ def _chunk_sums(
     whole: bool,
     chunk_sums: ChunkFunction | None,
 ) -> Array:
-    """Return one chunk's sums with every axis that is gone kept at length 1, so that they can be
-    laid side by side.
+    """Return one chunk's sums, with every axis in `gone` kept at length 1 so that chunks can be
+    concatenated.
     """
     library = _library_of_chunks(prediction, target, weight)
     with library.precision():

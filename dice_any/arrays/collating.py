@@ -1,4 +1,4 @@
-"""How PyTorch's `default_collate` makes one overlap of a batch of them."""
+"""Let PyTorch's `default_collate` stack a batch of overlaps into one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-#: What holds the functions that collate, in a process that has loaded PyTorch.
+#: The module that holds PyTorch's collate functions.
 COLLATING = "torch.utils.data._utils.collate"
 
 
 def let_collate(cls: type) -> None:
-    """Have batches of `cls`, which has ``stack``, stacked where PyTorch is loaded."""
+    """Register `cls`, which has ``stack``, with `default_collate` if PyTorch is loaded."""
     collating = sys.modules.get(COLLATING)
     functions = getattr(collating, "default_collate_fn_map", None)
     if functions is not None and cls not in functions:
@@ -19,7 +19,7 @@ def let_collate(cls: type) -> None:
 
 
 def _stacked(batch: Sequence[Any], *, collate_fn_map: Any = None) -> Any:
-    """Return one overlap of tensors; NumPy's arrays become tensors, as they do in any batch."""
+    """Return one overlap of tensors; NumPy arrays become tensors, as in any batch."""
     import torch
 
     overlap: Any = type(batch[0]).stack(batch)

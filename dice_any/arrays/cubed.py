@@ -1,4 +1,4 @@
-"""cubed: lazy and chunked, within a stated amount of memory."""
+"""cubed: lazy and chunked, with a memory limit that the user sets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cubed(ChunkedLibrary):
 
 
 class _Namespace:
-    """The functions of cubed, but for two that are not right there."""
+    """The functions of cubed, with corrections for two of them."""
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
@@ -37,15 +37,17 @@ class _Namespace:
         return getattr(self._xp, name)
 
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
-        """Return the array in another shape, in one chunk where cubed cannot do with several."""
+        """Reshape the array; rechunk it to one chunk where cubed cannot reshape several."""
         try:
             return self._xp.reshape(x, shape)
         except ValueError:
             return self._xp.reshape(x.rechunk(x.shape), shape)
 
     def take(self, x: Array, indices: Array, /, *, axis: int = 0) -> Array:
-        """Return entries of an axis. Where as many are asked for as there are, cubed returns them
-        all in their old order: so one more is taken. In one chunk, as these are sums of counts.
+        """Take entries along an axis.
+
+        If as many are asked for as the axis has, cubed ignores their order; so one more is taken
+        and dropped. The result is one chunk, because these are small sums.
         """
         number = indices.shape[0]
         one_more = number == x.shape[axis] > 0

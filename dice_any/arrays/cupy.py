@@ -1,4 +1,4 @@
-"""CuPy: NVIDIA GPU memory; looking at a value would wait for the device."""
+"""CuPy: NVIDIA GPU memory; reading a value would wait for the device."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ class CuPy(NumPyLike):
             return self._cupy.arange(stop, dtype=self._cupy.int64)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
-        # cupy.bincount waits for the device to learn the largest code; adding at known places does
-        # not. CUDA adds 64-bit integers atomically when they are unsigned; modulo 2**64 that is the
-        # same sum.
+        # cupy.bincount waits for the device to learn the largest code; `add.at` does not. CUDA has
+        # atomic addition only for unsigned 64-bit integers; modulo 2**64 the sum is the same.
         cupy = self._cupy
         counts = cupy.zeros(length, dtype=cupy.uint64)
         cupy.add.at(

@@ -21,8 +21,8 @@ class Dask(NumPyLike, ChunkedLibrary):
         import numpy as np
 
         self._array, self._numpy_array = dask.array.Array, np.ndarray
-        # an explicit meta keeps Dask from calling the block function on empty arrays to learn about
-        # its result
+        # without an explicit meta, Dask calls the block function on empty arrays to learn about its
+        # result
         self.blockwise = partial(dask.array.blockwise, concatenate=True, meta=np.empty(0))
 
     def is_array(self, value: Any) -> bool:
@@ -45,7 +45,7 @@ class Dask(NumPyLike, ChunkedLibrary):
 
 
 def refusal_of_chunks(chunk: Array) -> str | Masked | None:
-    """Say what to pass instead of an array whose chunks are like this one; None if they will do."""
+    """Say what to pass instead of an array with chunks like this one; None if supported."""
     called = f"{type(chunk).__module__.partition('.')[0]}.{type(chunk).__qualname__}"
     try:
         library = chunked.library_of(chunk)

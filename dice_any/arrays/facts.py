@@ -1,5 +1,5 @@
-"""What is to be known of an array library before it computes: what its arrays are, what they can
-hold, what Python may see of them.
+"""Facts about an array library that are needed before computing: its arrays, their dtypes and
+devices, and whether Python may read their values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Array = Any
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    #: The type of the caller's array, where an answer is of the same; any, beside an `Overlap`.
+    #: The type of the caller's array, where a result has the same type; Any for an `Overlap`.
     A = TypeVar("A", default=Any)
 else:
     A = Any
@@ -33,7 +33,8 @@ class UnknownLibraryError(LookupError):
 
 
 class Masked(NamedTuple):
-    """Why a masked array is refused: the codes of its data and of what is valid of them.
+    """Why a masked array is refused: the code for its data, and the code for its mask of valid
+    elements.
 
     ``{name}`` stands for the argument.
     """
@@ -43,7 +44,7 @@ class Masked(NamedTuple):
 
 
 class LibraryFacts:
-    """What arrays of a library are; see `ArrayLibrary`."""
+    """Facts about a library's arrays; see `ArrayLibrary`."""
 
     def __init__(self, module: str, namespace: Any = None) -> None:
         self.name = module
@@ -55,11 +56,14 @@ class LibraryFacts:
     # -- what an array is --------------------------------------------------------------------------
 
     def is_array(self, value: Any) -> bool:
-        """Tell whether an object of a class of this library is an array; asked once for a class."""
+        """Tell whether an object of one of this library's classes is an array.
+
+        Called once per class.
+        """
         return hasattr(value, "shape") and hasattr(value, "dtype")
 
     def refusal(self, array: Array) -> str | Masked | None:
-        """Say what to pass instead of an array of a kind that cannot be used; None if it can.
+        """Say what to pass instead of an unsupported kind of array; None if it is supported.
 
         ``{name}`` stands for the argument.
         """
@@ -71,19 +75,19 @@ class LibraryFacts:
         return self.name
 
     def array_code(self, expression: str) -> str:
-        """Return the code that makes an array of NumPy's or of numbers, for a message."""
+        """Return code that converts a NumPy array or numbers to an array, for a message."""
         return f"{self.public}.asarray({expression})"
 
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
-        """Return the code that converts an array, for a message that says what to pass."""
+        """Return code that casts an array, for a message that says what to pass."""
         expression = self.round_code(expression) if rounded else expression
         return f"{self.public}.astype({expression}, {self.public}.{dtype})"
 
     def round_code(self, expression: str) -> str:
-        """Return the code that rounds an array."""
+        """Return code that rounds an array."""
         return f"{self.public}.round({expression})"
 
-    #: what follows an index that does not name all axes
+    #: what must be added to an index that does not cover all axes
     index_rest = ", ..."
 
     def kind(self, dtype: Any) -> str:
@@ -93,8 +97,7 @@ class LibraryFacts:
             if getattr(dtype, "kind", "f") not in "biufc" or self.dtype_name(dtype).startswith(
                 ("float8", "float4")
             ):
-                # not a NumPy dtype that NumPy has a word for: ml_dtypes' bfloat16 and float8 are
-                # floating all the same
+                # `isdtype` does not know the floating dtypes of ml_dtypes (bfloat16, float8)
                 kind = "floating" if "float" in self.dtype_name(dtype) else "other"
             else:
                 kind = next(
@@ -118,7 +121,7 @@ class LibraryFacts:
         return tuple(array.shape)
 
     def device(self, array: Array) -> Any:
-        """Return the device, or None where the library has none or cannot tell."""
+        """Return the device; None if the library has none or it is unknown."""
         return getattr(array, "device", None)
 
     def metadata(self, array: Array) -> Hashable | None:
@@ -128,32 +131,30 @@ class LibraryFacts:
         return None
 
     def at_hand(self, array: Array) -> bool:
-        """Tell whether Python may look at values without a synchronisation and without breaking a
+        """Tell whether Python can read values without synchronising and without breaking a
         trace.
         """
         return False
 
     def has_values(self, array: Array) -> bool:
-        """Tell whether there are values to look at, be it after waiting for a device."""
+        """Tell whether values exist, even if reading them means waiting for a device."""
         return not self.traced(array)
 
     def same_numbers(self, x: Array, y: Array) -> bool:
-        """Tell whether floating arrays hold the same numbers: NaN is NaN, and −0 is not 0."""
+        """Tell whether floating arrays hold the same numbers; NaN equals NaN, −0 differs from 0."""
         xp = self.xp
         same = (x == y) & (xp.signbit(x) == xp.signbit(y))
         return bool(xp.all(same | (xp.isnan(x) & xp.isnan(y))))
 
     def cure_for_narrowed(self, dtype: str) -> str:
-        """Say what to do about the counts of an overlap that a conversion has made `dtype`."""
+        """Say what to do if a conversion has changed the counts of an overlap to `dtype`."""
         return (
             "Leave integers out of a conversion of everything, such as `.half()`, `.float()` or "
             "`set_dtype`"
         )
 
     def traced(self, *arrays: Array | None) -> bool:
-        """Tell whether a compiler or transformation is recording the call, so that foreign code
-        must stay out.
-        """
+        """Tell whether a compiler or transformation traces the call, so that no kernel may run."""
         return False
 
     def has_float64(self, array: Array) -> bool:
@@ -161,20 +162,23 @@ class LibraryFacts:
         return True
 
     def are_memberships(self, values: Array) -> bool:
-        """Tell whether Python may look and all values are in [0, 1]; False sends the caller the
-        slower way.
+        """Tell whether values can be read and all are in [0, 1].
+
+        False makes the caller take the slower path.
         """
         return False
 
     def are_finite(self, values: Array) -> bool:
-        """Tell whether Python may look and no value is infinite or NaN; False sends the caller the
-        slower way.
+        """Tell whether values can be read and all are finite.
+
+        False makes the caller take the slower path.
         """
         return False
 
     def are_labels(self, values: Array, number: int) -> bool:
-        """Tell whether Python may look and all integers are in [0, number); False sends the caller
-        the slower way.
+        """Tell whether values can be read and all integers are in [0, number).
+
+        False makes the caller take the slower path.
         """
         return False
 
@@ -182,14 +186,14 @@ class LibraryFacts:
         """Return the widest real floating dtype on the array's device."""
         return self.xp.float64 if self.has_float64(array) else self.xp.float32
 
-    # -- what `backends()` says --------------------------------------------------------------------
+    # -- for `backends()` --------------------------------------------------------------------------
 
     @property
     def version(self) -> str:
         return str(getattr(import_module(self.name), "__version__", "unknown"))
 
     def default_device(self) -> str:
-        """Name the device that new arrays land on."""
+        """Return the name of the device where new arrays are created."""
         return str(self.device(self.xp.zeros(1)) or "cpu")
 
     def __repr__(self) -> str:

@@ -1,5 +1,5 @@
-"""JAX: eager or traced; float64 and int64 through its local x64 context, so the user's settings
-stay as they are.
+"""JAX: eager or traced. float64 and int64 come from a local x64 context, so the user's settings
+do not change.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from .library import Array, Axes, BlockFunction, NumPyLike
 
-#: On the CPU, XLA adds integers along what lies in memory twice as fast as it adds all of an array:
-#: rows come first.
+#: On the CPU, XLA sums integers along contiguous rows twice as fast as it sums a whole array, so
+#: rows are summed first.
 SHORTEST_ROW, LONGEST_ROW = 64, 1024
 
 
@@ -40,11 +40,11 @@ class Jax(NumPyLike):
         return isinstance(value, self._jax.Array)
 
     def kind(self, dtype: Any) -> str:
-        # a key of random numbers has a dtype that NumPy and the standard have no word for
+        # a PRNG key has a dtype that neither NumPy nor the standard knows
         return super().kind(dtype) if isinstance(dtype, self._numpy.dtype) else "other"
 
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
-        # where 64 bits are off, to ask for int64 warns
+        # asking for int64 warns if x64 is off
         dtype = "int32" if dtype == "int64" else dtype
         return super().cast_code(expression, dtype, rounded=rounded)
 
@@ -65,7 +65,7 @@ class Jax(NumPyLike):
         return all(device.platform == "cpu" for device in array.devices())
 
     def device(self, array: Array) -> Any:
-        # a tracer has no device yet, a sharded array has several: the compiler checks those itself
+        # a tracer has no device yet and a sharded array has several; the compiler checks both
         if self.traced(array) or len(array.devices()) != 1:
             return None
         return next(iter(array.devices()))
@@ -74,7 +74,7 @@ class Jax(NumPyLike):
         return self._jax.enable_x64(True)  # type: ignore[no-any-return]
 
     def deliver(self, array: Array) -> Array:
-        # without x64 the caller's next operation on 64 bits warns, or fails
+        # without x64 the caller's next operation on a 64-bit array warns or fails
         xp = self.xp
         wide: bool = self._jax.config.jax_enable_x64  # type: ignore[attr-defined,unused-ignore]
         if wide or array.dtype not in (xp.float64, xp.int64):
@@ -113,8 +113,8 @@ class Jax(NumPyLike):
     def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
         return self._forbidding(array, message) if self.traced(array) else array
 
-    # Parts of differentiated arrays are neither slices nor gathers: JAX differentiates outside of
-    # the context of `precision`, where the zeros that their ways back start from would not be
+    # Differentiated arrays are split without slices or gathers. JAX differentiates outside of the
+    # context `precision`, where the zeros that their backward passes start from would not be
     # float64.
 
     def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:
@@ -140,12 +140,12 @@ class Jax(NumPyLike):
         return self.xp.clip(values, 0.0, 1.0)
 
     def argmax(self, scores: Array, axis: Any) -> Array:
-        # not `jnp.argmax`, whose int64 becomes int32 in a function that the caller compiles at
-        # another precision
+        # not `jnp.argmax`: its int64 becomes int32 in a function that the caller compiles without
+        # x64
         lax, xp = self._jax.lax, self.xp
         if scores.dtype != xp.float64 or not self.traced(scores):
             return lax.argmax(scores, axis, xp.int32)
-        # `lax.argmax` starts from a number that is made at that precision too
+        # `lax.argmax` creates its initial value without x64 too
         numbers = lax.broadcasted_iota(xp.int32, scores.shape, axis)
         start = xp.float64(-math.inf), xp.int32(scores.shape[axis])
         return lax.reduce((scores, numbers), start, _larger, (axis,))[1]
@@ -159,19 +159,19 @@ class Jax(NumPyLike):
     def _along_last(self, function: Callable[..., Array], z: Array, axis: int) -> Array:
         if self._jax.default_backend() != "cpu":
             return function(z, axis=axis)
-        # XLA's CPU reduces along the last axis in half the time, the way there and back included
+        # on the CPU, XLA reduces along the last axis in half the time, transposes included
         return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
-        # one reduction of them all: XLA then reads what they are made of once, and writes none of
-        # it to memory
+        # one reduction for all of them: XLA then reads their inputs once and writes no intermediate
+        # array to memory
         reduce = partial(
             self._jax.lax.reduce,
             init_values=(self.xp.int64(0),) * len(arrays),
             computation=_add_each,
         )
-        # where an array is spread over devices, rows may be too, and their sums would travel
-        # instead of those of devices
+        # if an array is sharded over devices, rows may be sharded too; then row sums, not only the
+        # sums per device, would be sent between devices
         if self._jax.default_backend() == "cpu" and self._jax.device_count() == 1:
             arrays, row = self._rows(arrays, axis)
             if row:
@@ -182,8 +182,8 @@ class Jax(NumPyLike):
         return list(reduce(tuple(arrays), dimensions=axis))
 
     def _rows(self, arrays: Sequence[Array], axis: Axes) -> tuple[Sequence[Array], Axes]:
-        """Return arrays of the same sums over `axis`, and the last axes that are rows to be summed
-        first; () for none.
+        """Return arrays with the same sums over `axis`, and the last axes to be summed first as
+        rows; () for none.
         """
         shape = arrays[0].shape
         row = _row(shape, axis)
@@ -224,9 +224,9 @@ class Jax(NumPyLike):
         trailing: tuple[int, ...],
     ) -> Array:
         if any(a is not None and (self.traced(a) or self.device(a) is None) for a in arrays):
-            # The caller's compiler decides, and knows how arrays are sharded. A gradient's way back
-            # keeps the arguments only and computes all again; where both ways are compiled as one,
-            # XLA may do otherwise: to hold it to this took the step half as long again.
+            # The caller's compiler decides, and knows how arrays are sharded. The backward pass
+            # keeps only the arguments and recomputes everything else. If both passes are compiled
+            # together, XLA may keep more: forbidding that made a training step 50 % slower.
             whole = partial(function, task, self)
             return (
                 self._jax.checkpoint(whole, prevent_cse=False)(*arrays)
@@ -236,7 +236,7 @@ class Jax(NumPyLike):
         return self._compiled(function, task, *arrays)
 
     def pack(self, array: Array) -> Any:
-        # JAX pickles as NumPy does, but reads 64 bits as 32 outside of its context
+        # JAX pickles through NumPy, but unpickles 64 bits as 32 outside of the x64 context
         return (
             self._numpy.asarray(array)
             if isinstance(array, self._jax.Array) and not self.traced(array)
@@ -277,8 +277,8 @@ def _forbidding(jax: Any) -> Any:
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:
-    """Return as few of the last axes as make a row that is worth being summed first, () if they are
-    not all summed.
+    """Return the fewest trailing axes that form a row long enough to be summed first; () if they
+    are not all in `axis`.
     """
     length, row = 1, len(shape)
     while length < SHORTEST_ROW and row - 1 in axis:
@@ -288,7 +288,7 @@ def _row(shape: tuple[int, ...], axis: Axes) -> Axes:
 
 
 def _larger(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Return the larger of two numbered values, the first of equals."""
+    """Return the larger of two (value, index) pairs; the one with the lower index if equal."""
     from jax import lax
 
     first = (a[0] > b[0]) | ((a[0] == b[0]) & (a[1] < b[1]))

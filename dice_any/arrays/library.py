@@ -1,8 +1,8 @@
 """What dice_any needs to know about an array library beyond the Array API standard.
 
-`ArrayLibrary` is both the protocol and the default answer for a library that keeps to the standard.
-A built-in library or a plugin overrides what its library does differently; nothing else in the
-package asks which library it is.
+`ArrayLibrary` is both the protocol and the default for a library that follows the standard. A
+built-in library or a plugin overrides whatever differs. No other part of the package asks which
+library it is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class ArrayLibrary(LibraryFacts):
-    """An array library that keeps to the Array API standard.
+    """An array library that follows the Array API standard.
 
     Parameters
     ----------
@@ -48,37 +48,35 @@ class ArrayLibrary(LibraryFacts):
 
     # -- how it computes ---------------------------------------------------------------------------
 
-    #: whether arrays are lazy, of chunks that are another library's arrays
+    #: whether arrays are lazy and made of chunks that are another library's arrays
     in_chunks = False
 
     def wraps(self, array: Array) -> bool:
-        """Tell whether an int64 sum beyond 2⁶³ is one modulo 2⁶⁴, and arrays are small enough for
-        several passes.
+        """Tell whether int64 sums wrap modulo 2⁶⁴, and arrays are small enough for several
+        passes.
         """
         return False
 
     def sums_53_bits(self, array: Array) -> bool:
-        """Tell whether int64 sums are exact below 2⁵³ only, as in ONNX runtimes, which add integers
-        as float64.
+        """Tell whether int64 sums are exact only below 2⁵³. ONNX runtimes add integers as
+        float64.
         """
         return False
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Return the context in which float64 and int64 exist."""
+        """Return the context manager in which float64 and int64 are available."""
         return nullcontext()
 
     def casts_back(self, array: Array) -> bool:
-        """Tell whether a trace's way back may multiply in half precision, where that is not of
+        """Tell whether a traced backward pass may multiply in half precision whatever is not
         float64.
 
-        To be asked outside of `precision`, which that way does not know of.
+        Call it outside of `precision`, because the backward pass runs outside of that context.
         """
         return False
 
     def differentiable(self, *arrays: Array | None) -> bool:
-        """Tell whether an automatic differentiation follows any of these arrays outside of a
-        trace.
-        """
+        """Tell whether automatic differentiation tracks any of these arrays outside of a trace."""
         return False
 
     def with_gradient(
@@ -87,9 +85,11 @@ class ArrayLibrary(LibraryFacts):
         backward: Callable[..., Array],
         operations: Callable[..., Array],
     ) -> Callable[..., Array]:
-        """Return `forward` made differentiable in its first argument by
-        ``backward(*arguments, cotangent)``, and once more by differentiating `operations`: the same
-        function in operations of the library.
+        """Return `forward` with ``backward(*arguments, cotangent)`` as the gradient in its first
+        argument.
+
+        The second derivative comes from differentiating `operations`, which is the same function
+        written in operations of the library.
         """
         return forward
 
@@ -100,9 +100,11 @@ class ArrayLibrary(LibraryFacts):
         message: str,
         *arrays: Array,
     ) -> Array:
-        """Return ``forward(*arrays)``; where an automatic differentiation follows the first array,
-        its gradient is ``both(*arrays)[1](cotangent)``. What cannot be differentiated so, that
-        gradient among others, is an error that says `message`.
+        """Return ``forward(*arrays)``.
+
+        If automatic differentiation tracks the first array, its gradient is
+        ``both(*arrays)[1](cotangent)``. Any other derivative, including one of that gradient, is
+        an error with the text `message`.
         """
         return forward(*arrays)
 
@@ -137,13 +139,14 @@ class ArrayLibrary(LibraryFacts):
         return both(*arrays)[0]
 
     def detach(self, array: Array) -> Array:
-        """Return the array without its link to an automatic differentiation."""
+        """Return the array detached from automatic differentiation."""
         return array
 
     def forbid_gradient(self, array: Array, message: str, *, eager: bool = True) -> Array:
-        """Return the array, from which a derivative is an error that says `message`: it would be 0
-        and wrong. With ``eager=False`` only a transformation's derivative, which can ask for
-        nothing else.
+        """Return the array; taking its derivative is an error with the text `message`.
+
+        The derivative would be 0, which is wrong. With ``eager=False`` only the derivative of a
+        transformation is an error, because it asks for nothing else.
         """
         return array
 
@@ -152,7 +155,7 @@ class ArrayLibrary(LibraryFacts):
         return self.xp.stack(arrays, axis=axis)
 
     def split(self, array: Array, lengths: Sequence[int]) -> list[Array]:
-        """Return parts of these lengths along the first axis."""
+        """Split the first axis into parts of these lengths."""
         parts, start = [], 0
         for length in lengths:
             parts.append(array[start : start + length, ...])
@@ -160,7 +163,9 @@ class ArrayLibrary(LibraryFacts):
         return parts
 
     def halves(self, array: Array) -> tuple[Array, Array | None, Array]:
-        """Return the front and the back half of the last axis, and between them what is left."""
+        """Return the front half, the middle entry (None if the length is even) and the back half
+        of the last axis.
+        """
         length = array.shape[-1]
         half = length // 2
         middle = array[..., half : half + 1] if length % 2 else None
@@ -175,22 +180,22 @@ class ArrayLibrary(LibraryFacts):
         return array[..., 0]
 
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
-        """Return the entries of the last axis that have these numbers, in their order."""
-        # not axis=-1, by which cubed takes from the first axis
+        """Return the entries of the last axis with these indices, in the order given."""
+        # not axis=-1: cubed would then take from the first axis
         return self.xp.take(
             array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1
         )
 
     def clip(self, values: Array) -> Array:
-        """Return values drawn into [0, 1]."""
+        """Clip values to [0, 1]."""
         xp = self.xp
         values = xp.where(
             values >= 0, values, xp.zeros_like(values)
-        )  # 0 and 1 themselves keep their slope
+        )  # 0 and 1 themselves keep their gradient
         return xp.where(values <= 1, values, xp.ones_like(values))
 
     def argmax(self, scores: Array, axis: Any) -> Array:
-        """Return the number of the largest along an axis, the first of equals."""
+        """Return the index of the maximum along an axis; the first one if several are equal."""
         return self.xp.argmax(scores, axis=axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
@@ -202,28 +207,28 @@ class ArrayLibrary(LibraryFacts):
         return self.xp.sum(self.xp.astype(mask, self.xp.int64), axis=axis, dtype=self.xp.int64)
 
     def sum_wide(self, terms: Array, axis: Axes) -> Array:
-        """Sum floating terms to float64, at most a millionth off."""
+        """Sum floating terms to float64, with a relative error of at most one millionth."""
         return self.xp.sum(terms, axis=axis, dtype=self.xp.float64)
 
-    #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype, where the
-    #: library is faster at multiplying than at selecting by a mask; else None.
+    #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype. None unless
+    #: multiplying is faster in this library than selecting by a mask.
     floating_equal: Callable[[Array, Array], Array] | None = None
 
-    #: ``sigmoid(z)``, which is NaN of +∞, ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one
-    #: pass over the array; None where the library has none.
+    #: ``sigmoid(z)`` (NaN for +∞), ``softmax(z, axis)`` and ``log_softmax(z, axis)`` in one pass
+    #: over the array; None if the library has none.
     sigmoid: Callable[[Array], Array] | None = None
     softmax: Callable[[Array, Any], Array] | None = None
     log_softmax: Callable[[Array, Any], Array] | None = None
 
-    #: ``bincount(codes, length, weights)`` adds int64 weights (None: ones) by integer codes in [0,
-    #: length) of a 1-D array; None where the library cannot.
+    #: ``bincount(codes, length, weights)`` sums int64 weights (None: ones) per code; `codes` is a
+    #: 1-D array of integers in [0, length). None if the library has none.
     bincount: Callable[[Array, int, Array | None], Array] | None = None
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
-        """Return target·stride + prediction as integers if Python may look and all labels are in
-        [0, stride - 1).
+        """Return target·stride + prediction as integers, if values can be read and all labels are
+        in [0, stride - 1).
 
-        None sends the caller the slower way, which needs not look.
+        None makes the caller take the slower path, which does not read values.
         """
         return None
 
@@ -244,19 +249,19 @@ class ArrayLibrary(LibraryFacts):
         return self.xp.zeros_like(self.xp.broadcast_to(self.constant(0, dtype, like), shape))
 
     def pack(self, array: Array) -> Any:
-        """Return what can be pickled and gives the same numbers by `unpack`."""
+        """Return a picklable object from which `unpack` restores the same numbers."""
         return array
 
     def unpack(self, packed: Any) -> Array:
-        """Return the array that `pack` packed."""
+        """Restore the array that was given to `pack`."""
         return packed
 
     def compute(self, array: Array, **options: Any) -> Array:
-        """Return the array with its values, where they have yet to be computed; else itself."""
+        """Compute a lazy array; return any other array unchanged."""
         return array
 
     def persist(self, array: Array, **options: Any) -> Array:
-        """Return the array of a lazy library with its values in memory; any other itself."""
+        """Compute a lazy array into memory and keep it lazy; return any other array unchanged."""
         return array
 
     def tolist(self, array: Array) -> Any:
@@ -273,33 +278,32 @@ class ArrayLibrary(LibraryFacts):
         leading: tuple[int, ...],
         trailing: tuple[int, ...],
     ) -> Array:
-        """Compute the sums of whole arrays from `function`, which computes those of a block.
+        """Compute the sums of whole arrays by calling `function`, which sums one block.
 
         Sums have the shape (*leading, *kept, *trailing), where `kept` are the axes of the
-        prediction that are neither summed nor the class axis. The default has one block. Host
-        libraries walk over blocks that stay in cache; chunked libraries map `function` over their
-        chunks.
+        prediction that are neither summed nor the class axis. By default the whole array is one
+        block. Host libraries loop over blocks that fit in cache; chunked libraries map `function`
+        over their chunks.
         """
         return function(task, self, *arrays)
 
     def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Compute an array like the first of `arrays` from `function`, which computes a block of
-        it.
+        """Compute an array like the first of `arrays` by calling `function`, which computes one
+        block.
 
-        All arrays have the axes of the first, or all but the class axis; a length of 1 is
-        broadcast.
+        Every array has the axes of the first, or all of them but the class axis; axes of length 1
+        are broadcast.
         """
         return function(task, self, *arrays)
 
     def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Do as `map` does with a first array that nobody needs any more: the result may take its
-        memory.
-        """
+        """Do the same as `map`, but the result may overwrite the first array."""
         return self.map(function, task, *arrays)
 
     def can_keep(self, array: Array) -> bool:
-        """Tell whether operations on the whole of an array are the fastest and copy nothing, so
-        that a loss may keep what its way forward has computed for its way back.
+        """Tell whether a loss may keep results of its forward pass for its backward pass.
+
+        This is so if operations on a whole array are the fastest and copy nothing.
         """
         return False
 
@@ -311,33 +315,31 @@ class ArrayLibrary(LibraryFacts):
         leading: tuple[int, ...],
         trailing: tuple[int, ...],
     ) -> Array:
-        """Do as `run` does where `function` needs all elements of a sum at once, to sort them for
-        instance.
+        """Do the same as `run` for a `function` that needs all elements of a sum at once, for
+        example to sort them.
         """
         return function(task, self, *arrays)
 
     def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
-        """Do as `map` does where `function` needs all elements of a sum at once."""
+        """Do the same as `map` for a `function` that needs all elements of a sum at once."""
         return function(task, self, *arrays)
 
     def deliver(self, array: Array) -> Array:
-        """Return an answer in a dtype that the caller's next line can use; called outside of
-        `precision`.
-        """
+        """Return a result in a dtype that the caller can use; called outside of `precision`."""
         return array
 
     def answer(self, sums: Array) -> Array:
-        """Return sums in the form that the caller is answered in."""
+        """Convert sums to the kind of array that the caller receives."""
         return sums
 
     def register(self, cls: type) -> None:
-        """Make `cls`, which has ``tree_flatten`` and ``tree_unflatten``, known to the library's
+        """Register `cls`, which has ``tree_flatten`` and ``tree_unflatten``, with the library's
         transformations.
         """
 
 
 class NumPyLike(ArrayLibrary):
-    """A library whose arrays have NumPy's methods, and take an index that leaves out axes."""
+    """A library whose arrays have NumPy's methods and accept an index that omits axes."""
 
     index_rest = ""
 

@@ -1,4 +1,4 @@
-"""ndonnx: every operation is written into an ONNX graph; a value exists once a runtime runs it."""
+"""ndonnx: operations are recorded in an ONNX graph; values exist once a runtime runs it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Ndonnx(ArrayLibrary):
     def has_values(self, array: Array) -> bool:
         try:
             array.unwrap_numpy()
-        except ValueError:  # an input of the graph, or made of one
+        except ValueError:  # an input of the graph, or computed from one
             return False
         return True
 

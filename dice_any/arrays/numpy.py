@@ -1,4 +1,4 @@
-"""NumPy: host memory, computed at once, in tiles that stay in cache."""
+"""NumPy: eager, in host memory, in tiles that fit in cache."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .library import Array, Axes, BlockFunction, Masked, NumPyLike, elements
 from .light import LightNumPy
 from .tiles import tiled_map, tiled_sums
 
-# Elements of a tile. Masks take one byte an element and one temporary; label maps a code;
-# memberships several float64 terms. Where freed memory goes back to the kernel at once (Dask's
-# workers ask for that), small blocks cost far less.
+# Elements per tile. Masks need one byte per element and one temporary, label maps one code,
+# memberships several float64 terms. Where freed memory returns to the operating system at once
+# (Dask's workers ask for that), small blocks cost far less.
 MASK_TILE, LABEL_TILE = 1 << 19, 1 << 17
 SOFT_TILE = 1 << (13 if "MALLOC_TRIM_THRESHOLD_" in os.environ else 16)
-#: So many integers below 2³¹ add up to less than 2⁵³.
+#: The sum of this many integers below 2³¹ is less than 2⁵³.
 WEIGHED = 1 << 22
 
 
@@ -35,8 +35,8 @@ class NumPy(NumPyLike):
     def __init__(self) -> None:
         import numpy as np
 
-        # NumPy keeps to the standard itself since 2.1, and without the helper's layer a small call
-        # is a third faster
+        # NumPy follows the standard since 2.1, and without array-api-compat a small call is a third
+        # faster
         since = tuple(int(part) for part in np.__version__.split(".")[:2])
         helper = None if since >= (2, 1) else import_module("array_api_compat.numpy")
         super().__init__("numpy", LightNumPy(helper or np))
@@ -70,7 +70,7 @@ class NumPy(NumPyLike):
     def are_memberships(self, values: Array) -> bool:
         return bool(values.min() >= 0) and bool(
             values.max() <= 1
-        )  # neither holds if there is a NaN
+        )  # both are false if there is a NaN
 
     def are_labels(self, values: Array, number: int) -> bool:
         return bool(values.min() >= 0) and bool(values.max() < number)
@@ -79,13 +79,13 @@ class NumPy(NumPyLike):
         return self._np.clip(values, 0.0, 1.0)
 
     def are_finite(self, values: Array) -> bool:
-        # of what is no NaN, the extremes tell; a NaN is both
+        # the minimum and the maximum show any infinity; with a NaN both are NaN
         return bool(self._np.isfinite(values.min())) and bool(self._np.isfinite(values.max()))
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return (
             self._np.array(arrays) if axis == 0 else self._np.stack(arrays, axis)
-        )  # the one is far faster for scalars
+        )  # `np.array` is far faster for scalars
 
     def count(self, mask: Array, axis: Axes) -> Array:
         np = self._np
@@ -99,7 +99,7 @@ class NumPy(NumPyLike):
         return np.sum(mask, axis=axis, dtype=np.int64)
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
-        # weights are added in float64: exact for so many of them, each below 2**31
+        # weights are added in float64: exact for up to WEIGHED weights below 2**31
         np = self._np
         if weights is None:
             return np.bincount(codes, minlength=length)
@@ -115,7 +115,7 @@ class NumPy(NumPyLike):
         for labels in (prediction, target):
             if labels.max() >= stride - 1 or (labels.dtype.kind == "i" and labels.min() < 0):
                 return None
-        # uint16 where it holds every code: half the memory traffic of going to int64 at once
+        # uint16 if it can hold every code: half the memory traffic of converting to int64 at once
         wide = np.uint16 if stride**2 <= 2**16 else np.int64
         codes = target.astype(wide)
         codes *= wide(stride)
@@ -146,7 +146,7 @@ class NumPy(NumPyLike):
         prediction: Array = arrays[0]
         limit = max(
             tile_limit(task), math.prod(leading) * math.prod(trailing)
-        )  # clearing and adding its sums takes less
+        )  # so that clearing and adding a tile's sums costs less than the tile itself
         if prediction.size <= limit:
             return function(task, self, *arrays)
         return tiled_sums(

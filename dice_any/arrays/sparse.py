@@ -1,4 +1,4 @@
-"""pydata/sparse: eager, on the host. Sums are small and dense, so the answers are NumPy arrays."""
+"""pydata/sparse: eager, on the host. Sums are small and dense, so results are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Sparse(NumPyLike):
         super().__init__("sparse")
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
-        # sums of arrays with different fill values have different fill values themselves, which do
-        # not stack
+        # sums of arrays with different fill values have different fill values too, and sparse
+        # cannot stack those
         return self.constant(_numpy().stack([a.todense() for a in arrays], axis=axis), None, None)
 
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:

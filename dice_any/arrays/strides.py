@@ -1,4 +1,4 @@
-"""How PyTorch's tensors lie in memory."""
+"""The memory layout of PyTorch's tensors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from .library import Array, Axes
 
 
 def first_of_run(tensor: Array, axis: Axes) -> int:
-    """Return the first of the last axes that lie in memory as one axis and are all in `axis`; their
-    number if none does.
+    """Return the first of the trailing axes that are contiguous in memory and all in `axis`.
+
+    If there are none, return the number of axes.
     """
     first: int = tensor.ndim
     step = 1
@@ -20,12 +21,12 @@ def first_of_run(tensor: Array, axis: Axes) -> int:
 
 
 def by_stride(tensor: Array) -> list[int]:
-    """Return the axes in the order of memory, slowest first."""
+    """Return the axes in memory order, slowest first."""
     return sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
 
 
 def along(function: Callable[[Array, int], Array], tensor: Array, axis: int) -> Array:
-    """Call a function that copies whatever is not contiguous on the axes in the order of memory."""
+    """Call `function` with the axes in memory order, because it copies non-contiguous tensors."""
     if tensor.is_contiguous():
         return function(tensor, axis)
     order = by_stride(tensor)

@@ -1,4 +1,4 @@
-"""Walk over large arrays in tiles that stay in cache, so that no temporary is ever larger than a
+"""Loop over large arrays in tiles that fit in cache, so that no temporary is larger than a
 tile.
 """
 
@@ -24,11 +24,11 @@ def tiled_sums(
     leading: tuple[int, ...],
     trailing: tuple[int, ...],
 ) -> Array:
-    """Add `function` over the tiles of `arrays`; equal to one call on the whole, because integer
-    sums have no order.
+    """Sum `function` over the tiles of `arrays`.
 
-    `strides` (of the prediction, any unit) tells which axes are slow: tiles are cut along those
-    first, so that each is one stretch of memory whatever the layout.
+    The result equals one call on the whole arrays, because the order of integer additions does not
+    matter. `strides` (of the prediction, in any unit) gives the slow axes. Tiles are cut along
+    those first, so that each tile is one stretch of memory in any layout.
     """
     _keep_freed_memory()
     shape = library.shape(arrays[0])
@@ -57,7 +57,7 @@ def tiled_map(
     strides: tuple[int, ...],
     limit: int,
 ) -> Array:
-    """Fill `out`, which is like the first of `arrays`, with `function` of each tile."""
+    """Fill `out`, which has the shape of the first of `arrays`, with `function` of each tile."""
     _keep_freed_memory()
     shape, class_axis = library.shape(arrays[0]), task.class_axis
     for tile in tiles(shape, strides, limit, whole=() if class_axis is None else (class_axis,)):
@@ -67,12 +67,12 @@ def tiled_map(
 
 @cache
 def _keep_freed_memory() -> None:
-    """Have the allocator reuse the memory of one tile for the next.
+    """Make the allocator reuse the memory of one tile for the next.
 
-    glibc gives blocks over 128 KB back to the kernel when they are freed, and faulting them in
-    again costs more than the arithmetic. It stops doing so for sizes up to that of the largest
-    block freed so far; this one is never touched. Once in a process: later it would be memory that
-    has to be cleared.
+    glibc returns freed blocks over 128 KB to the operating system, and page faults on the next
+    block cost more than the arithmetic. It keeps blocks up to the size of the largest one freed so
+    far, so a large block is allocated and freed here; its pages are never touched. This runs once
+    per process: a later block would reuse kept memory, which has to be cleared.
     """
     bytes(1 << 24)
 
@@ -80,8 +80,8 @@ def _keep_freed_memory() -> None:
 def tiles(
     shape: tuple[int, ...], strides: tuple[int, ...], limit: int, whole: Axes = ()
 ) -> Iterator[tuple[slice, ...]]:
-    """Yield slices that cover `shape` once, each of about `limit` elements or fewer, never cutting
-    the axes `whole`.
+    """Yield tiles of about `limit` elements or fewer that cover `shape` once; axes in `whole` are
+    never cut.
 
     >>> [tuple((s.start, s.stop) for s in tile) for tile in tiles((3, 4), (4, 1), limit=8)]
     [((0, 2), (0, 4)), ((2, 3), (0, 4))]
@@ -111,14 +111,12 @@ def tiles(
 def _cut(
     array: Array | None, tile: tuple[slice, ...], shape: tuple[int, ...], class_axis: int | None
 ) -> Array | None:
-    """Cut the tile out of an array that has the prediction's axes, or all of them but the class
-    axis.
-    """
+    """Cut a tile out of an array that has the prediction's axes, with or without the class axis."""
     if array is None:
         return None
     if array.ndim < len(shape):
         tile = tuple(s for a, s in enumerate(tile) if a != class_axis)
-    # an axis of length 1 is broadcast (weights): it belongs to every tile
+    # an axis of length 1 (in weights) is broadcast, so every tile contains it
     return array[
         tuple(slice(None) if n == 1 else s for s, n in zip(tile, array.shape, strict=True))
     ]

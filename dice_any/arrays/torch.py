@@ -16,22 +16,22 @@ from .numpy import tile_limit
 from .strides import along, by_stride, first_of_run
 from .tiles import tiled_map, tiled_sums
 
-#: PyTorch runs up to so many elements on the calling thread. Exact sums take dozens of operations a
-#: tile, and where other programs hold the cores, its threads waiting for each other at every one of
-#: them cost up to a hundred times the sum.
+#: PyTorch runs up to this many elements on the calling thread. Its threads wait for each other at
+#: each of the dozens of operations of an exact sum. That costs up to a hundred times the sum if
+#: other programs occupy the cores.
 SERIAL = 1 << 15
-#: Plain sums take fewer operations: they are worth all threads, and a tile is no smaller than
-#: repays waiting for them, no larger than caches like. Temporaries of a tile's size stand beside
-#: the gradient, so that a tile is a small share of the array: two or three of them, or a dozen in
-#: an entropy or in half precision.
+#: Plain sums take fewer operations, so they use all threads. A tile is large enough to repay
+#: waiting for them and small enough for caches. Two or three temporaries of its size exist beside
+#: the gradient (a dozen for an entropy or in half precision), so it is a small share of the array.
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
-#: So few masks, and label maps of any size, are counted faster by NumPy, and integers multiplied.
+#: NumPy is faster at counting masks of up to this many elements and label maps of any size, and at
+#: multiplying integers.
 FEW = 1 << 16
-#: So many neighbours are added in float32, by vectors, and their sums in float64: less than a
-#: millionth off, and three times as fast as converting every number.
+#: This many neighbours are added in float32, vectorised, and their sums in float64. The relative
+#: error is below a millionth, and it is three times as fast as converting every number.
 STRETCH = 256
-#: Devices for which PyTorch can be told to cast the operands of some operations to half precision.
+#: Devices that `torch.autocast` supports.
 CASTING = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "ipu", "maia", "privateuseone")
 
 
@@ -73,7 +73,7 @@ class PyTorch(LendsToNumPy):
         return None
 
     def array_code(self, expression: str) -> str:
-        return f"torch.tensor({expression})"  # without a warning of what may not be written
+        return f"torch.tensor({expression})"  # `as_tensor` warns about read-only memory
 
     def cast_code(self, expression: str, dtype: str, *, rounded: bool = False) -> str:
         expression = self.round_code(expression) if rounded else expression
@@ -109,8 +109,7 @@ class PyTorch(LendsToNumPy):
         return bool(array.device.type != "mps")
 
     def precision(self) -> AbstractContextManager[Any]:
-        # sums and products are formed in the precision that we chose, inside of `torch.autocast`
-        # too
+        # keep our own precision for sums and products inside of `torch.autocast`
         if not self._may_cast():
             return nullcontext()
         torch = self._torch
@@ -125,15 +124,14 @@ class PyTorch(LendsToNumPy):
         return self._may_cast() and self.traced(array) and self.has_float64(array)
 
     def are_finite(self, values: Array) -> bool:
-        # the fastest reduction: what is infinite, or NaN, makes a sum so; one that overflows does
-        # no harm
+        # the fastest reduction: infinity or NaN propagates to the sum; an overflow is harmless
         return self.at_hand(values) and math.isfinite(values.detach().sum().item())
 
     def are_memberships(self, values: Array) -> bool:
         if not self.at_hand(values):
             return False
         low, high = self._torch.aminmax(self._computable(values))
-        return bool(low.item() >= 0 and high.item() <= 1)  # neither holds if there is a NaN
+        return bool(low.item() >= 0 and high.item() <= 1)  # both are false if there is a NaN
 
     def clip(self, values: Array) -> Array:
         return self._torch.clamp(values, 0.0, 1.0)
@@ -142,9 +140,7 @@ class PyTorch(LendsToNumPy):
         return self._torch.argmax(self._computable(scores), dim=axis)
 
     def _computable(self, values: Array) -> Array:
-        """Return values in a dtype for which PyTorch has more than conversions: not so float8 and
-        most unsigned integers.
-        """
+        """Convert float8 and most unsigned integers to a dtype that PyTorch can compute with."""
         torch = self._torch
         if values.dtype.is_floating_point:
             return values if values.dtype.itemsize > 1 else values.to(torch.float32)
@@ -172,7 +168,7 @@ class PyTorch(LendsToNumPy):
         return self._torch.sum(terms, dim=axis, dtype=self._torch.float64)
 
     def floating_equal(self, x: Array, y: Array) -> Array:
-        # straight to floating numbers: PyTorch takes five times as long by way of booleans
+        # compare directly into floating numbers: by way of booleans takes five times as long
         if self.traced(x, y):
             return (x == y).to(x.dtype)
         return self._torch.eq(x, y, out=self._torch.empty(0, dtype=x.dtype, device=x.device))
@@ -200,8 +196,8 @@ class PyTorch(LendsToNumPy):
 
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One
-        # Newton step with the exact residual (Dekker's product, 27-bit halves) rounds it correctly;
-        # elsewhere the step changes nothing.
+        # Newton step with the exact residual (Dekker's product, 27-bit halves) corrects these and
+        # does not change the others.
         root = self._torch.sqrt(values)
         split = root * 134217729.0
         high = split - (split - root)
@@ -247,9 +243,7 @@ class PyTorch(LendsToNumPy):
         return self.at_hand(array) and bool(array.permute(by_stride(array)).is_contiguous())
 
     def _faster_by_numpy(self, task: Any, prediction: Array) -> bool:
-        """Tell whether NumPy's operations on the same memory, whose bits are the same, take less
-        time.
-        """
+        """Tell whether NumPy is faster on the same memory; its results have the same bits."""
         if task.kind == "exact":
             return task.activation is not None and "bfloat16" not in task.dtypes
         few = all(task.labels) or prediction.numel() <= FEW

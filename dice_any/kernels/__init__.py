@@ -1,7 +1,7 @@
-"""Which kernel answers? The registry of everything that can compute the sums of an overlap.
+"""Select the kernel that computes the sums of an overlap.
 
-What a kernel must offer, and what it may, is in `protocol`. The reference is one of them, and the
-one the others are held to.
+`protocol` defines the required and the optional parts of a kernel. The reference is a kernel too,
+and all others must reproduce its bits.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ __all__ = [
 
 #: The environment variable that turns all kernels off when it names the reference.
 SWITCH = "DICE_ANY_KERNEL"
-#: Tasks whose choice among the installed kernels is remembered.
+#: Number of tasks for which the chosen installed kernel is cached.
 MOST_CHOICES = 1024
 #: Why a kernel declines whatever it accepts otherwise.
 NO_REGIONS = "only the reference adds classes up to regions"
 
 
 _switch: list[bool] = []
-#: task -> the installed kernel that takes it; None where all decline
+#: task -> the installed kernel that accepts it; None if all decline
 _chosen: dict[Task, Any] = forgettable({})
 
 
@@ -72,8 +72,9 @@ def switched_off() -> bool:
 
 
 def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> Any:
-    """Return a part that kernels need not have, or the reference's; a kernel asked for by name must
-    have it.
+    """Return an optional part of a kernel, or `default` (the reference's) if it has none.
+
+    A kernel that was asked for by name must have the part.
     """
     if not hasattr(kernel, part) and backend is not None:
         raise ValueError(
@@ -86,8 +87,8 @@ def optional_part(kernel: Any, part: str, backend: str | None, default: Any) -> 
 def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
     """Return the kernel for this task: the one asked for, or the first that accepts it.
 
-    While a compiler or an automatic differentiation records the call (`recorded`), the reference is
-    what it can see through.
+    While a compiler or automatic differentiation records the call (`recorded`), the reference is
+    used, because it consists of operations that can be traced.
     """
     if backend is not None and not isinstance(backend, str):
         raise TypeError(
@@ -101,9 +102,7 @@ def select(task: Task, backend: str | None, recorded: bool = False) -> Any:
 
 
 def _choose(task: Task) -> Any:
-    """Return the first kernel that accepts; who did not ask for one is not stopped by its
-    faults.
-    """
+    """Return the first kernel that accepts the task; a faulty kernel raises no error here."""
     if task.regions is not None:
         return reference
     if installed(task.library):
@@ -121,11 +120,11 @@ def _choose(task: Task) -> Any:
 
 
 def _choose_installed(task: Task) -> Any:
-    """Return the first installed kernel that takes a task.
+    """Return the first installed kernel that accepts a task.
 
-    They look at the task only, so that each is asked once, however many calls there are like it.
+    Kernels look at the task only, so each is asked once per distinct task.
     """
-    taken = _chosen.get(task, _chosen)  # of which itself is no answer
+    taken = _chosen.get(task, _chosen)  # `_chosen` itself means: not cached
     if taken is None or (taken is not _chosen and not taken.is_out()):
         return taken
     usable = (load(plugin).chosen for plugin in installed(task.library))
@@ -137,8 +136,8 @@ def _choose_installed(task: Task) -> Any:
 
 
 def _asked(task: Task, backend: str) -> Any:
-    """Return the kernel of this name, or raise an error that says why it cannot do the work."""
-    # the names of those that are built in are theirs alone
+    """Return the kernel with this name, or raise an error that says why it cannot do the work."""
+    # built-in kernels come first: their names are reserved
     for plugin in (*built_in(task.library), *installed(task.library)):
         if plugin.name != backend:
             continue

@@ -15,14 +15,14 @@ FORMS = ("product", "squared", "minimum")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compile what the command line names; return 0, or 1 where something failed."""
+    """Compile what the command line names; return 0, or 1 if something failed."""
     options = _parser().parse_args(arguments)
     loaded = load(next(plugin for plugin in BUILTIN if plugin.name == "numba"))
     problem = loaded.problem or loaded.kernel.problem()
     if problem is not None:
         print(f"Nothing was compiled. {problem}", file=sys.stderr)
         return 1
-    # by its name, as kernels are loaded: those that come with the package are guests of this one
+    # imported by name, as kernels are loaded: this package does not depend on its built-in kernels
     ahead = import_module(".numba.ahead", __package__)
     begun, failed, number = time.perf_counter(), 0, 0
     for name, compute in ahead.steps(options.works, options.dtypes, options.forms):

@@ -1,4 +1,4 @@
-"""From logits to memberships, and to the logarithms that entropies are made of."""
+"""Activations: from logits to memberships, and to the logarithms that entropies need."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .task import Task
 
 
 class Activated(NamedTuple):
-    """Memberships, in float64 where the sums are exact and at least float32 elsewhere; logarithms
-    where one is wanted.
+    """Memberships, in float64 for exact sums and at least float32 otherwise; logarithms if an
+    entropy is wanted.
 
-    What is not counted has membership 0.
+    Elements that are not counted have membership 0.
     """
 
     membership: Array
     log: Array | None = None
-    #: of 1 − membership; by sigmoid only, as softmax has no set and complement
+    #: ln(1 − membership); with sigmoid only, because softmax has no set and complement
     log_complement: Array | None = None
-    #: whether it is known already that no logarithm is infinite
+    #: True if all logarithms are known to be finite
     finite: bool | None = None
     #: memberships of regions, where classes are added up to such
     regions: Array | None = None
@@ -39,11 +39,11 @@ def activate(
     *,
     kept: bool = False,
 ) -> Activated:
-    """Turn logits, or what `keepable` made of them, into memberships; without an activation they
-    are that already.
+    """Turn logits, or the result of `keepable`, into memberships; without an activation they are
+    memberships already.
 
-    Those that are not `counted` become 0, as sums want it. A gradient goes through the memberships
-    as they were: a class that is left out still has its share of the softmax.
+    Memberships that are not `counted` become 0 in the sums. The gradient uses the memberships
+    before that: a class that is left out still has its share of the softmax.
     """
     if task.activation is None:
         return Activated(widen(task, library, logits))
@@ -65,11 +65,11 @@ def activate(
 
 
 def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
-    """Return what saves the way back the work of the activation: memberships, or their logarithms
-    beside an entropy.
+    """Return what the backward pass can use instead of activating again: memberships, or their
+    logarithms if there is an entropy.
 
-    None where it would take more memory than the gradient, whose place it can have, or more time
-    than it saves.
+    The gradient can overwrite it. None if it would take more memory than the gradient, or more
+    time than it saves.
     """
     narrow = logits.dtype not in (
         library.xp.float32,
@@ -92,12 +92,12 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     if task.kind == "plain" and task.entropy is None and library.sigmoid is not None:
         return Activated(library.sigmoid(z))
     positive = z >= 0
-    # exp of a non-positive number only, so that nothing overflows; not by abs, whose slope at 0
-    # would be taken for 0
+    # exp of non-positive numbers only, so that nothing overflows; not by `abs`, whose derivative at
+    # 0 would be taken as 0
     shrunk = xp.exp(xp.where(positive, -z, z))
     numerator = xp.where(positive, library.constant(1.0, z.dtype, z), shrunk)
     finite = library.are_finite(z)
-    if not finite:  # +∞ is no logit
+    if not finite:  # +∞ is an invalid logit
         invalid = library.constant(float("nan"), z.dtype, z)
         numerator = xp.where(z == float("inf"), invalid, numerator)
     membership = numerator / (1.0 + shrunk)
@@ -119,7 +119,7 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
         log = library.log_softmax(z, task.class_axis)
         return Activated(xp.exp(log), log)
     top = xp.max(z, axis=task.class_axis, keepdims=True)
-    # no share is left to divide where all are −∞, nor where one is +∞
+    # softmax is undefined where all logits are −∞ or one is +∞
     top = xp.where(xp.isfinite(top), top, xp.full_like(top, float("nan")))
     shifted = z - top
     shrunk = xp.exp(shifted)
@@ -130,9 +130,9 @@ def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 def through_activation(
     task: Task, library: ArrayLibrary, membership: Array, gradient: Array
 ) -> Array:
-    """Take a gradient in the memberships back to the logits."""
+    """Take a gradient with respect to memberships back to the logits."""
     xp = library.xp
-    # in place, where arrays can be written: each temporary less is one tile less
+    # in place if arrays are writable: every temporary saved is one tile less
     if task.activation == "sigmoid":
         gradient *= membership
         gradient *= 1.0 - membership
@@ -163,10 +163,10 @@ def memberships_gradient(
     weight: Array | None,
     cotangent: Array,
 ) -> Array:
-    """Return the gradient of one block in the prediction, in its dtype."""
+    """Return the gradient of one block with respect to the prediction, in its dtype."""
     block = read_block(task, library, prediction, target, weight)
     membership = activate(task, library, block.prediction).membership
-    # a copy in any case: what is written over below must not be the caller's
+    # always a copy: the code below must not overwrite the caller's array
     cotangent = library.xp.astype(cotangent, membership.dtype, copy=block.counted is None)
     if block.counted is not None:
         cotangent = counted_only(library, block.counted, cotangent)

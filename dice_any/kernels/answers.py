@@ -1,4 +1,4 @@
-"""What a kernel's answers must look like: metadata only, so that looking costs microseconds."""
+"""Check the results of a kernel: metadata only, so that a check takes microseconds."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def counts_shape(task: Task) -> Shape:
 
 
 def fault_of_sums(task: Task, like: Array, sums: Any) -> str | None:
-    """Say how the sums of a task differ from what they must be; None if they do not."""
+    """Return how the sums of a task differ from the required format; None if they do not."""
     return fault(like, sums, (*task.leading_shape, *counts_shape(task)), _sum_dtype(task, like))
 
 
 def fault_of_pairs(task: Task, X: Array, Y: Array, sums: Any) -> str | None:  # noqa: N803
-    """Say so of the sums of every pair of rows."""
+    """Do the same for the sums of all pairs of rows."""
     shape = (*task.leading_shape, X.shape[0], Y.shape[0])
     return fault(X, sums, shape, _sum_dtype(task, X))
 
 
 def fault_of_gradient(prediction: Array, gradient: Any) -> str | None:
-    """Say so of the gradient of a prediction."""
+    """Do the same for the gradient of a prediction."""
     library = library_of(prediction)
     shape, dtype = library.shape(prediction), library.dtype_name(prediction.dtype)
     return fault(prediction, gradient, shape, dtype)
 
 
 def fault_of_matrix(task: Task, like: Array, answer: Any) -> str | None:
-    """Say so of confusion matrices and the numbers of invalid values."""
+    """Do the same for confusion matrices and the numbers of invalid values."""
     if not isinstance(answer, tuple) or len(answer) != 2:
         return f"two arrays, the matrices and the numbers of invalid values; got {_kind(answer)}"
     kept, limbs = kept_shape(task), (3,) if task.kind == "exact" else ()
@@ -54,13 +54,13 @@ def fault_of_matrix(task: Task, like: Array, answer: Any) -> str | None:
 
 
 def invalid_rows(task: Task, sums: Array) -> Array:
-    """Return how many values of each argument the sums say are invalid."""
+    """Return the rows that count the invalid values of each argument."""
     whole = sums[:, 0, ...] if task.kind == "exact" else sums
     return whole[INVALID_PREDICTION : INVALID_WEIGHT + 1, ...]
 
 
 def speaks_of_invalid(invalid: Array) -> bool:
-    """Tell whether Python may look, and sees that a kernel has found invalid values."""
+    """Tell whether values can be read and a kernel has reported invalid values."""
     answer = library_of(invalid)
     if prod(answer.shape(invalid)) == 0 or not answer.at_hand(invalid):
         return False
@@ -74,7 +74,7 @@ def _sum_dtype(task: Task, like: Array) -> str:
 
 
 def fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
-    """Say what array must have been answered and what was; None if they agree."""
+    """Return the required and the actual shape and dtype of an array; None if they agree."""
     library = library_of(like)
     try:
         other = library_of(array)
@@ -92,7 +92,7 @@ def fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
 
 
 def _answering(library: ArrayLibrary, like: Array) -> ArrayLibrary:
-    """Return the library that sums are answered in: for sparse arrays that of dense ones."""
+    """Return the library of the sums: for sparse arrays the one of dense arrays."""
     return library_of(library.answer(library.zeros((1,), library.xp.int64, like)))
 
 

@@ -1,7 +1,7 @@
-"""Read one block: which elements count, what their memberships are, and what is invalid.
+"""Read one block: find the counted elements, their memberships and the invalid values.
 
-"Aligned" means having all the axes of the prediction, so that a label map or a weight has length 1
-along a class axis that it lacks.
+"Aligned" means having all axes of the prediction: a label map or a weight without a class axis
+gets one of length 1.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from .task import Task
 
 
 class Block(NamedTuple):
-    """One block, aligned: what is not counted is 0 in prediction and target, before any activation.
+    """One aligned block; values that are not counted are 0 in prediction and target, before any
+    activation.
 
-    By softmax the classes of an element depend on each other: its logits stay where one of them
-    counts.
+    With softmax the classes of an element depend on each other, so all its logits stay if any
+    class of it is counted.
     """
 
     prediction: Array
     target: Array
     counted: Array | None
     weight: Array | None
-    #: whether the target was made here, in floating numbers, and serves for one result: it may be
-    #: written over
+    #: whether the target is a floating array created here and used once, so that it may be
+    #: overwritten
     target_is_ours: bool = False
 
 
@@ -42,9 +43,9 @@ def read_block(
 ) -> Block:
     """Read a block of memberships or logits, against memberships or a label map.
 
-    With `factors` a label map may come as zeros and ones instead of masks, where the library
+    With `factors` a label map may become zeros and ones instead of masks, if the library
     multiplies faster than it selects. `together` says that the predicted classes depend on each
-    other without a softmax too.
+    other even without a softmax.
     """
     counted = counted_mask(task, library, target, weight)
     return read_counted(
@@ -75,7 +76,7 @@ def read_counted(
             task, library, xp.expand_dims(prediction, axis=task.class_axis)
         )
     if counted is not None:
-        # before the activation: a NaN there must harm neither the value nor the gradient
+        # before the activation, so that a NaN there reaches neither the value nor the gradient
         together = (together or task.activation == "softmax") and task.weighs_classes_apart
         readable = xp.any(counted, axis=task.class_axis, keepdims=True) if together else counted
         prediction = counted_only(library, readable, prediction)
@@ -88,8 +89,9 @@ def read_counted(
 def invalid_labels(
     task: Task, library: ArrayLibrary, target: Array, unreadable: Array | None
 ) -> Invalid:
-    """Return where labels could not be read from scores, or are out of range, aligned; None where
-    all are known to be good.
+    """Return an aligned mask of labels that are unreadable (a NaN score) or out of range.
+
+    None if all labels are known to be valid.
     """
     if unreadable is not None:
         unreadable = library.xp.expand_dims(unreadable, axis=task.class_axis)
@@ -99,7 +101,7 @@ def invalid_labels(
 
 
 def outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
-    """Return where a label map holds no class."""
+    """Return the mask of labels that are not a class number."""
     labels = library.xp.astype(
         labels, library.xp.int64, copy=False
     )  # a small type may not hold the number of classes
@@ -109,12 +111,12 @@ def outside(task: Task, library: ArrayLibrary, labels: Array) -> Array:
 def counted_mask(
     task: Task, library: ArrayLibrary, target: Array, weight: Array | None
 ) -> Array | None:
-    """Return the mask of the elements that take part, None if all do."""
+    """Return the mask of the elements that are counted; None if all are."""
     xp = library.xp
     mask = None
     if task.ignore_label is not None:
         limits = xp.iinfo(target.dtype)
-        if limits.min <= task.ignore_label <= limits.max:  # else no element can have that label
+        if limits.min <= task.ignore_label <= limits.max:  # else no element can hold that label
             mask = target != task.ignore_label
     if weight is not None:
         kind = library.kind(weight.dtype)
@@ -124,23 +126,23 @@ def counted_mask(
 
 
 def weighed(task: Task, library: ArrayLibrary, block: Block, values: Array) -> Array:
-    """Multiply floating values by the weight, and make those that are not counted 0."""
+    """Multiply floating values by the weight; set those that are not counted to 0."""
     if (
         block.weight is not None and library.kind(block.weight.dtype) != "bool"
-    ):  # all that a mask says is in `counted`
+    ):  # a mask as weight is contained in `counted`
         values = values * widen(task, library, block.weight)
     return values if block.counted is None else counted_only(library, block.counted, values)
 
 
 def hard_labels(task: Task, library: ArrayLibrary, scores: Array) -> tuple[Array, Array]:
-    """Return the class with the largest score (the first of equals), and where a score is NaN."""
+    """Return the class with the largest score (the first if equal), and the mask of NaN scores."""
     xp = library.xp
     labels = xp.astype(library.argmax(scores, task.class_axis), xp.int64)
     return labels, xp.any(xp.isnan(scores), axis=task.class_axis)
 
 
 def _align(task: Task, library: ArrayLibrary, array: Array | None) -> Array | None:
-    """Give an array that has the elements' axes a class axis of length 1."""
+    """Add a class axis of length 1 to an array that has none."""
     if array is None or task.class_axis is None or not task.labels[1]:
         return array
     return library.xp.expand_dims(array, axis=task.class_axis)
@@ -149,13 +151,12 @@ def _align(task: Task, library: ArrayLibrary, array: Array | None) -> Array | No
 def _one_class_each(
     task: Task, library: ArrayLibrary, labels: Array, floating: Any = None
 ) -> Array:
-    """Return an aligned label map as hard memberships of every class: masks, or numbers of the
-    floating dtype where the library prefers them.
+    """Return an aligned label map one-hot encoded: as masks, or in the floating dtype if that is
+    faster in the library.
     """
     xp = library.xp
     equal = None if floating is None else library.floating_equal
-    # a small integer type may not hold every class number; a floating one tells more apart than
-    # there can be
+    # a small integer type may not hold every class number; a floating type holds all that can occur
     labels = xp.astype(labels, xp.int64 if equal is None else floating)
     shape = tuple(-1 if a == task.class_axis else 1 for a in range(labels.ndim))
     classes = xp.reshape(xp.astype(library.arange(task.classes, labels), labels.dtype), shape)

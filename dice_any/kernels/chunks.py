@@ -1,6 +1,4 @@
-"""Chunks of lazy arrays by the kernels for chunks: what there is for NumPy's arrays serves Dask's
-and cubed's.
-"""
+"""Sum the chunks of lazy arrays by kernels: those for NumPy arrays also serve Dask and cubed."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from .task import Task
 
 
 def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the sums of lazy arrays: of each chunk by a kernel, if one takes it."""
+    """Return the sums of lazy arrays; each chunk is summed by a kernel, if one accepts it."""
     library: Any = library_of(prediction)
     sums: Array = library.run(
         reference.block_sums,
@@ -34,15 +32,15 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
 def chunk_sums(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
 ) -> Array | None:
-    """Return the sums of one chunk by a kernel; None where none takes it.
+    """Return the sums of one chunk by a kernel; None if no kernel accepts it.
 
-    The scheduler's threads have the cores already, so a kernel computes on the one that calls it.
+    The scheduler's threads already occupy the cores, so a kernel uses only the calling thread.
     """
-    from . import select  # which imports this module's neighbours
+    from . import select  # not at the top: the package imports this module's neighbours
 
     arrays = prediction, target, weight
     dtypes = tuple(None if a is None else library.dtype_name(a.dtype) for a in arrays)
-    if dtypes != task.dtypes:  # chunks that are not what the lazy array says
+    if dtypes != task.dtypes:  # chunks that differ from the metadata of the lazy array
         return None
     shapes = tuple(None if a is None else tuple(a.shape) for a in arrays)
     device = str(library.device(prediction) or "")
@@ -52,5 +50,5 @@ def chunk_sums(
         return None
     with getattr(kernel, "alone", nullcontext)():
         sums: Array = kernel.overlap(of_chunk, prediction, target, weight)
-    # so that the limbs of however many chunks can be added
+    # so that adding the limbs of many chunks does not overflow
     return carry(library, sums) if task.kind == "exact" else sums

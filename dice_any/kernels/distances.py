@@ -1,9 +1,9 @@
-"""How far each element's prediction is from each class, and the way back of a gradient.
+"""The distance of each element's prediction from each class, and its gradient.
 
     q_c = Σ_l M_cl·p_l,   M_cl the distance from target class c to predicted class l
 
-Were c the target, moving the predicted memberships p onto it would cost q_c: the Wasserstein
-distance between the two.
+q_c is the cost of moving the predicted memberships p to class c: the Wasserstein distance between
+the prediction and a target of class c.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def class_distances_gradient(
     *,
     matrix: Matrix,
 ) -> Array:
-    """Return the gradient in the prediction, in its dtype."""
+    """Return the gradient with respect to the prediction, in its dtype."""
     xp = library.xp
     p = _memberships(task, library, prediction, target, weight)
     transposed: Matrix = tuple(zip(*matrix, strict=True))
@@ -52,7 +52,7 @@ def class_distances_gradient(
 def _memberships(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Return p; a distance from one class is made of the memberships in all of them."""
+    """Return p; the distance from one class depends on the memberships of all classes."""
     block = read_block(task, library, prediction, target, weight, together=True)
     return activate(task, library, block.prediction).membership
 

@@ -1,11 +1,11 @@
-"""Cross-entropy and its focal form, summed beside an overlap.
+"""Cross-entropy and its focal form, summed in the same pass as an overlap.
 
     softmax   E = Σ w·t·f(p)                        over the elements, for each class
     sigmoid   E = Σ w·(t·f(p) + (1 − t)·f(1 − p))
     f(p) = (1 − p)^γ·(−ln p),   γ = 0 is cross-entropy
 
-p is the membership, t the target's, w the weight. Beside E stands what a mean divides by: Σ w·t, or
-Σ w by sigmoid. Where t is 0 its term is 0, also of a logit of −∞: 0·ln 0 = 0.
+p is the predicted membership, t the target's, w the weight. With E comes the divisor of its mean:
+Σ w·t for softmax, Σ w for sigmoid. If t is 0 its term is 0, even for a logit of −∞: 0·ln 0 = 0.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def _sum(task: Task, library: ArrayLibrary, terms: Array, activated: Activated) 
 def entropy_slope(
     task: Task, library: ArrayLibrary, block: Block, activated: Activated, slope: Array
 ) -> Array:
-    """Return what each logit contributes, where `slope` is the derivative in E.
+    """Return the gradient with respect to each logit; `slope` (s) is the derivative in E.
 
-    By softmax dE/dz_k = w·(t_k·s_k·g(p_k) − p_k·Σ_c t_c·s_c·g(p_c)), where g is the slope of f in
-    ln p. By sigmoid dE/dz = w·s·(t·h(p) − (1 − t)·h(1 − p)), h(p) = (1 − p)^γ·(γ·p·ln p − (1 − p)).
+    Softmax: dE/dz_k = w·(t_k·s_k·g(p_k) − p_k·Σ_c t_c·s_c·g(p_c)), where g = df/d ln p.
+    Sigmoid: dE/dz = w·s·(t·h(p) − (1 − t)·h(1 − p)), h(p) = (1 − p)^γ·(γ·p·ln p − (1 − p)).
     """
     xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
@@ -92,7 +92,7 @@ def _are_finite(library: ArrayLibrary, activated: Activated) -> bool:
 
 
 def _times(library: ArrayLibrary, target: Array, gain: Array, finite: bool) -> Array:
-    """t·ln p, 0 for t = 0 and p = 0; not by t alone, in which there is a slope too."""
+    """t·ln p, which is 0 if t = 0 and p = 0. Testing t alone would lose the gradient in t."""
     xp = library.xp
     if not finite:
         lost = (gain == -INFINITY) & (target == 0)
@@ -101,12 +101,12 @@ def _times(library: ArrayLibrary, target: Array, gain: Array, finite: bool) -> A
 
 
 def _gain(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) -> Array:
-    """−f, from ln p and, where there is a complement, ln(1 − p)."""
+    """−f, from ln p and, for a sigmoid, ln(1 − p)."""
     if task.entropy == 0:
         return log
     if not (library.traced(log) or library.differentiable(log)):
         return _focus(task, library, log, rest) * log
-    # whoever differentiates the product meets 0·∞ at p = 0, where it is ln p
+    # differentiating the product would give 0·∞ at p = 0, where −f is ln p
     xp = library.xp
     finite = log > -INFINITY
     some = xp.where(finite, log, xp.zeros_like(log))
@@ -121,7 +121,7 @@ def _focus(task: Task, library: ArrayLibrary, log: Array, rest: Array | None) ->
     base = _complement(library, log)
     if not (library.traced(log) or library.differentiable(log)):
         return base**gamma
-    # the slope of a power below 1 is infinite at 0, where it is multiplied by ln 1
+    # the derivative of a power below 1 is infinite at 0, where it is multiplied by ln 1
     some = base > 0
     power = xp.where(some, base, xp.ones_like(base)) ** gamma
     return xp.where(some, power, xp.zeros_like(base))
@@ -132,7 +132,7 @@ def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array:
     xp = library.xp
     rest = _complement(library, log)
     power = rest**task.entropy
-    # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
+    # (1 − p)^(γ − 1)·ln p tends to −(1 − p)^γ at p = 1, where dividing by 1 − p is impossible
     some = rest > 0
     quotient = xp.where(some, log / xp.where(some, rest, xp.ones_like(rest)), -xp.ones_like(rest))
     return power * (task.entropy * xp.exp(log) * quotient - 1.0)
@@ -141,16 +141,16 @@ def _slope_in_log(task: Task, library: ArrayLibrary, log: Array) -> Array:
 def _slope_in_logit(
     task: Task, library: ArrayLibrary, p: Array, q: Array, log: Array, rest: Array
 ) -> Array:
-    """h, the slope of f in the logit of a sigmoid p; q = 1 − p."""
+    """h, the derivative of f in the logit of a sigmoid p; q = 1 − p."""
     return library.xp.exp(task.entropy * rest) * (task.entropy * p * log - q)
 
 
 def _clamped(library: ArrayLibrary, log: Array) -> Array:
-    """Return a logarithm whose product with 0 is 0."""
+    """Clamp a logarithm to a finite value, so that its product with 0 is 0."""
     xp = library.xp
     return xp.maximum(log, xp.full_like(log, xp.finfo(log.dtype).min / 4))
 
 
 def _complement(library: ArrayLibrary, log: Array) -> Array:
-    """1 − p, to the last digits where p is almost 1."""
+    """1 − p, accurate even if p is almost 1."""
     return -library.xp.expm1(log)

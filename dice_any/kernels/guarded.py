@@ -1,7 +1,7 @@
-"""A kernel from a plugin as the package asks it: its answers are looked at before they are used.
+"""A wrapper for a kernel from a plugin that checks every result before it is used.
 
-What is wrong with a kernel is its own affair and that of those who ask for it by name. Everybody
-else gets the reference's answer, and `backends()` says why.
+A faulty kernel raises an error only for callers who asked for it by name. All others get the
+reference's result, and `backends()` reports the fault.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .answers import (
 )
 from .task import Task
 
-#: What a kernel may have besides `overlap`.
+#: The optional parts of a kernel.
 OPTIONAL = ("overlap_vjp", "overlap_keeping", "overlap_vjp_over", "confusion_matrix", "pairwise")
 
 
 class Kept(NamedTuple):
-    """What a kernel kept for its way back, and the prediction, of which it can be made again."""
+    """What a kernel kept for its backward pass, and the prediction, to recompute it if needed."""
 
     array: Array
     prediction: Array
@@ -40,13 +40,13 @@ class Guarded:
     Parameters
     ----------
     kernel
-        What the plugin loads.
+        The object that the plugin loads.
     label : str
-        Which kernel it is, and of which distribution.
+        Names of the kernel and its distribution.
     asked : bool
-        Whether the caller asked for it by name, and so is told of a fault.
+        Whether the caller asked for it by name; then a fault raises an error.
     faults : list of str
-        What was found to be wrong with it so far.
+        Faults found so far.
     """
 
     def __init__(self, kernel: Any, label: str, asked: bool, faults: list[str]) -> None:
@@ -57,11 +57,11 @@ class Guarded:
                 setattr(self, part, getattr(self, f"_{part}"))
 
     def is_out(self) -> bool:
-        """Tell whether a fault has been found: only who asks for the kernel asks it again."""
+        """Tell whether a fault has been found; the kernel is then used only if asked for."""
         return bool(self._faults) and not self._asked
 
     def takes(self, task: Task) -> bool:
-        """Tell whether it is to be chosen for work that nobody chose it for."""
+        """Tell whether to choose this kernel for a task when none was asked for."""
         if self.is_out():
             return False
         if hasattr(self._kernel, "worthwhile") and self._answer("worthwhile", task) is not True:
@@ -69,7 +69,7 @@ class Guarded:
         return self._answer("accepts", task) is True
 
     def accepts(self, task: Task) -> bool | str:
-        """Return True, or a sentence that says why not."""
+        """Return True, or the reason why the task is declined."""
         return self._answer("accepts", task)
 
     def _answer(self, part: str, task: Task) -> bool | str:
@@ -77,7 +77,7 @@ class Guarded:
             answer = getattr(self._kernel, part)(task)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a plugin may leave by SystemExit, or a panic
+        except BaseException as error:  # a plugin may raise SystemExit or a panic
             return self._blame(f"answer `{part}`; got {shown(error)}")
         if answer is True or isinstance(answer, str):
             return answer
@@ -169,8 +169,8 @@ class Guarded:
         task: Task,
         *arrays: Array,
     ) -> Array:
-        """Return sums, or the reference's where they have not the form that they must have, or find
-        invalid values where there are none: the caller would be blamed for those.
+        """Return the sums, or the reference's if these are malformed or report invalid values that
+        do not exist. The caller would be blamed for such values.
         """
         fault = fault_of(task, *arrays, sums)
         if fault is not None:
@@ -183,16 +183,14 @@ class Guarded:
         return sums
 
     def _says_more(self, found: Array, right: Array) -> bool:
-        """Tell whether invalid values were found where there are none, and blame the kernel for
-        it.
-        """
+        """Tell whether the kernel reports invalid values that do not exist; note it as a fault."""
         if not library_of(found).xp.any(found != right):
             return False
         self._blame("count as invalid what the reference finds to be so; got other numbers")
         return True
 
     def _ask(self, part: str, *arguments: Any) -> Any:
-        """Call a part of the kernel; an error on the way names it."""
+        """Call a part of the kernel; an error that it raises names the kernel."""
         try:
             return getattr(self._kernel, part)(*arguments)
         except KeyboardInterrupt:
@@ -207,7 +205,7 @@ class Guarded:
             raise
 
     def _blame(self, rule: str) -> str:
-        """Note that the kernel must do otherwise; who asked for it is told by an error."""
+        """Note a fault of the kernel; raise an error if the kernel was asked for by name."""
         fault = f"The kernel {self._label} must {rule}. Mend or uninstall it."
         if not self._faults:
             self._faults.append(fault)

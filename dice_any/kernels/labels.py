@@ -1,4 +1,4 @@
-"""Two label maps: counted by a histogram of their pairs, or of each, else class by class."""
+"""Count two label maps by a joint histogram, by a histogram of each, or class by class."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .memberships import membership_sums, sum_plainly, valid_weight
 from .task import Task
 
 Bincount = Callable[[Array, int, Array | None], Array]
-#: Pairs of classes up to which masks cost no more than sorting, where a library has no histogram.
+#: Up to this many pairs of classes, masks cost no more than sorting (in a library without
+#: `bincount`).
 FEW_PAIRS = 64
 
 
 class _Labels(NamedTuple):
-    """Two label maps as int64 numbers: C stands for a label out of range, in the target C + 1 for
-    an invalid weight.
+    """Two label maps as int64: C is a label out of range; C + 1 in the target, an invalid weight.
 
-    What is invalid weighs 1, so that its bins hold numbers of elements: no sum is made of it.
+    Invalid elements have weight 1, so their bins count elements. They are not part of any sum.
     """
 
     prediction: Array
     target: Array
     counted: Array | None
-    #: integers of each element: none, the weight, or the limbs of a floating one
+    #: integers per element: none, the weight, or the limbs of a floating weight
     weights: list[Array | None]
 
 
@@ -44,8 +44,7 @@ def label_sums(
 ) -> Array:
     """Return the sums of two label maps of one block, the classes along a new last axis.
 
-    `prediction` and `target` have the elements' axes; `unreadable` marks predictions that could not
-    be made.
+    `prediction` and `target` have no class axis; `unreadable` marks elements with a NaN score.
     """
     xp = library.xp
     if unreadable is not None:
@@ -60,7 +59,7 @@ def label_sums(
 
 
 def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
-    """Tell whether a joint histogram would be much larger than the labels that it counts."""
+    """Tell whether a joint histogram would be much larger than the label maps."""
     shape = library.shape(target)
     return elements(_counts_shape(task, shape)) * (task.classes + 1) ** 2 > max(
         4 * elements(shape), 4096
@@ -68,19 +67,19 @@ def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
 
 
 def _of_joint(task: Task, library: ArrayLibrary, joint: Array) -> Array:
-    """Return the sums by row and limb of what `pair_counts` counted."""
+    """Return the sums by row and limb from the joint counts of `pair_counts`."""
     xp, classes = library.xp, task.classes
     joint = joint if task.kind == "exact" else joint[None, ...]
     matrix = joint[..., :classes, :classes]
-    # the diagonal of C × C numbers is every (C + 1)th of them laid end to end
+    # the diagonal of a flattened C × C matrix is every (C + 1)th entry
     both = xp.reshape(matrix, (*matrix.shape[:-2], classes * classes))[..., :: classes + 1]
     return _rows(task, library, both, xp.sum(joint, axis=-2), xp.sum(joint, axis=-1))
 
 
 def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
-    """Return the sums by row and limb from a histogram of what agrees and one of each map.
+    """Return the sums by row and limb from three histograms: of agreeing labels and of each map.
 
-    Three times C numbers, where a joint histogram has C × C.
+    These have 3·C bins; a joint histogram has C × C.
     """
     xp, none = library.xp, task.classes
     agreed = xp.where(
@@ -92,8 +91,8 @@ def _apart(task: Task, library: ArrayLibrary, labels: _Labels) -> Array:
 
 
 def _rows(task: Task, library: ArrayLibrary, both: Array, x: Array, y: Array) -> Array:
-    """Lay out counts of (limb, *counts, label) as `Task` says; those behind the classes are of what
-    is invalid.
+    """Arrange counts of shape (limb, *counts, label) in the layout of `Task`; the entries after
+    the classes count invalid values.
     """
     classes, zero = task.classes, library.xp.zeros_like(both)
     rows = [
@@ -110,8 +109,8 @@ def _rows(task: Task, library: ArrayLibrary, both: Array, x: Array, y: Array) ->
 def block_pairs(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Return the joint counts of one block of two label maps, with room for invalid weights
-    whatever the block has.
+    """Return the joint counts of one block of two label maps, always with a row for invalid
+    weights.
     """
     joint = pair_counts(task, library, prediction, target, weight)
     if joint.shape[-2] == task.classes + 2:
@@ -122,11 +121,10 @@ def block_pairs(
 def pair_counts(
     task: Task, library: ArrayLibrary, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Count pairs of labels: (*counts, C + 1 or 2, C + 1), rows = target; exact: limbs, (3,
-    *counts, C + 2, C + 1).
+    """Count pairs of labels, rows = target.
 
-    The last column and the row C are of labels out of range, the row C + 1 of weights that are
-    invalid.
+    The shape is (*counts, C + 1 or C + 2, C + 1), or (3, *counts, C + 2, C + 1) for exact limbs.
+    The last column and row C count labels out of range; row C + 1 counts invalid weights.
     """
     counted, side = counted_mask(task, library, target, weight), task.classes + 1
     codes = (
@@ -150,8 +148,8 @@ def pair_counts(
 
 
 def split_pairs(task: Task, library: ArrayLibrary, joint: Array) -> tuple[Array, Array]:
-    """Split joint counts of (limb, *counts, target, prediction) into those of the classes, and how
-    many values of prediction, target and weight were invalid: (3, *counts).
+    """Split joint counts of shape (limb, *counts, target, prediction) into those of the classes,
+    and the numbers of invalid values of prediction, target and weight, (3, *counts).
     """
     xp, classes = library.xp, task.classes
     numbers = xp.astype(joint[0, ...], xp.int64, copy=False)
@@ -181,7 +179,7 @@ def sums_of_regions(task: Task, library: ArrayLibrary, matrix: Array, invalid: A
     four = [xp.sum(part, axis=(-2, -1), dtype=matrix.dtype) for part in parts]
     zero = xp.zeros_like(four[0])
     wrong = [xp.astype(part, matrix.dtype)[..., None] for part in library.unstack(invalid)]
-    if exact:  # numbers of elements, in the first limb
+    if exact:  # numbers of elements belong in the first limb
         wrong = [library.stack([part, part * 0, part * 0]) for part in wrong]
     return library.stack([*four, *(zero + part for part in wrong)])
 
@@ -198,7 +196,7 @@ def _read(
     x, y = (_in_range(task, library, labels) for labels in (prediction, target))
     if (
         weight is None or library.kind(weight.dtype) == "bool"
-    ):  # all that a mask says is in `counted`
+    ):  # a mask as weight is contained in `counted`
         return _Labels(x, y, counted, [None])
     shape = library.shape(target)
     if task.kind == "hard":
@@ -217,7 +215,7 @@ def _read(
 
 
 def _in_range(task: Task, library: ArrayLibrary, labels: Array) -> Array:
-    """Return labels as int64, C for those out of range."""
+    """Return labels as int64, with C for labels out of range."""
     xp = library.xp
     numbers = xp.astype(labels, xp.int64, copy=False)
     return xp.where(outside(task, library, labels), xp.full_like(numbers, task.classes), numbers)
@@ -226,11 +224,11 @@ def _in_range(task: Task, library: ArrayLibrary, labels: Array) -> Array:
 def _histogram(
     task: Task, library: ArrayLibrary, codes: Array, bins: int, labels: _Labels
 ) -> Array:
-    """Count codes from 0 to `bins` − 1 of the elements that take part: (limb, *counts, bins)."""
+    """Count codes from 0 to `bins` − 1 of the counted elements: (limb, *counts, bins)."""
     xp, shape, counted = library.xp, library.shape(codes), labels.counted
     lengths = tuple(1 if a in task.element_axis else n for a, n in enumerate(shape))
     cells, length = elements(lengths), bins
-    if counted is not None:  # one more bin, thrown away
+    if counted is not None:  # ignored elements go to one more bin, which is dropped
         codes = xp.where(counted, codes, xp.full_like(codes, bins))
         length += 1
     if cells > 1:
@@ -248,7 +246,7 @@ def _histogram(
 
 
 def _bincount(library: ArrayLibrary) -> Bincount | None:
-    """Return the library's histogram, or one that sorts; None if it cannot do that either."""
+    """Return the library's `bincount`, or one that sorts; None if it cannot sort either."""
     if library.bincount is not None:
         return library.bincount
     return partial(_sorted_bincount, library) if hasattr(library.xp, "searchsorted") else None
@@ -257,7 +255,7 @@ def _bincount(library: ArrayLibrary) -> Bincount | None:
 def _sorted_bincount(
     library: ArrayLibrary, codes: Array, length: int, weights: Array | None
 ) -> Array:
-    """Count codes by where in their order each begins and ends."""
+    """Count codes from the positions where each begins and ends in sorted order."""
     xp = library.xp
     codes = xp.astype(codes, xp.int64)
     order = xp.argsort(codes)
@@ -274,7 +272,7 @@ def _sorted_bincount(
 def _pair_by_pair(
     task: Task, library: ArrayLibrary, labels: _Labels, rows: int, weight: Array | None
 ) -> Array:
-    """Return what `pair_counts` does, from a mask for each pair of labels."""
+    """Return the same as `pair_counts`, computed from one mask per pair of labels."""
     xp, axis = library.xp, task.element_axis
 
     def add(mask: Array) -> Array:
@@ -302,7 +300,7 @@ def _pair_by_pair(
 
 
 def _counts_shape(task: Task, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the lengths of the elements' axes that are not summed."""
+    """Return the lengths of the axes that are not summed, without the class axis."""
     return tuple(n for a, n in enumerate(shape) if a not in task.element_axis)
 
 
@@ -314,7 +312,7 @@ def _class_by_class(
     counted: Array | None,
     weight: Array | None,
 ) -> Array:
-    """Treat each class as a pair of masks."""
+    """Sum each class as a pair of masks."""
     xp = library.xp
     masks = replace(task, axis=task.element_axis, class_axis=None, num_classes=None)
     invalid = Invalid(outside(task, library, prediction), outside(task, library, target))

@@ -1,8 +1,8 @@
 """Exact sums: numbers carried as int64 limbs in units of 1, 2⁻³¹ and 2⁻⁶².
 
-Integer additions have no order, so sums of limbs are the same bits on every library, device,
-chunking and thread count. Only operations that every library rounds alike are used: exact ones, and
-one rounded addition at the very end.
+The order of integer additions does not matter, so sums of limbs have the same bits for every
+library, device, chunking and thread count. Only operations that every library rounds alike are
+used: exact ones, and one rounded addition at the very end.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from ..arrays.library import Array, ArrayLibrary, Axes, elements
 
 UNIT = 2**31
-#: the same in three parts
+#: the unit of a split into three parts
 THIRD = 2**21
-#: so few terms that a float64 sum of them, in whatever order, is off by far less than 1
+#: a float64 sum of this many terms, in any order, has an error far below 1
 TILE = 2**22
 Limbs = tuple[Array, Array, Array]
 # The limbs are stacked along this axis of an array of sums: (row, limb, *counts).
@@ -29,11 +29,10 @@ def sum_exactly(
     *,
     weighted: bool = False,
 ) -> tuple[Array, list[Array]]:
-    """Sum each of some float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`: (terms,
-    limbs, *kept), uncarried.
+    """Sum several float64 terms in [0, 1], or [0, 2³¹) if weighted, over `axis`.
 
-    The masks are counted in the same pass. Fewer than 2³² terms keep every integer sum below 2⁶³,
-    or below 2⁵³ where the library asks for that.
+    Returns uncarried limbs, (terms, limbs, *kept). The masks are counted in the same pass. With
+    fewer than 2³² elements every integer sum stays below 2⁶³, or below 2⁵³ if the library needs it.
     """
     if not weighted and elements(terms[0].shape) <= TILE and library.wraps(terms[0]):
         return _sum_turns(library, terms, axis), [library.count(mask, axis) for mask in masks]
@@ -51,7 +50,7 @@ def sum_exactly(
 
 
 def sum_counts(library: ArrayLibrary, numbers: Array, axis: int | tuple[int, ...]) -> Array:
-    """Sum int64 numbers of any size; in halves where the library adds integers as float64."""
+    """Sum int64 numbers of any size; in two halves if the library adds integers as float64."""
     xp = library.xp
     if not library.sums_53_bits(numbers):
         return xp.sum(numbers, axis=axis, dtype=xp.int64)
@@ -62,12 +61,12 @@ def sum_counts(library: ArrayLibrary, numbers: Array, axis: int | tuple[int, ...
 
 
 def split(library: ArrayLibrary, terms: Array, weighted: bool, narrow: bool = False) -> list[Array]:
-    """Return the whole part of each term if it is weighted, and its two limbs; or three thirds.
+    """Return the whole part of each term (if weighted) and its two limbs, or three thirds.
 
-    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), which are the high and the low
-    half of the integer floor(v·2⁶²): scaling by a power of two is exact in float64, so only what
-    lies below 2⁻⁶² is lost. (The shorter (v + C) − C is deleted by XLA.) Thirds of 21 bits add up
-    to less than 2⁵³.
+    A term v becomes h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), the high and the low half of
+    the integer floor(v·2⁶²). Scaling by a power of two is exact in float64, so only bits below
+    2⁻⁶² are lost. (XLA would delete the shorter (v + C) − C.) Sums of thirds, which have 21 bits,
+    stay below 2⁵³.
     """
     xp = library.xp
     parts = []
@@ -96,9 +95,9 @@ def _from_thirds(whole: Array, top: Array, mid: Array, low: Array) -> list[Array
 def _sum_turns(library: ArrayLibrary, terms: list[Array], axis: Axes) -> Array:
     """Sum a tile in half as many passes.
 
-    A term is one integer q = floor(v·2⁶²), and Σq is taken modulo 2⁶⁴, as host libraries add int64.
-    A float64 sum beside it, far closer than the 2⁶⁴/2⁶² = 4 that a turn of the modulus is worth,
-    tells how many turns there were.
+    Each term is one integer q = floor(v·2⁶²), and Σq wraps modulo 2⁶⁴, as int64 does in host
+    libraries. One wrap is worth 2⁶⁴/2⁶² = 4. A float64 sum has a far smaller error, so it tells
+    how often Σq has wrapped.
     """
     xp = library.xp
     size = xp.stack([xp.sum(term, axis=axis, dtype=xp.float64) for term in terms])
@@ -132,14 +131,14 @@ def limbs_to_float64(library: ArrayLibrary, sums: Array) -> Array:
 def to_float64(library: ArrayLibrary, limbs: Limbs) -> Array:
     """Round carried limbs to the nearest float64.
 
-    The number is cut into two integers that float64 holds exactly, so that their one addition is
-    the only rounding. Below 2³² the cut is at 2⁻²¹ (53 bits above it, 41 below). From 2³² on the
-    mantissa ends above 2⁻²¹: the cut is at 2¹⁰ and what lies below 2⁻³¹ only matters as "not zero".
+    The number is split into two integers that float64 holds exactly, so their addition is the only
+    rounding. Below 2³² the split is at 2⁻²¹ (53 bits above it, 41 below). From 2³² on the mantissa
+    ends above 2⁻²¹: the split is at 2¹⁰, and of the bits below 2⁻³¹ only "not zero" matters.
     """
     xp = library.xp
     whole, mid, low = limbs
     small = (whole < 2**32) & (whole >= -(2**32))
-    # keep the branch not taken from overflowing
+    # so that the branch not taken does not overflow
     high = xp.where(small, whole, xp.zeros_like(whole)) * UNIT + mid
     rest = high % 1024
     near = _float(xp, high - rest) * 2.0**-31 + _float(xp, rest * UNIT + low) * 2.0**-62

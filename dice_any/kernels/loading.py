@@ -1,6 +1,4 @@
-"""From the plugins that are listed to kernels that can be asked, and what is wrong with the
-others.
-"""
+"""Load the listed plugins as kernels, and record why others cannot be used."""
 
 from __future__ import annotations
 
@@ -11,8 +9,8 @@ from ..plugins import KERNELS, Plugin, forgettable, plugins, shown, wrong_protoc
 from . import reference
 from .guarded import Guarded
 
-#: What a kernel must have, and what one that keeps something between the sums and the gradient must
-#: have besides.
+#: The required parts of a kernel, and the further ones of a kernel that keeps memberships between
+#: the forward and the backward pass.
 NEEDED, NEEDED_TO_KEEP = (
     ("name", "accepts", "overlap"),
     ("overlap_keeping", "overlap_vjp_over", "overlap_vjp"),
@@ -20,13 +18,13 @@ NEEDED, NEEDED_TO_KEEP = (
 
 
 class _BuiltIn:
-    """The kernels that come with the package are listed here, as entry points would list them."""
+    """An entry point for a kernel of this package, which is not installed as a real one."""
 
     def __init__(self, name: str, module: str) -> None:
         self.name, self.module = name, module
 
     def load(self) -> Any:
-        # light: Numba itself is imported when an array is worth it
+        # a light import: Numba itself is imported when an array is large enough
         return import_module(f".{self.name}", __package__).load(self.module)
 
 
@@ -43,21 +41,21 @@ _BUILT_IN = {
     module: [plugin for plugin in BUILTIN if plugin.module == module]
     for module in {plugin.module for plugin in BUILTIN}
 }
-#: Names that are ours on every library, so that what they mean is the same everywhere.
+#: Names reserved on every library, so that they mean the same everywhere.
 TAKEN = {reference.name, *(plugin.name for plugin in BUILTIN)}
 
 
 class Loaded(NamedTuple):
-    """What came of loading a plugin: a kernel as it is, how it is asked, and what is wrong with it.
+    """The result of loading a plugin: the kernel, two wrappers for it, and what is wrong with it.
 
-    A problem is kept as a sentence. An exception that is raised again hangs every frame that it
-    passes on its traceback, and with the frames the arrays of every caller.
+    A problem is kept as text. An exception that is raised again would keep every frame of its
+    traceback alive, and with the frames the arrays of every caller.
     """
 
     kernel: Any
     problem: str | None
-    chosen: Any = None  # for who leaves the choice to us
-    asked: Any = None  # for who asks for it by name
+    chosen: Any = None  # for callers who leave the choice to us
+    asked: Any = None  # for callers who ask for it by name
     faults: list[str] = []
 
 
@@ -66,14 +64,12 @@ _installed: dict[str, list[Plugin]] = forgettable({})
 
 
 def kernel_plugins() -> list[Plugin]:
-    """Return all kernels but the reference: the installed ones, then those that come with the
-    package.
-    """
+    """Return all kernels but the reference: the installed ones, then the built-in ones."""
     return [*plugins(KERNELS), *BUILTIN]
 
 
 def installed(module: str) -> list[Plugin]:
-    """Return the installed kernels for the arrays of this library, in the order they are tried."""
+    """Return the installed kernels for this library's arrays, in the order they are tried."""
     found = _installed.get(module)
     if found is None:
         found = _installed[module] = [p for p in plugins(KERNELS) if p.module == module]
@@ -81,7 +77,7 @@ def installed(module: str) -> list[Plugin]:
 
 
 def built_in(module: str) -> list[Plugin]:
-    """Return the kernels for the arrays of this library that come with the package."""
+    """Return the built-in kernels for this library's arrays."""
     return _BUILT_IN.get(module, [])
 
 
@@ -91,8 +87,8 @@ def registered(module: str) -> list[Plugin]:
 
 
 def load_kernel(plugin: Plugin) -> Any:
-    """Return the kernel of a plugin; `LookupError` if it does not load or lacks what a kernel
-    needs.
+    """Return the kernel of a plugin; `LookupError` if it does not load or lacks a required
+    part.
     """
     loaded = load(plugin)
     if loaded.problem is not None:
@@ -101,7 +97,7 @@ def load_kernel(plugin: Plugin) -> Any:
 
 
 def load(plugin: Plugin) -> Loaded:
-    """Load a plugin, once in a process."""
+    """Load a plugin, once per process."""
     key = plugin.module, plugin.name, plugin.distribution
     loaded = _loaded.get(key)
     if loaded is None:
@@ -110,7 +106,7 @@ def load(plugin: Plugin) -> Loaded:
 
 
 def problem_of(plugin: Plugin) -> str | None:
-    """Say why a kernel cannot be used, or what was found to be wrong with it; None if nothing."""
+    """Return why a kernel cannot be used, or the faults found in it; None if there are none."""
     loaded = load(plugin)
     if loaded.problem is not None or loaded.faults:
         return loaded.problem or loaded.faults[0]
@@ -127,7 +123,7 @@ def _load(plugin: Plugin) -> Loaded:
     if plugin in BUILTIN:
         try:
             kernel = plugin.entry_point.load()
-        except ModuleNotFoundError as error:  # which says what to install
+        except ModuleNotFoundError as error:  # its message says what to install
             return Loaded(None, str(error))
         return Loaded(kernel, None, kernel, kernel)
     problem, label = _clash(plugin), plugin.label
@@ -150,13 +146,13 @@ def _load(plugin: Plugin) -> Loaded:
                 f"The kernel {label} needs {name}, which is not installed. Install it, or "
                 f"uninstall {plugin.distribution}.",
             )
-        except BaseException as error:  # a module may end in SystemExit, a skipped test or a panic
+        except BaseException as error:  # an import may raise SystemExit, a skipped test or a panic
             problem = f"does not load: {shown(error)}"
     return Loaded(None, f"The kernel {label} {problem}. Mend or uninstall it.")
 
 
 def _clash(plugin: Plugin) -> str | None:
-    """Say whose name a kernel has too."""
+    """Return which other kernel has the same name; None if there is none."""
     if plugin.name in TAKEN:
         return f"has a name that is taken: {plugin.name!r} is one of this package"
     others = [other for other in installed(plugin.module) if other.name == plugin.name]
@@ -164,7 +160,7 @@ def _clash(plugin: Plugin) -> str | None:
 
 
 def _lack(plugin: Plugin, kernel: Any) -> str | None:
-    """Say what a kernel has not that it must have."""
+    """Return which required part a kernel lacks; None if it has all."""
     if isinstance(kernel, type):
         return "is a class; the entry point must name an instance of it"
     needed = NEEDED + (NEEDED_TO_KEEP if hasattr(kernel, NEEDED_TO_KEEP[0]) else ())

@@ -1,12 +1,12 @@
-"""The Lovász extension of the Jaccard index: errors, sorted, times what each adds to the index's
-loss.
+"""The Lovász extension of the Jaccard index: sorted errors, each times its increment of the
+Jaccard loss.
 
     L = Σ_k e_(k)·g_k,   e_(1) ≥ e_(2) ≥ …,   g_k = J_k − J_(k−1),   J_k = 1 − (Y − Σ_{j≤k} w·t) /
     (Y + Σ_{j≤k} w·(1 − t))
 
-J_k is the Jaccard loss of a prediction that is wrong in the k elements of the largest errors. The
-errors are |t − p| of memberships, or the hinge max(0, 1 − z·(2t − 1)) of logits. The slopes g do
-not change with the errors but at ties.
+J_k is the Jaccard loss of a prediction that is wrong in exactly the k elements with the largest
+errors. The errors are |t − p| for memberships, or the hinge max(0, 1 − z·(2t − 1)) for logits. The
+slopes g depend on the order of the errors only, so they change only at ties.
 """
 
 from __future__ import annotations
@@ -20,26 +20,24 @@ from .masks import Invalid, by_argument, counted_invalid, counted_only
 from .memberships import valid_memberships, valid_weight
 from .task import Task
 
-#: Rows of `lovasz_sums`; from the last on, how many values of prediction, target and weight were
-#: invalid.
+#: Rows of `lovasz_sums`; INVALID is the first of three rows that count the invalid values of
+#: prediction, target and weight.
 LOSS, TARGET_SIZE, TOTAL_SIZE, INVALID = range(4)
 ROWS = INVALID + len(Invalid._fields)
 
 
 class _Errors(NamedTuple):
-    """The errors of every count in a row of its own: the summed axes end to end behind the
-    counts.
-    """
+    """The errors, one row per count: the summed axes are flattened into one last axis."""
 
-    membership: Array  # in the prediction's axes, as the two below
+    membership: Array  # with the prediction's axes, like the two below
     target: Array
     error: Array
-    sorted: Array  # rows, as all below
+    sorted: Array  # rows, like all below
     slopes: Array  # g, in the order of `sorted`
-    order: Array  # where in its row each of them came from
+    order: Array  # the index in its row that each came from
     size: Array  # Y
     total: Array  # N
-    invalid: list[Array]  # how many values of prediction, target and weight
+    invalid: list[Array]  # numbers of invalid values of prediction, target and weight
 
 
 def lovasz_sums(
@@ -51,8 +49,8 @@ def lovasz_sums(
     *,
     hinge: bool,
 ) -> Array:
-    """Return for each count its loss, the target's size, the total and the numbers of invalid
-    values, (6, *counts).
+    """Return the loss, the target's size, the total and the three numbers of invalid values of
+    each count, (6, *counts).
     """
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
     loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
@@ -70,8 +68,9 @@ def lovasz_gradient(
     *,
     hinge: bool,
 ) -> Array:
-    """Return the gradient in the prediction, in its dtype; `slope` is the derivative in each loss,
-    aligned.
+    """Return the gradient with respect to the prediction, in its dtype.
+
+    `slope` is the aligned derivative with respect to each loss.
     """
     xp = library.xp
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
@@ -114,7 +113,7 @@ def _sorted_errors(
     if block.weight is not None and library.kind(block.weight.dtype) != "bool":
         weights, bad = valid_weight(task, library, block.weight)
         invalid = invalid._replace(weight=bad)
-    if block.counted is not None:  # what is not counted adds nothing to the index: its slope is 0
+    if block.counted is not None:  # ignored elements add nothing to the index: slope 0
         weights = counted_only(library, block.counted, xp.broadcast_to(weights, p.shape))
     e, t_rows, w = (
         _to_rows(task, library, xp.broadcast_to(a, p.shape)) for a in (error, t, weights)
@@ -134,8 +133,8 @@ def _sorted_errors(
 
 
 def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array, Array]:
-    """Return what each element adds to the Jaccard loss of those before it, the size of the target
-    and the total.
+    """Return each element's increment of the Jaccard loss, the size of the target and the
+    total.
     """
     xp = library.xp
     w = xp.astype(w, library.widest(w))
@@ -153,8 +152,8 @@ def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, A
 
 
 def _row_order(task: Task) -> tuple[int, ...]:
-    """Return the prediction's axes with the counts' in front, the classes last of these, and the
-    summed ones behind.
+    """Return the prediction's axes reordered: those of the counts first (classes last among them),
+    then the summed ones.
     """
     ndim = len(task.shapes[0] or ())
     kept = tuple(a for a in range(ndim) if a not in task.axis and a != task.class_axis)

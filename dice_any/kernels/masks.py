@@ -1,4 +1,4 @@
-"""Hard masks: counted in int64. Also what hard and soft sums share."""
+"""Hard masks, counted in int64, and helpers that hard and soft sums share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .task import Task
 
 
 class Invalid(NamedTuple):
-    """Where values of each argument are invalid, aligned; None where none can be."""
+    """Aligned masks of the invalid values of each argument; None if none can be invalid."""
 
     prediction: Array | None = None
     target: Array | None = None
@@ -28,7 +28,7 @@ def mask_sums(
 ) -> Array:
     """Count aligned boolean masks in int64."""
     xp = library.xp
-    both = xp.logical_and(x, y)  # not by `&`, to which the bits of CuPy's bytes matter
+    both = xp.logical_and(x, y)  # not `&`, which combines the raw bytes of CuPy's booleans
     if weight is None or library.kind(weight.dtype) == "bool":
         sums = [library.count(mask, task.axis) for mask in (both, x, y)]
         total = count_elements(task, library, x.shape, counted, sums[0])
@@ -50,7 +50,7 @@ def mask_sums(
 def integer_weights(
     library: ArrayLibrary, weight: Array, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
-    """Return integer weights of each element, 0 where they are out of range, and where that is."""
+    """Return integer weights, 0 where out of range, and the mask of those out of range."""
     xp = library.xp
     weights = xp.broadcast_to(
         xp.astype(weight, xp.int64), shape
@@ -62,7 +62,7 @@ def integer_weights(
 def count_elements(
     task: Task, library: ArrayLibrary, shape: tuple[int, ...], counted: Array | None, like: Array
 ) -> Array:
-    """Count the elements that take part."""
+    """Count the elements that are not ignored."""
     xp = library.xp
     if counted is None:
         return like * 0 + elements(tuple(shape[a] for a in task.axis))
@@ -72,9 +72,7 @@ def count_elements(
 def counted_invalid(
     library: ArrayLibrary, shape: tuple[int, ...], invalid: Invalid, counted: Array | None
 ) -> dict[str, Array]:
-    """Return the masks of invalid values by argument; those of elements that take no part are not
-    in them.
-    """
+    """Return the masks of invalid values by argument, without those of ignored elements."""
     return {
         name: library.xp.broadcast_to(mask if counted is None else mask & counted, shape)
         for name, mask in zip(Invalid._fields, invalid, strict=True)
@@ -88,8 +86,9 @@ def by_argument(found: dict[str, Array], none: Array) -> list[Array]:
 
 
 def class_last(task: Task, library: ArrayLibrary, sums: Array, leading: int) -> Array:
-    """Move the class axis of the counts, wherever the prediction had it, behind the others; the
-    counts come after this many `leading` axes.
+    """Move the class axis of the counts from its place in the prediction to the end.
+
+    The counts come after `leading` axes.
     """
     if task.class_axis is None:
         return sums
@@ -101,7 +100,7 @@ def class_last(task: Task, library: ArrayLibrary, sums: Array, leading: int) -> 
 
 
 def counted_only(library: ArrayLibrary, counted: Array, values: Array) -> Array:
-    """Make what is not counted 0."""
+    """Set values that are not counted to 0."""
     xp = library.xp
     if library.kind(values.dtype) == "bool":
         return xp.logical_and(values, counted)

@@ -1,4 +1,4 @@
-"""Soft memberships: the terms of each form, summed exactly or plainly."""
+"""Soft memberships: the terms of each form, and their exact and plain sums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .masks import Invalid, by_argument, class_last, count_elements, counted_inv
 from .regions import by_region, drawn_to_1
 from .task import Task
 
-#: A membership may be so far outside of [0, 1] and count as 0 or 1: the mean of ten float32 ones is
+#: A membership this far outside of [0, 1] still counts as 0 or 1: the mean of ten float32 ones is
 #: 1.0000001.
 TOLERANCE = 2.0**-20
 
@@ -29,9 +29,7 @@ def membership_sums(
     *,
     may_overwrite: bool = False,
 ) -> Array:
-    """Sum aligned memberships, exactly or plainly; it `may_overwrite` `y` where nobody
-    else needs that.
-    """
+    """Sum aligned memberships, exactly or plainly; with `may_overwrite`, `y` is scratch memory."""
     xp = library.xp
     shape = x.shape
     x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
@@ -42,7 +40,7 @@ def membership_sums(
         weight is not None and library.kind(weight.dtype) != "bool"
     )  # all that a mask says is in `counted`
     if weighted:
-        # widened first: PyTorch on CUDA selects among few types of integers
+        # widened first: PyTorch on CUDA can select by a mask for few integer types only
         weight, bad = valid_weight(
             task, library, counted_only(library, counted, widen(task, library, weight))
         )
@@ -60,7 +58,7 @@ def membership_sums(
     if not weighted:
         counts = [count_elements(task, library, shape, counted, none), *counts]
     sizes, both, *total = library.split(sums, (2, 1, 1) if weighted else (2, 1))
-    sums = xp.concat([both, sizes, *total, _as_sums(task, library, counts)])  # as rows are told
+    sums = xp.concat([both, sizes, *total, _as_sums(task, library, counts)])  # in the order of rows
     return class_last(task, library, sums, leading=len(task.leading_shape))
 
 
@@ -74,10 +72,11 @@ def either(first: Array | None, second: Array | None) -> Array | None:
 def valid_memberships(
     task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
 ) -> tuple[Array, Array | None]:
-    """Return memberships in [0, 1], and where they were not, but for rounding; None if nowhere.
+    """Return memberships in [0, 1], and the mask of invalid ones; None if there are none.
 
-    An invalid one becomes 0: integer casts of NaN are different everywhere. What a plain sum makes
-    of an activation needs no check: NaN goes through it.
+    Rounding errors outside of [0, 1] are valid. An invalid membership becomes 0, because casts of
+    NaN to integers differ between libraries. A plain sum after an activation needs no check: NaN
+    propagates.
     """
     if library.kind(values.dtype) != "floating" or (activated and task.kind == "plain"):
         return values, None
@@ -88,8 +87,8 @@ def valid_memberships(
     valid = (values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE)
     values = xp.where(valid, values, xp.zeros_like(values))
     if task.kind == "plain" and (library.traced(values) or library.differentiable(values)):
-        # to an automatic differentiation what is drawn in looks as if it were inside, as it does to
-        # the closed form
+        # automatic differentiation treats clipped values as if they were inside, as the closed form
+        # does
         return values + library.detach(library.clip(values) - values), ~valid
     return library.clip(values), ~valid
 
@@ -110,7 +109,7 @@ def valid_in_regions(
 
 
 def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Array, Array]:
-    """Return the weight as a floating number, and where it is out of range."""
+    """Return the weight as floating numbers, and the mask of those out of range."""
     xp = library.xp
     weight = widen(task, library, weight)
     bad = ~((weight >= 0) & (weight < float(UNIT)))
@@ -120,10 +119,10 @@ def valid_weight(task: Task, library: ArrayLibrary, weight: Array) -> tuple[Arra
 def _terms(
     task: Task, library: ArrayLibrary, x: Array, y: Array, may_overwrite: bool
 ) -> Iterator[Array]:
-    """Yield the elementwise terms of prediction, target and intersection; a mask stands for its
-    zeros and ones.
+    """Yield the elementwise terms of prediction, target and intersection; a mask stands for zeros
+    and ones.
 
-    The last goes over `y` where it may: a tile that is in the cache already.
+    The last term overwrites `y` if allowed, because that tile is already in the cache.
     """
     xp = library.xp
     soft_x, soft_y = (library.kind(v.dtype) == "floating" for v in (x, y))
@@ -148,7 +147,7 @@ def _terms(
         yield (
             xp.minimum(x, xp.astype(y, x.dtype)) if soft_x else xp.minimum(xp.astype(x, y.dtype), y)
         )
-    elif soft_x or soft_y:  # a product with zeros and ones, in every form the same
+    elif soft_x or soft_y:  # a product with zeros and ones, the same in every form
         mask, soft = (y, x) if soft_x else (x, y)
         yield xp.where(mask, soft, xp.zeros_like(soft))
     else:
@@ -167,7 +166,7 @@ def _weighed(library: ArrayLibrary, weight: Array, term: Array) -> Array:
 def _add_plainly(
     task: Task, library: ArrayLibrary, terms: Iterable[Array], masks: list[Array]
 ) -> tuple[Array, list[Array]]:
-    """Sum each term over the elements, (terms, *kept), before the next is made; count the masks."""
+    """Sum each term, (terms, *kept), before the next one is computed; count the masks."""
     sums = [
         sum_plainly(library, term, task.axis)
         if library.kind(term.dtype) == "floating"
@@ -180,8 +179,9 @@ def _add_plainly(
 def _add_exactly(
     task: Task, library: ArrayLibrary, terms: list[Array], masks: list[Array], weighted: bool
 ) -> tuple[Array, list[Array]]:
-    """Sum each term over the elements, (terms, limbs, *kept), and count the masks; those among the
-    terms are counted.
+    """Sum each term over the elements, (terms, limbs, *kept), and count the masks.
+
+    Terms that are masks are counted too.
     """
     soft = [i for i, term in enumerate(terms) if library.kind(term.dtype) == "floating"]
     hard = [i for i in range(len(terms)) if i not in soft]
@@ -197,7 +197,7 @@ def _add_exactly(
 
 
 def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
-    """Return counts as the kind of sums that they stand among."""
+    """Convert counts to the kind of sums of the task."""
     xp = library.xp
     if task.kind == "exact":
         return whole_numbers(library, counts)
@@ -205,8 +205,8 @@ def _as_sums(task: Task, library: ArrayLibrary, counts: list[Array]) -> Array:
 
 
 def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
-    """Sum floating terms in float64; without it, in float32 by a tree of small sums, whose error
-    hardly grows.
+    """Sum floating terms in float64; if there is no float64, in float32 by a tree of small sums,
+    whose error hardly grows.
     """
     xp = library.xp
     if library.has_float64(terms):
@@ -233,10 +233,10 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
 
 
 def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Array:
-    """Return what was computed in the precision of `widen` in the dtype of an argument.
+    """Convert values in the precision of `widen` to the dtype of an argument.
 
-    Exact results become half precision by way of float32, as some libraries do by themselves and
-    others do not: there two roundings are not one.
+    Exact results are rounded to half precision by way of float32. Some libraries do so themselves,
+    others do not, and two roundings can differ from one.
     """
     xp = library.xp
     if task.kind == "exact" and dtype not in (xp.float32, xp.float64) and not is_wide(dtype):

@@ -1,4 +1,4 @@
-"""Every row of one matrix against every row of another."""
+"""Sums of every row of one matrix with every row of another."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .memberships import valid_memberships
 from .task import ROWS, Task
 
 Overlap = Callable[[Task, Array, Array, None], Array]
-# float32 counts zeros and ones exactly below this
+# float32 sums of zeros and ones are exact below this
 FLOAT32_INTEGERS = 2**24
 
 
 def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of every pair of rows, (*leading, n, m); `overlap` is what computes those of
-    one row.
+    """Return the sums of every pair of rows, (*leading, n, m), computed by `overlap` one row at a
+    time.
     """
     library = library_of(X)
     if task.kind == "hard":
@@ -32,10 +32,10 @@ def pair_sums(overlap: Overlap, task: Task, X: Array, Y: Array) -> Array:  # noq
 
 
 def no_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-    """Return the sums of two matrices of which one has no rows."""
+    """Return the empty sums of two matrices, one of which has no rows."""
     library = library_of(X)
     if task.kind == "plain" and (library.traced(X, Y) or library.differentiable(X, Y)):
-        return _multiply_pairs(task, library, X, Y)  # keeps the link to what is differentiated
+        return _multiply_pairs(task, library, X, Y)  # keeps the gradient
     shape = (*task.leading_shape, X.shape[0], Y.shape[0])
     dtype = library.widest(X) if task.kind == "plain" else library.xp.int64
     return library.answer(library.zeros(shape, dtype, X))
@@ -79,8 +79,8 @@ def _spread(
     bad_x: Array | None = None,
     bad_y: Array | None = None,
 ) -> Array:
-    """Stack sums of rows and of pairs of rows; `bad_x` and `bad_y` count what is invalid in each
-    row.
+    """Stack the sums of rows and of pairs of rows; `bad_x` and `bad_y` count the invalid values of
+    each row.
     """
     xp = library.xp
     zero = xp.zeros_like(both)

@@ -1,9 +1,9 @@
-"""How arrays lie in memory, as the few numbers that compiled loops walk by.
+"""The memory layout of arrays, as the lengths and strides that compiled loops need.
 
-Elements are numbered twice: a cell is one position on the axes of the counts, and within it an
-element is one position on the summed axes, the slowest of the prediction first. Axes that lie
-behind one another in every array are joined, so that a contiguous array is one long row whatever
-its rank. The class axis is a step of its own.
+There are two levels: a cell is one position on the axes of the counts. Within a cell, an element is
+one position on the summed axes, the prediction's slowest axis first. Axes that are contiguous with
+each other in every array are merged, so a contiguous array is one long row whatever its rank. The
+class axis has a stride of its own.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from .task import Task
 
 
 class View(NamedTuple):
-    """One array: where it starts, what it holds, and its strides in bytes over the axes of the
-    prediction.
+    """One array: its address, its dtype, and its strides in bytes along the prediction's axes.
 
-    A stride is 0 where the array is broadcast or has no such axis.
+    A stride is 0 where the array is broadcast or lacks the axis.
     """
 
     address: int
@@ -30,7 +29,7 @@ class View(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The loops over one task: lengths, and strides of (array, axis)."""
+    """The loops of one task: lengths, and strides by (array, axis)."""
 
     lengths: np.ndarray  # of the axes that are not summed
     cell_strides: np.ndarray
@@ -49,8 +48,8 @@ class Plan(NamedTuple):
 def plan(
     task: Task, shape: tuple[int, ...], views: list[View], class_is_counted: bool = False
 ) -> Plan:
-    """Order and join the axes."""
-    # axes of the counts stay in their order, which is that of the counts: the classes last
+    """Order and merge the axes."""
+    # the axes of the counts keep their order, the classes last
     axes = [a for a in range(len(shape)) if a not in task.axis and a != task.class_axis]
     if class_is_counted and task.class_axis is not None:
         axes.append(task.class_axis)
@@ -79,7 +78,7 @@ def _join(
 
 
 def ignored(task: Task) -> tuple[int, int]:
-    """Return whether there is a label to ignore that the target can hold, and which, as int64."""
+    """Return whether the target can hold the label to ignore, and that label, as int64."""
     if task.ignore_label is None or task.dtypes[1] is None:
         return 0, 0
     limits = np.iinfo(task.dtypes[1])

@@ -1,4 +1,4 @@
-"""What a kernel must offer, and what it may."""
+"""The required and the optional parts of a kernel."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from .task import Task
 
 
 class Kernel(Protocol):
-    """What a kernel must offer."""
+    """The required parts of a kernel."""
 
     name: str
-    #: `PROTOCOL` of the version that it was written for, as a number of its own
+    #: the value of `PROTOCOL` that it was written for, as a literal number
     protocol: int
 
     def accepts(self, task: Task) -> bool | str:
-        """Return True, or a sentence saying why this task is declined; looks at the task only."""
+        """Return True, or a sentence that says why it declines; depends on the task only."""
 
     def overlap(self, task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-        """Return the raw sums, laid out as `Task` says."""
+        """Return the raw sums, in the layout that `Task` describes."""
 
 
 class Choosy(Protocol):
-    """A kernel that is not always worth its first call, or may lack what it needs."""
+    """A kernel whose first call is expensive, or whose requirements may be missing."""
 
     def worthwhile(self, task: Task) -> bool | str:
-        """Return True, or a sentence saying why not to choose it unasked; comes before
+        """Return True, or a sentence that says why not to choose it unasked; called before
         `accepts`.
         """
 
     def problem(self) -> str | None:
-        """Return None, or a sentence saying why it cannot be used here."""
+        """Return None, or a sentence that says why it cannot be used here."""
 
 
 class Differentiating(Protocol):
@@ -40,40 +40,40 @@ class Differentiating(Protocol):
     def overlap_vjp(
         self, task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array
     ) -> Array:
-        """Return the gradient, in the prediction's dtype, from the derivatives in the sums."""
+        """Return the gradient in the prediction's dtype, from the derivatives in the sums."""
 
 
 class Keeping(Differentiating, Protocol):
-    """A kernel whose pass leaves memberships in the array that becomes the gradient; see
+    """A kernel whose forward pass stores memberships in the array that becomes the gradient; see
     `RoundTrip`.
     """
 
     def overlap_keeping(
         self, task: Task, prediction: Array, target: Array, weight: Array | None
     ) -> tuple[Array, Array | None]:
-        """Return the sums, and what it kept; None if it keeps nothing this time."""
+        """Return the sums and the kept array; None if nothing was kept."""
 
     def overlap_vjp_over(
         self, task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array
     ) -> Array:
-        """Return the gradient, written over what was kept."""
+        """Return the gradient, written over the kept array."""
 
 
 class Tabulating(Protocol):
-    """A kernel that counts which labels meet."""
+    """A kernel that computes confusion matrices."""
 
     def confusion_matrix(
         self, task: Task, prediction: Array, target: Array, weight: Array | None
     ) -> tuple[Array, Array]:
-        """Return the matrices, and how many values of each argument were invalid."""
+        """Return the matrices, and the numbers of invalid values of each argument."""
 
 
 class Pairing(Protocol):
-    """A kernel that sums every row with every row."""
+    """A kernel that sums every row of one matrix with every row of another."""
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
         """Return the raw sums of all pairs."""
 
 
 class Complete(Kernel, Choosy, Differentiating, Tabulating, Pairing, Protocol):
-    """A kernel with all parts; the shipped ones are."""
+    """A kernel with all parts, like the built-in ones."""

@@ -1,5 +1,5 @@
-"""The reference kernel, in Array API operations. Always there, always right; every other kernel is
-held to its bits.
+"""The reference kernel, in Array API operations. It is always available, and every other kernel
+must reproduce its bits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def accepts(task: Task) -> bool | str:
 
 
 def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the sums of whole arrays, laid out as `Task` says."""
+    """Return the sums of whole arrays, in the layout that `Task` describes."""
     return _sums(block_sums, task, prediction, target, weight)
 
 
@@ -50,9 +50,10 @@ def _sums(
 def overlap_vjp(
     task: Task, prediction: Array, target: Array, weight: Array | None, cotangent: Array
 ) -> Array:
-    """Return the prediction's gradient from the derivatives in the sums, laid out as the sums are.
+    """Return the prediction's gradient from the derivatives with respect to the sums.
 
-    Only the sums of intersection, prediction and entropy depend on the prediction.
+    `cotangent` has the layout of the sums. Only the sums of intersection, prediction and entropy
+    depend on the prediction.
     """
     library = library_of(prediction)
     gradient, slopes = _gradient(task, library, cotangent)
@@ -75,8 +76,9 @@ def _gradient(
 def overlap_keeping(
     task: Task, prediction: Array, target: Array, weight: Array | None
 ) -> tuple[Array, Array | None]:
-    """Return the sums, and what `overlap_vjp_over` makes the gradient of; None where nothing is
-    worth keeping.
+    """Return the sums, and the array from which `overlap_vjp_over` computes the gradient.
+
+    That array is None if nothing is worth keeping.
     """
     kept = keepable(task, library_of(prediction), prediction)
     if kept is None:
@@ -87,7 +89,7 @@ def overlap_keeping(
 def overlap_vjp_over(
     task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array
 ) -> Array:
-    """Do as `overlap_vjp` does, over what `overlap_keeping` kept."""
+    """Do the same as `overlap_vjp`, overwriting the array that `overlap_keeping` kept."""
     library = library_of(kept)
     gradient, slopes = _gradient(task, library, cotangent)
     return library.map_over(partial(gradient, kept=True), task, kept, target, weight, *slopes)
@@ -96,8 +98,10 @@ def overlap_vjp_over(
 def confusion_matrix(
     task: Task, prediction: Array, target: Array, weight: Array | None
 ) -> tuple[Array, Array]:
-    """Return the confusion matrices of two label maps, (*kept, C, C) or, exact, their limbs, (3,
-    *kept, C, C); and how many values of prediction, target and weight were invalid, (3, *kept).
+    """Return the confusion matrices of two label maps, and the numbers of invalid values.
+
+    The matrices have the shape (*kept, C, C), or (3, *kept, C, C) for exact limbs. The numbers of
+    invalid values of prediction, target and weight have the shape (3, *kept).
     """
     library, side = library_of(prediction), task.classes + 1
     exact = task.kind == "exact"
@@ -128,9 +132,9 @@ def block_sums(
     *,
     kept: bool = False,
 ) -> Array:
-    """Return the sums of one block; `kept` says that the prediction is what `keepable` returned."""
-    counted = counted_mask(task, library, target, weight)  # in the target's own axes
-    unreadable = None  # scores that argmax cannot compare
+    """Return the sums of one block; if `kept`, the prediction is the result of `keepable`."""
+    counted = counted_mask(task, library, target, weight)  # with the axes of the target
+    unreadable = None  # where argmax meets a NaN
     if task.activation == "argmax":
         prediction, unreadable = hard_labels(task, library, prediction)
     if all(task.labels) and task.regions is None:

@@ -1,4 +1,4 @@
-"""The sums and then their gradient: a way forward and a way back that may share their work."""
+"""The sums and their gradient: a forward and a backward pass that may share work."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .task import Task
 
 
 class RoundTrip:
-    """One kernel's way forward and back, in which the memberships of the one may become the
-    gradient of the other.
+    """One kernel's forward and backward pass; the gradient may overwrite the memberships that the
+    forward pass kept.
 
-    A kernel that has ``overlap_keeping(task, prediction, target, weight)`` returns from it the sums
-    and an array as large as the prediction, or None, which ``overlap_vjp_over(task, kept, target,
-    weight, cotangent)`` turns into the gradient without activating the prediction again. Both
-    together take the memory of the gradient only. A second way back finds nothing kept and computes
-    all anew.
+    A kernel may have ``overlap_keeping(task, prediction, target, weight)``. It returns the sums
+    and an array as large as the prediction, or None. ``overlap_vjp_over(task, kept, target,
+    weight, cotangent)`` then turns that array into the gradient without activating the prediction
+    again. Both passes together need the memory of the gradient only. A second backward pass finds
+    nothing kept and recomputes everything.
     """
 
     def __init__(self, kernel: Any, task: Task) -> None:

@@ -1,17 +1,17 @@
-"""The arithmetic of one element, as plain functions of numbers that a compiler takes up: the CPU's
-or a GPU's.
+"""The arithmetic of one element, as plain functions of numbers that are compiled for the CPU or a
+GPU.
 
-A compiler that sees one function at a time wants what it calls to be compiled before, so `compiled`
-binds copies of all functions here to each other. They use nothing but numbers of one precision,
-comparisons, and conversions that every target has: no branch on values, no call into a library, so
-that a loop over elements becomes vector instructions.
+The compiler compiles one function at a time and needs the functions that it calls compiled before,
+so `compiled` binds copies of all functions here to each other. They use only numbers of one
+precision, comparisons, and conversions that every target has. They have no branches on values and
+no library calls, so a loop over elements becomes vector instructions.
 
     scalars = compiled(numba.njit(forceinline=True, error_model="numpy"))    # or
     cuda.jit(device=True) exp = scalars.exp            # a global of the kernel's module
 
-(A division that may raise, as Python's does, is a branch: hence the error model.)
+(A division that may raise, as in Python, is a branch; the error model "numpy" removes it.)
 
-Logits are in float32 by default; ``compiled(…, wide=True)`` is in float64, with the logarithms and
+Logits are float32 by default; ``compiled(…, wide=True)`` uses float64, with the logarithms and
 exponentials of `math`.
 """
 
@@ -26,10 +26,10 @@ try:
     import numpy as np
 except (
     ImportError
-):  # nothing here can be compiled without it; the names below are still there to be read
+):  # without NumPy nothing here can be compiled, but the constants below can be imported
     np = None  # type: ignore[assignment]
 
-#: Codes of the forms and activations: numbers, because compilers fold comparisons of numbers.
+#: Codes of forms and activations: numbers, because compilers fold comparisons of constants.
 PRODUCT, SQUARED, MINIMUM = range(3)
 FORMS = {"product": PRODUCT, "squared": SQUARED, "minimum": MINIMUM}
 
@@ -39,20 +39,18 @@ SCALE, LOW_BITS = 2.0**62, 2**31 - 1
 
 
 def is_membership(v: Any) -> Any:
-    """Tell whether a value is in [0, 1], or outside by a rounding error of up to 2⁻²⁰; NaN is
-    not.
-    """
+    """Tell whether a value is in [0, 1], up to a rounding error of 2⁻²⁰; False for NaN."""
     return (v >= LOWEST) & (v <= HIGHEST)
 
 
 def member(v: Any) -> Any:
-    """Return a value drawn into [0, 1]; 0 of NaN."""
+    """Clip a value to [0, 1]; NaN becomes 0."""
     v = v if v > real(0.0) else real(0.0)
     return v if v < real(1.0) else real(1.0)
 
 
 def is_weight(w: Any) -> Any:
-    """Tell whether a weight can be used: [0, 2³¹)."""
+    """Tell whether a weight is valid: in [0, 2³¹)."""
     return (w >= 0.0) & (w < 2147483648.0)
 
 
@@ -71,7 +69,7 @@ def size(x: Any, form: int) -> Any:
 
 
 def both_slope(x: Any, y: Any, form: int) -> Any:
-    """Return the derivative of `both` in x: by the minimum form a half at a tie."""
+    """Return the derivative of `both` in x; ½ at a tie of the minimum form."""
     if form == MINIMUM:
         return real(0.5) * (real(x < y) + real(x <= y))
     return y
@@ -88,12 +86,12 @@ def size_slope(x: Any, form: int) -> Any:
 
 
 def quantise(v: Any) -> Any:
-    """Return floor(v·2⁶²) of a float64 term in [0, 1]: h·2³¹ + l of the limbs h = floor(v·2³¹), l =
-    floor((v·2³¹ − h)·2³¹).
+    """Return q = floor(v·2⁶²) of a float64 term in [0, 1].
 
-    Scaling by a power of two is exact, and the conversion drops what is below 2⁻⁶². Sums: H = Σh by
-    `high_limb`, and Q = Σq modulo 2⁶⁴ give L = Q − H·2³¹ modulo 2⁶⁴ = Σl, which is below 2⁶³ for
-    fewer than 2³² terms (`low_sum`).
+    q = h·2³¹ + l with the limbs h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹). Scaling by a power
+    of two is exact, and the conversion drops bits below 2⁻⁶². From the sums H = Σh (`high_limb`)
+    and Q = Σq modulo 2⁶⁴ follows Σl = Q − H·2³¹ modulo 2⁶⁴ (`low_sum`), which is below 2⁶³ for
+    fewer than 2³² terms.
     """
     return np.int64(v * SCALE)
 
@@ -114,12 +112,12 @@ def low_sum(q: Any, h: Any) -> Any:
 
 
 # -- exp and log -----------------------------------------------------------------------------------
-# Cephes' polynomials (S. Moshier), about one unit in the last place, with exponents that are built
-# as bits.
+# Polynomials of Cephes (S. Moshier), with errors of about one unit in the last place. Exponents are
+# built from bits.
 
 
 def exp(z: Any) -> Any:
-    """Return eᶻ for z ≤ 0; 0 below the smallest normal number, NaN of NaN."""
+    """Return eᶻ for z ≤ 0; 0 below the smallest normal number, NaN for NaN."""
     scale, part = exp_parts(z)
     value = scale + scale * part
     value = value if z > EXP_LOWEST else real(0.0)
@@ -127,7 +125,7 @@ def exp(z: Any) -> Any:
 
 
 def expm1(z: Any) -> Any:
-    """Return eᶻ − 1 for z ≤ 0, to the last digits near 0."""
+    """Return eᶻ − 1 for z ≤ 0, accurate near 0."""
     scale, part = exp_parts(z)
     value = (scale - real(1.0)) + scale * part
     value = value if z > EXP_LOWEST else real(-1.0)
@@ -135,10 +133,8 @@ def expm1(z: Any) -> Any:
 
 
 def exp_parts(z: Any) -> Any:
-    """Return s = 2ᵏ and r + r²·P(r), which make eᶻ = s·(1 + r + r²·P(r)) with z = k·ln 2 + r."""
-    z = (
-        z if z > EXP_LOWEST else EXP_LOWEST
-    )  # NaN too: converting it to an integer is defined nowhere
+    """Return s = 2ᵏ and r + r²·P(r), so that eᶻ = s·(1 + r + r²·P(r)) with z = k·ln 2 + r."""
+    z = z if z > EXP_LOWEST else EXP_LOWEST  # NaN too: its conversion to an integer is undefined
     k = np.int32(z * LOG2_E - real(0.5))  # towards zero: the nearest integer, as z ≤ 0
     n = real(k)
     r = (z - n * LN2_HIGH) - n * LN2_LOW
@@ -154,7 +150,7 @@ def exp_parts(z: Any) -> Any:
 def log(v: Any) -> Any:
     """Return ln v of a positive normal number."""
     bits = np.float32(v).view(np.int32)
-    # the exponent of the number between √½ and √2 that v is a power of two times
+    # the exponent k of v = 2ᵏ·m with m between √½ and √2
     k = np.int32(bits - np.int32(0x3F3504F3)) >> 23
     f = np.int32(bits - np.int32(k * 8388608)).view(np.float32) - real(1.0)
     n = real(k)
@@ -173,7 +169,7 @@ def log(v: Any) -> Any:
 
 
 def log1p(e: Any) -> Any:
-    """Return ln(1 + e) for e in [0, 1], to the last digits near 0."""
+    """Return ln(1 + e) for e in [0, 1], accurate near 0."""
     u = real(1.0) + e
     return log(u) + (e - (u - real(1.0))) / u
 
@@ -182,13 +178,13 @@ def log1p(e: Any) -> Any:
 
 
 def sigmoid(z: Any) -> Any:
-    """Return 1 / (1 + e⁻ᶻ), NaN of +∞."""
+    """Return 1 / (1 + e⁻ᶻ); NaN for +∞."""
     e = exp(-z if z > real(0.0) else z)
     return (real(1.0) + real(0.0) * z if z > real(0.0) else e) / (real(1.0) + e)
 
 
 def log_sigmoid(z: Any) -> Any:
-    """Return ln of the sigmoid; that of its complement is ``log_sigmoid(-z)``."""
+    """Return ln of the sigmoid; ln of its complement is ``log_sigmoid(-z)``."""
     e = exp(-z if z > real(0.0) else z)
     return (real(0.0) if z > real(0.0) else z) - log1p(e)
 
@@ -205,7 +201,7 @@ def cost_slope(log_p: Any, power: Any) -> Any:
     if power == 0.0:
         return real(-1.0)
     rest = -expm1(log_p)
-    # (1 − p)^(γ − 1)·ln p goes to −(1 − p)^γ at p = 1, where it cannot be divided
+    # (1 − p)^(γ − 1)·ln p tends to −(1 − p)^γ at p = 1, where dividing by 1 − p is impossible
     quotient = log_p / (rest if rest > real(0.0) else real(1.0))
     quotient = quotient if (rest > real(0.0)) & (log_p > MINUS_INFINITY) else real(-1.0)
     return rest_power(log_p, power) * (power * (exp(log_p) * quotient) - real(1.0))
@@ -220,7 +216,7 @@ def rest_power(log_p: Any, power: Any) -> Any:
     return value if log_p == log_p else log_p
 
 
-# -- in float64, by `math` -------------------------------------------------------------------------
+# -- in float64, with `math` -----------------------------------------------------------------------
 
 
 def wide_exp(z: Any) -> Any:
@@ -241,7 +237,7 @@ def wide_log1p(e: Any) -> Any:
 
 # -- binding ---------------------------------------------------------------------------------------
 
-#: in the order in which they call each other
+#: in an order in which each comes after those that it calls
 FUNCTIONS = (
     *(
         is_membership,
@@ -262,7 +258,7 @@ WIDE = {"exp": wide_exp, "expm1": wide_expm1, "log": wide_log, "log1p": wide_log
 
 
 def compiled(compile: Callable[[Any], Any], wide: bool = False) -> SimpleNamespace:
-    """Return every function of this module, compiled; in float64 if `wide`, else logits are in
+    """Return every function of this module, compiled for logits in float64 if `wide`, else
     float32.
     """
     space = dict(globals())
@@ -283,7 +279,7 @@ if np is not None:
     LOWEST, HIGHEST = np.float32(-(2.0**-20)), np.float32(1.0 + 2.0**-20)
     MINUS_INFINITY = np.float32(-np.inf)
     LOG2_E, EXP_LOWEST = np.float32(1.44269504), np.float32(-87.33654)
-    # ln 2 in two parts, so that k times the first has no rounding
+    # ln 2 in two parts, so that k times the first part is exact
     LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
     E1, E2, E3 = np.float32(0.50000001201), np.float32(0.16666665459), np.float32(4.1665795894e-2)
     E4, E5, E6 = (

@@ -1,5 +1,5 @@
-"""What the kernels that come with the package share: how a compiler that is missing is told, and
-what none of them covers.
+"""What the built-in kernels share: how they report a missing compiler, and the tasks that all of
+them decline.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from . import reference
 from .labels import split_pairs
 from .task import Task
 
-#: Joint counts of labels, over all axes that are left, beyond which the reference's way through
-#: masks takes less memory.
+#: Beyond this many joint counts of labels, over all kept axes, the reference with its masks needs
+#: less memory.
 MOST_PAIRS = 2**24
 KNOWN = {
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
@@ -24,7 +24,7 @@ KNOWN = {
 
 
 class ShippedKernel(ABC):
-    """One for each library whose arrays lie where the kernel computes."""
+    """A built-in kernel; there is one for each library whose arrays it can read in place."""
 
     name: str
     compiler: str
@@ -35,30 +35,30 @@ class ShippedKernel(ABC):
         self._problem: list[str | None] = []
 
     def problem(self) -> str | None:
-        """Say why it cannot be used; None if it can."""
+        """Return why it cannot be used; None if it can."""
         if not self._problem:
             try:
                 self._problem.append(self.find_problem())
-            except ImportError as error:  # Numba refuses versions that it does not know
+            except ImportError as error:  # Numba rejects unknown versions of NumPy
                 self._problem.append(f"{self.compiler} does not load: {error}")
-            except Exception as error:  # a signal, perhaps: the next call tries again
+            except Exception as error:  # perhaps from a signal handler: the next call tries again
                 return f"{self.compiler} does not load: {error!r}"
         return self._problem[0]
 
     @abstractmethod
     def find_problem(self) -> str | None:
-        """Import the compiler, and say what it lacks."""
+        """Import the compiler and return what is missing; None if nothing."""
 
     @abstractmethod
     def declines(self, task: Task) -> str | None:
-        """Say what about a task is not covered, or where its arrays ought to be."""
+        """Return what about a task is not supported, or where its arrays must be."""
 
     @abstractmethod
     def label_pairs(self, task: Task, prediction: Array, target: Array, weight: Any) -> Array:
-        """Return the joint counts of two label maps, one row and column for what is invalid."""
+        """Return the joint counts of two label maps, with one row and column for invalid labels."""
 
     def accepts(self, task: Task) -> bool | str:
-        """Look at what is covered."""
+        """Accept the tasks that are supported."""
         declined = self.declines(task)
         if declined is not None:
             return declined
@@ -77,7 +77,7 @@ class ShippedKernel(ABC):
 
 
 def declines_of_all(task: Task) -> str | None:
-    """Say what about a task no built-in kernel covers."""
+    """Return what about a task no built-in kernel supports; None if nothing."""
     unknown = [dtype for dtype in task.dtypes if dtype is not None and dtype not in KNOWN]
     if unknown:
         return f"it does not know {unknown[0]}"

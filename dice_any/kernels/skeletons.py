@@ -1,12 +1,12 @@
-"""Soft skeletons: what opening takes away, again and again while the set is eroded; and the way
-back of a gradient.
+"""Soft skeletons, and their gradient: collect what opening removes, while the set is eroded step
+by step.
 
     S_0 = x − open(x),   S_{k+1} = S_k + (1 − S_k)·(x_{k+1} − open(x_{k+1})),   x_{k+1} =
     erode(x_k),   open = dilate ∘ erode
 
-Erosion is the minimum over the neighbours along each axis (a cross), dilation the maximum over the
-box of all neighbours; neighbours beyond the border do not exist. At a tie each of the equal ones
-takes half of the gradient, as everywhere here.
+Erosion is the minimum over the neighbours along each axis (a cross). Dilation is the maximum over
+the box of all neighbours. There are no neighbours beyond the border. At a tie of two elements each
+gets half of the gradient, as everywhere in this package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def skeleton(task: Task, library: ArrayLibrary, x: Array, *, axes: Axes, iterati
 def skeleton_gradient(
     task: Task, library: ArrayLibrary, x: Array, cotangent: Array, *, axes: Axes, iterations: int
 ) -> Array:
-    """Return the gradient in the memberships."""
+    """Return the gradient with respect to the memberships."""
     xp = library.xp
     steps = _steps(library, x, axes, iterations)
     g_skeleton, g_image = cotangent, xp.zeros_like(x)
@@ -42,7 +42,7 @@ def skeleton_gradient(
 def _steps(
     library: ArrayLibrary, x: Array, axes: Axes, iterations: int
 ) -> list[tuple[Array, Array, Array]]:
-    """Return for each erosion what is left, what opening takes away from that, and the skeleton so
+    """Return for each erosion the eroded set, what opening removes from it, and the skeleton so
     far.
     """
     xp = library.xp
@@ -104,7 +104,7 @@ def _open_gradient(library: ArrayLibrary, x: Array, g: Array, axes: Axes) -> Arr
 
 
 def _lowest(library: ArrayLibrary, x: Array, axis: int) -> Array:
-    """Return the least of each element and its two neighbours along an axis."""
+    """Return the minimum of each element and its two neighbours along an axis."""
     before, after = _neighbours(library, x, axis)
     return library.xp.minimum(library.xp.minimum(before, x), after)
 
@@ -118,13 +118,13 @@ def _lowest_gradient(library: ArrayLibrary, x: Array, g: Array, axis: int) -> Ar
 
 
 def _share(library: ArrayLibrary, a: Array, b: Array) -> Array:
-    """Return what a takes of the gradient of min(a, b)."""
+    """Return the derivative of min(a, b) in a: 1, ½ or 0."""
     xp = library.xp
     return xp.astype(a < b, a.dtype) + 0.5 * xp.astype(a == b, a.dtype)
 
 
 def _neighbours(library: ArrayLibrary, x: Array, axis: int) -> tuple[Array, Array]:
-    """Return the element before and the one after each; at the border, the element itself."""
+    """Return the elements before and after each element; at the border, the element itself."""
     concat = library.xp.concat
     first, last = _cut(x, axis, 0, 1), _cut(x, axis, -1, None)
     return concat([first, _cut(x, axis, 0, -1)], axis=axis), concat(

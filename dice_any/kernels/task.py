@@ -1,4 +1,4 @@
-"""The description of one piece of work, as kernels see it: metadata only, never values."""
+"""The description of one computation for kernels: metadata only, never values."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Literal
 
 #: Rows of the sums that a kernel returns, along their first axis.
 INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
-#: Behind the four sums stands how many values of each argument were invalid, and behind those what
-#: `Task.entropy` asks for.
+#: After the four sums come the numbers of invalid values of each argument, and after those the rows
+#: that `Task.entropy` asks for.
 INVALID_PREDICTION, INVALID_TARGET, INVALID_WEIGHT, ENTROPY, ENTROPY_WEIGHT = range(4, 9)
 #: The rows of a task without entropy.
 ROWS = 7
 
-#: What sums are held in.
+#: How sums are stored.
 Kind = Literal["hard", "exact", "plain"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What `overlap` is to compute.
+    """The description of what `overlap` computes.
 
     Attributes
     ----------
     library : str
         Top-level module of the arrays' library.
     device : str
-        Device of the arrays, as the library prints it; ``""`` where it has none.
+        Device of the arrays, as the library prints it; ``""`` if it has none.
     shapes, dtypes : tuple
-        Of prediction, target and weight (None where there is none); dtypes by the standard's names.
+        Of prediction, target and weight (None without a weight); dtypes by the standard's names.
     axis : tuple of int
-        Summed axes in the prediction's numbering, sorted, never the class axis.
+        Summed axes of the prediction, sorted, never the class axis.
     class_axis : int or None
         The prediction's axis of classes.
     num_classes : int or None
-        Number of classes, if the counts are by class (the length of the class axis, where there is
+        Number of classes, if the counts are by class (the length of the class axis, if there is
         one).
     labels : tuple of bool
         Whether prediction and target are label maps (after `activation`).
@@ -42,17 +42,17 @@ class Task:
     form : {"product", "squared", "minimum"}
     ignore_label : int or None
     kind : {"hard", "exact", "plain"}
-        What is returned: an int64 array of shape (7, *counts); int64 limbs (7, 3, *counts) in units
-        of 1, 2⁻³¹ and 2⁻⁶² that need not be carried; or a floating array (7, *counts). The seven
-        rows are intersection, prediction, target, total, and the number of invalid values of the
-        prediction, of the target and of the weight (in exact sums the first limb of these).
-        `counts` are the axes that are left, the class axis last. Values of elements that take no
-        part are never invalid; a label that is, is so for every class.
+        The format of the result: an int64 array of shape (7, *counts); int64 limbs (7, 3, *counts)
+        in units of 1, 2⁻³¹ and 2⁻⁶², which need not be carried; or a floating array (7, *counts).
+        The seven rows are intersection, prediction, target, total, and the numbers of invalid
+        values of the prediction, the target and the weight (in exact sums in their first limb).
+        `counts` are the axes that are not summed, the class axis last. Values of ignored elements
+        are never invalid. An invalid label is counted as invalid for every class.
     entropy : float or None
-        The focusing power γ of the cross-entropy that is wanted in the same pass (0: none of it),
-        as two more rows of a plain result: Σ w·t·(1 − p)^γ·(−ln p) and what a mean divides it by, Σ
-        w·t; by sigmoid both with the complement, Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 −
-        p))) and Σ w. None: no such rows.
+        The focusing power γ of a cross-entropy to compute in the same pass (0: no focusing). A
+        plain result then has two more rows: the sum Σ w·t·(1 − p)^γ·(−ln p) and the divisor of its
+        mean, Σ w·t. With sigmoid both include the complement:
+        Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 − p))) and Σ w. None: no such rows.
     regions : tuple of tuple of int, or None
         Groups of classes whose memberships are added up: the counts have them in place of classes.
         The entropy is that of the classes, all of it beside each region. Only the reference is
@@ -88,16 +88,14 @@ class Task:
 
     @property
     def element_axis(self) -> tuple[int, ...]:
-        """The summed axes in the numbering of the elements: the prediction's axes without the class
-        axis.
-        """
+        """The summed axes of an array that has the prediction's axes without the class axis."""
         if self.class_axis is None:
             return self.axis
         return tuple(a - (a > self.class_axis) for a in self.axis)
 
     @property
     def leading_shape(self) -> tuple[int, ...]:
-        """The shape of the sums in front of the counts: rows, and limbs where they are exact."""
+        """The leading shape of the sums, before the counts: rows, and limbs if exact."""
         if self.kind == "exact":
             return (ROWS, 3)
         return (ROWS,) if self.entropy is None else (ROWS + 2,)
@@ -113,7 +111,7 @@ class Task:
 
     @property
     def can_be_invalid(self) -> bool:
-        """Whether values could be invalid: all but masks without numbers as weights."""
+        """Whether values can be invalid. Masks cannot, unless they have numbers as weights."""
         return (
             any(self.labels)
             or self.kind != "hard"
@@ -123,14 +121,12 @@ class Task:
 
     @property
     def limits_weight(self) -> bool:
-        """Whether sums are integers that too much weight could make wrap."""
+        """Whether sums are integers that could overflow if weights are too large."""
         return self.kind != "plain" and self.dtypes[2] not in (None, "bool")
 
     @property
     def weighs_classes_apart(self) -> bool:
-        """Whether the classes of an element have weights of their own, so that some of them may
-        take no part.
-        """
+        """Whether weights differ by class, so that some classes of an element may be ignored."""
         shape = self.shapes[2]
         apart = self.class_axis is not None and not self.labels[1] and shape is not None
         return apart and shape[self.class_axis] > 1  # type: ignore[index]

@@ -1,10 +1,10 @@
-"""The gradient of the sums: what each element of the prediction contributes to I and X, in closed
-form.
+"""The gradient of the sums in closed form: the derivatives of I and X in each element of the
+prediction.
 
     dL/dx = w·(dL/dI·dI/dx + dL/dX·dX/dx),   then through the activation
 
-A block computes its memberships again, unless the way forward has kept them where the gradient will
-stand.
+Each block recomputes its memberships, unless the forward pass has kept them in the array that
+becomes the gradient.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .task import Task
 
 
 def align(task: Task, library: ArrayLibrary, slope: Array) -> Array:
-    """Give slopes with the shape of the counts the axes of the prediction, of length 1 where they
-    were summed.
+    """Reshape slopes from the shape of the counts to the axes of the prediction, with length 1
+    along summed axes.
     """
     xp = library.xp
     ndim = len(task.shapes[0] or ())
@@ -50,14 +50,14 @@ def block_gradient(
 ) -> Array:
     """Return the gradient of one block, in the prediction's dtype; slopes are aligned.
 
-    `kept` says that the prediction is what `keepable` returned.
+    If `kept`, the prediction is the result of `keepable`.
     """
     xp = library.xp
     block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
     activated = activate(task, library, block.prediction, kept=kept)
     x = activated.membership
-    if task.activation is None and task.form != "product":  # whose slope does not depend on it
+    if task.activation is None and task.form != "product":  # whose slope does not depend on x
         x = library.clip(x)
     summed = block
     if task.regions is not None:
@@ -123,7 +123,7 @@ def _intersection_slope(
     if library.kind(y.dtype) == "bool":
         zero = xp.zeros_like(x)
         gradient = xp.where(y, zero + slope, zero)
-        if task.form == "minimum":  # min(x, 1) and min(x, 0): at a tie, half
+        if task.form == "minimum":  # min(x, 1) and min(x, 0): half at a tie
             gradient = xp.where(x == xp.astype(y, x.dtype), zero + 0.5 * slope, gradient)
         return gradient
     y = widen(task, library, y)

@@ -1,8 +1,8 @@
-"""Kernels that Numba compiles for NVIDIA GPUs: for CuPy's arrays and PyTorch's CUDA tensors, where
-they lie.
+"""Kernels that Numba compiles for NVIDIA GPUs, for CuPy arrays and PyTorch's CUDA tensors without a
+copy.
 
-What is here decides and prepares. It imports Numba only when a task is accepted that is large
-enough to wait for it.
+This module is light. Numba is imported only when a task is accepted that is large enough to wait
+for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["load"]
 
 
 def load(module: str) -> Complete:
-    """Return the kernel for the arrays of this library."""
+    """Return the kernel for this library's arrays."""
     if find_spec("numba_cuda") is None:
         raise ModuleNotFoundError("numba-cuda is not installed: pip install 'dice_any[cuda]'")
     from .kernel import Kernel

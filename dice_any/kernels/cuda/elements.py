@@ -1,4 +1,4 @@
-"""One element on the GPU: where it lies, and how it is read and written."""
+"""One element on the GPU: its offset in memory, and how it is read and written."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ wide = scalars.compiled(cuda.jit(device=True), wide=True)
 
 
 def build_product(real: Any) -> Any:
-    """Return what multiplies numbers of this type and rounds, whatever is added to it: compilers
-    for a GPU would make one operation of both, with bits of its own.
+    """Return a multiplication that always rounds: GPU compilers would fuse it with a following
+    addition, which changes the bits.
     """
     if config.ENABLE_CUDASIM:
         return lambda a, b: a * b
@@ -34,7 +34,7 @@ def build_product(real: Any) -> Any:
 
 
 class Case(NamedTuple):
-    """What is compiled in."""
+    """The compile-time constants of a kernel."""
 
     kind: str
     real: str
@@ -51,7 +51,7 @@ class Case(NamedTuple):
 
 @cuda.jit(device=True)
 def offset(number: Any, shape: Any, steps: Any) -> Any:
-    """Return how far the element of this number is from the first."""
+    """Return the offset of the element with this number from the first element."""
     place = 0
     for d in range(len(shape) - 1, 0, -1):
         rest = number // shape[d]
@@ -62,7 +62,7 @@ def offset(number: Any, shape: Any, steps: Any) -> Any:
 
 @cuda.jit(device=True)
 def read_label(labels: Any, at: Any, classes: Any, ignored: Any) -> Any:
-    """Return a class number, `classes` for what is none, `classes` + 1 for what is ignored."""
+    """Return the class number, `classes` for an invalid label, `classes` + 1 for an ignored one."""
     label = np.int64(labels[at])
     if ignored[0] and label == ignored[1]:
         return classes + 1
@@ -70,7 +70,7 @@ def read_label(labels: Any, at: Any, classes: Any, ignored: Any) -> Any:
 
 
 def build_reader(dtype: str, real: Any) -> Any:
-    """Return what reads a number as a `real`."""
+    """Return a function that reads a number as a `real`."""
     if dtype == "bfloat16":
 
         @cuda.jit(device=True)
@@ -99,7 +99,7 @@ def build_reader(dtype: str, real: Any) -> Any:
 
 
 def build_writer(dtype: str) -> Any:
-    """Return what writes a number."""
+    """Return a function that writes a number."""
     if dtype == "bfloat16":
 
         @cuda.jit(device=True)
@@ -124,7 +124,9 @@ def build_writer(dtype: str) -> Any:
 
 
 def build_softmax(read: Any, exp: Any, real: Any) -> Any:
-    """Return what finds the largest logit z of an element, and Σ exp(z_c − z) over its classes."""
+    """Return a function that computes an element's largest logit z and Σ exp(z_c − z) over its
+    classes.
+    """
 
     @cuda.jit(device=True)
     def softmax(x: Any, at: Any, step: Any, classes: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The gradient: of each element on its own, from the slopes of the sums."""
+"""The gradient of each element by itself, from the slopes of the sums."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from .elements import (
 
 
 def build_gradient(case: Case) -> Any:
-    """Return the kernel that computes the prediction's gradient from the slopes of I, X and E; a
-    thread for an element.
+    """Return the kernel that computes the prediction's gradient from the slopes of I, X and E, with
+    one thread per element.
     """
     real, functions = (np.float64, wide) if case.real == "float64" else (np.float32, narrow)
     exp, log_of, sigmoid, log_sigmoid = (
@@ -67,7 +67,7 @@ def build_gradient(case: Case) -> Any:
             top, total, mean = real(0), real(1), real(0)
             if activation == SOFTMAX:
                 top, total = softmax(x, x_at, class_steps[0], classes)
-            # by softmax the first round finds the mean slope, which the second subtracts
+            # with softmax the first round computes the mean slope, and the second subtracts it
             for turn in range(2 if activation == SOFTMAX else 1):
                 for c in range(classes):
                     weight = read_w(w, w_at + c * class_steps[2]) if weighted else real(1)

@@ -1,4 +1,4 @@
-"""The kernel as the registry sees it: what is accepted, and from arrays to launches and back."""
+"""The kernel as the registry sees it: the tasks that it accepts, and its methods."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .. import reference
 from ..shipped import ShippedKernel, declines_of_all
 from ..task import Task
 
-#: So many elements are worth what the first call of a process pays: seconds, for the compiler.
+#: From this many elements, the first call of a process pays off: seconds, for the compiler.
 ENOUGH = 2**20
-#: So many of each sum keep a block of threads busy.
+#: This many elements per sum keep a thread block busy.
 ENOUGH_EACH = 2**10
 
 
 class Kernel(ShippedKernel):
-    """One for each library whose arrays lie in the memory of a GPU."""
+    """The kernel; there is one for each library with arrays in GPU memory."""
 
     name, compiler = "cuda", "numba-cuda"
 
@@ -26,7 +26,7 @@ class Kernel(ShippedKernel):
 
     @property
     def memory(self) -> Any:
-        """What the launching code needs to know of the arrays' library."""
+        """What the launching code needs to know about the arrays' library."""
         if not self._memory:
             from . import memory
 
@@ -39,7 +39,7 @@ class Kernel(ShippedKernel):
         return None if run.available() else "Numba finds no CUDA device"
 
     def worthwhile(self, task: Task) -> bool | str:
-        """Accept what is large enough to pay for the first call of a process."""
+        """Accept tasks that are large enough to pay for the first call of a process."""
         shape = task.shapes[0] or ()
         size, each = elements(shape), elements(tuple(shape[a] for a in task.axis))
         if size < ENOUGH:
@@ -66,7 +66,7 @@ class Kernel(ShippedKernel):
     ) -> Array:
         from . import run
 
-        if task.kind == "exact":  # in float64, which most GPUs have few units for: arrays will do
+        if task.kind == "exact":  # in float64, for which most GPUs have few units: no gain
             return reference.overlap_vjp(task, prediction, target, weight, cotangent)
         return run.gradient(self.memory, task, prediction, target, weight, cotangent)
 
@@ -78,12 +78,12 @@ class Kernel(ShippedKernel):
         return run.label_pairs(self.memory, task, prediction, target, weight)
 
     def pairwise(self, task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
-        # a product of matrices, at which the array libraries are better than we are
+        # a matrix product, which the array libraries compute faster
         return reference.pairwise(task, X, Y)
 
 
 def _declined(task: Task) -> str | None:
-    """Say what about a task is not covered."""
+    """Return what about a task is not supported; None if nothing."""
     if task.labels[0] and not task.labels[1]:
         return "labels against masks or memberships of classes are left to the reference"
     if all(task.labels) and (task.kind != "hard" or task.dtypes[2] not in (None, "bool")):

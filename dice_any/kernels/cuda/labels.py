@@ -1,4 +1,4 @@
-"""Label maps: counts, which threads may add in any order."""
+"""Counts of label maps, which threads may add in any order."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ INT32 = types.int32
 def build_labels(
     pairs: bool, in_block: bool, dtypes: tuple[str, str, str], scores: bool, masked: bool, each: int
 ) -> Any:
-    """Return the kernel that counts two label maps, of which the first may be the best of `scores`.
+    """Return the kernel that counts two label maps; with `scores`, the first is the argmax of
+    scores.
 
-    The bins of a cell are the classes' I, X and Y, the total and what is invalid in each map; or
-    all pairs of labels, rows = target. Where they fit, a block of threads counts a tile in its own
-    memory first.
+    The bins of a cell are I, X and Y of each class, the total and the invalid labels of each map;
+    or all pairs of labels, rows = target. If the bins fit, a thread block counts a tile in its
+    shared memory first.
     """
     read_x = build_reader(dtypes[0], np.float64 if dtypes[0] == "float64" else np.float32)
 
     @cuda.jit(device=True)
     def best(x: Any, at: Any, step: Any, classes: Any) -> Any:
-        """Return the class of the largest score, the first of equals; `classes` where one is
+        """Return the class of the largest score (the first if equal); `classes` if a score is
         NaN.
         """
         top, mark = read_x(x, at), np.int64(0)
@@ -39,11 +40,11 @@ def build_labels(
 
     @cuda.jit(device=True)
     def place(number: Any, cell: Any, cells: Any, classes: Any) -> Any:
-        """Return where a bin is in the sums."""
+        """Return the place of a bin in the sums."""
         if pairs:
             return cell * (classes + 1) * (classes + 1) + number
         row, c = number // classes, number % classes
-        if number >= 3 * classes:  # these belong to every class: the first has them till the end
+        if number >= 3 * classes:  # shared by all classes, held by the first until `spread`
             row, c = number - 3 * classes + 3, 0
         return (row * cells + cell) * classes + c
 
@@ -122,7 +123,7 @@ def build_labels(
 
 @cuda.jit
 def spread(sizes: Any, out: Any) -> None:
-    """Give every class the total and the numbers of invalid labels, which the first class has."""
+    """Copy the total and the numbers of invalid labels from the first class to all classes."""
     cells, _, _, classes = sizes
     for number in range(cuda.grid(1), 3 * cells, cuda.gridsize(1)):
         at = (3 * cells + number) * classes

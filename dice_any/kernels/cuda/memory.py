@@ -1,8 +1,8 @@
-"""What the launching code needs to know of an array library: where arrays lie, new ones, the device
-and its stream.
+"""What the launching code needs to know about an array library: memory addresses, new arrays, the
+device and its stream.
 
-Nothing here waits for the device, and nothing is copied: a kernel is handed the stretch of memory
-that an array lies in, as a flat array from the lowest address on, and walks it by strides.
+Nothing here waits for the device or copies. A kernel gets the memory range of an array as a flat
+array from its lowest address on, and indexes it by strides.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numba import cuda
 
 from ...arrays.library import Array
 
-#: Kernels read bfloat16, which NumPy does not know, as the bits that it is; booleans as bytes, any
-#: of which may be true.
+#: Kernels read bfloat16, which NumPy lacks, as raw bits, and booleans as bytes, because any nonzero
+#: byte is true.
 BITS = {"bfloat16": "int16", "bool": "uint8"}
 
 
 class Flat(NamedTuple):
-    """An array as a kernel sees it: a stretch of numbers, the place of its first element there, and
-    steps along axes.
+    """An array as a kernel sees it: a flat range of numbers, the index of the first element, and
+    strides.
     """
 
     stretch: Any
@@ -32,7 +32,7 @@ class Flat(NamedTuple):
 
 
 class _Stretch:
-    """Memory, for `numba.cuda.as_cuda_array`. It names no stream, which Numba would wait for."""
+    """Memory for `numba.cuda.as_cuda_array`. It names no stream: Numba would wait for it."""
 
     def __init__(self, owner: Array, address: int, length: int, dtype: str) -> None:
         self.owner = owner
@@ -45,8 +45,8 @@ class _Stretch:
 
 
 def extent(shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[int, int]:
-    """Return the place of the first element in the stretch that an array lies in, and the length of
-    the stretch.
+    """Return the index of an array's first element in its memory range, and the length of that
+    range.
     """
     reach = [(n - 1) * step for n, step in zip(shape, steps, strict=True)]
     start = -sum(r for r in reach if r < 0)
@@ -66,7 +66,7 @@ class Torch:
         _, length = extent(tuple(array.shape), array.stride())
         name = str(array.dtype).rpartition(".")[2]
         stretch = cuda.as_cuda_array(_Stretch(array, array.data_ptr(), length, name), sync=False)
-        return Flat(stretch, 0, tuple(array.stride()))  # there are no negative strides in PyTorch
+        return Flat(stretch, 0, tuple(array.stride()))  # PyTorch has no negative strides
 
     def empty(self, shape: tuple[int, ...], dtype: str, like: Array) -> Array:
         return self._torch.empty(shape, dtype=getattr(self._torch, dtype), device=like.device)
@@ -82,7 +82,7 @@ class Torch:
 
     @contextmanager
     def on(self, array: Array) -> Iterator[Any]:
-        """Make the array's device the current one, and give PyTorch's current stream there."""
+        """Make the array's device current, and yield PyTorch's current stream there."""
         index = array.device.index
         with self._torch.cuda.device(index), cuda.gpus[index]:
             yield _stream(self._torch.cuda.current_stream(index).cuda_stream)
@@ -97,7 +97,7 @@ class CuPy:
         self._cupy = cupy
 
     def flat(self, array: Array, written: bool = False) -> Flat:
-        if any(s % array.itemsize for s in array.strides):  # a field of records
+        if any(s % array.itemsize for s in array.strides):  # a field of a structured array
             array = self.contiguous(array)
         steps = tuple(s // array.itemsize for s in array.strides)
         start, length = extent(array.shape, steps)
@@ -119,13 +119,13 @@ class CuPy:
 
     @contextmanager
     def on(self, array: Array) -> Iterator[Any]:
-        """Make the array's device the current one, and give CuPy's current stream there."""
+        """Make the array's device current, and yield CuPy's current stream there."""
         with array.device, cuda.gpus[array.device.id]:
             yield _stream(self._cupy.cuda.get_current_stream().ptr)
 
 
 class Simulated:
-    """NumPy's arrays, which stand for a GPU's where Numba simulates one."""
+    """NumPy arrays in place of GPU arrays, for Numba's simulator."""
 
     def flat(self, array: Array, written: bool = False) -> Flat:
         array = array.view(BITS.get(array.dtype.name, array.dtype))
@@ -135,11 +135,11 @@ class Simulated:
         stretch = np.lib.stride_tricks.as_strided(
             lowest, (length,), (array.itemsize,), writeable=written
         )
-        # what is written must come back: the simulator copies plain arrays both ways
+        # output must be copied back: the simulator copies plain arrays both ways
         return Flat(stretch if written else cuda.to_device(stretch), start, steps)
 
     def empty(self, shape: tuple[int, ...], dtype: str, like: Array) -> Array:
-        # what memory may hold before a kernel writes
+        # arbitrary values, as in memory before a kernel writes
         fill = np.nan if np.issubdtype(dtype, np.floating) else -(2**62)
         return np.full(shape, fill, dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""From arrays to launches. Nothing waits for the device; what is returned is still being
+"""Launch kernels on arrays. Nothing waits for the device: returned arrays are still being
 computed.
 """
 
@@ -22,16 +22,16 @@ from .sums import build_fold, build_sums, rows
 
 ACTIVATIONS = {None: NONE, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 THREADS, EACH = 256, 16
-#: Fewer blocks make Numba warn of an idle device; more than a device can hold at once take turns.
+#: With fewer blocks Numba warns of an idle device; more than fit the device at once take turns.
 FEWEST_BLOCKS, MOST_BLOCKS = 128, 2**14
-#: int32 numbers that a block may have in its own memory: what every device allows without asking.
+#: int32 numbers in the shared memory of a block: every device allows this many by default.
 BLOCK_BINS = 48 * 1024 // 4
 
 _compiled: dict[Any, Any] = {}
 
 
 def available() -> bool:
-    """Tell whether there is a device; a simulated one has none of a library's arrays."""
+    """Tell whether there is a device; a simulated one holds no arrays of these libraries."""
     return bool(cuda.is_available())
 
 
@@ -97,8 +97,9 @@ def label_counts(
 def label_pairs(
     memory: Any, task: Task, prediction: Array, target: Array, weight: Array | None
 ) -> Array:
-    """Return the joint counts of two label maps: (*counts, C + 1, C + 1), the last row and column
-    for what is invalid.
+    """Return the joint counts of two label maps, (*counts, C + 1, C + 1).
+
+    The last row and column count invalid labels.
     """
     with memory.on(prediction) as stream:
         return _count(memory, task, prediction, target, weight, stream, pairs=True)
@@ -116,7 +117,7 @@ def _count(
     classes, side = task.classes, task.classes + 1
     bins = side**2 if pairs else 3 * classes + 3
     in_block = bins <= BLOCK_BINS
-    # a tile is long beside the bins that are cleared and added for it
+    # a tile is long compared with the bins that are cleared and added for it
     each = EACH * max(1, -(-bins // (THREADS * EACH))) if in_block else EACH
     work = _Work(memory, task, [prediction, target, weight], THREADS * each)
     out = memory.zeros(
@@ -168,8 +169,8 @@ def _built(build: Any, *case: Any) -> Any:
 
 
 class _Work:
-    """One call: its arrays, how they lie, and how the work is cut into tiles, which depends on
-    nothing but shapes.
+    """One call: its arrays, their layout, and the tiles of the work, which depend on shapes
+    only.
     """
 
     def __init__(self, memory: Any, task: Task, arrays: list[Array | None], tile: int) -> None:
@@ -181,7 +182,7 @@ class _Work:
         )
         lacking = task.class_axis if task.labels[1] else None
         lacks = (None, lacking, lacking, None)
-        # in the place of an array that is not there, the prediction, which nothing then reads
+        # the prediction stands in for an array that is not given; nothing reads it then
         self.flats: list[Flat] = [
             memory.flat(arrays[0] if a is None else a, written=k == 3) for k, a in enumerate(arrays)
         ]
@@ -202,8 +203,8 @@ class _Work:
 
 
 def _view(task: Task, array: Array | None, flat: Flat, lacking: int | None) -> View:
-    """Return the strides over the axes of the prediction, 0 where the array is broadcast or has no
-    such axis.
+    """Return the strides along the prediction's axes; 0 where the array is broadcast or lacks the
+    axis.
     """
     if array is None:
         return View(0, 0, (0,) * len(task.shapes[0] or ()), 0)

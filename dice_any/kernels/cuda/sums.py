@@ -1,10 +1,10 @@
 """The sums, tile by tile.
 
-A tile is what one block of threads sums at a time: `each` elements for a thread, neighbours by
-neighbouring threads, so that reads are coalesced where the elements of a class lie behind one
-another. Tiles are cut by shapes alone, a tile's sums go to a place of their own, and one kernel
-adds them in one order. So the bits of a result depend neither on the number of blocks nor on the
-GPU, and nothing is added to a floating number by two threads.
+A thread block sums one tile at a time, `each` elements per thread. Neighbouring threads read
+neighbouring elements, so reads are coalesced if the elements of a class are contiguous. Tiles
+depend on shapes only, each tile's sums have their own place, and one kernel adds them in one order.
+So the bits of a result depend neither on the number of blocks nor on the GPU, and no two threads
+add to the same floating number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .elements import (
 )
 
 UNIT, LOW_BITS = 2.0**31, 2**31 - 1
-#: Partial sums of this many threads are added first, then the partial sums of those.
+#: Partial sums of this many threads are added first, then the results.
 GROUPS = 16
 REALS = {"hard": np.int64, "exact": np.float64}
 
@@ -47,7 +47,7 @@ quantise, high_limb, low_limb = narrow.quantise, narrow.high_limb, narrow.low_li
 
 
 def rows(case: Case) -> tuple[int, ...]:
-    """Return where in the sums, rows and limbs laid end to end, each number of a tile belongs."""
+    """Return the place of each number of a tile in the flattened rows and limbs of the sums."""
     if case.kind != "exact":
         return (0, 1, 2, 3, 4, 5, 6, 7, 8) if case.entropy else (0, 1, 2, 3, 4, 5, 6)
     if case.weighted == NUMBERS:
@@ -56,10 +56,10 @@ def rows(case: Case) -> tuple[int, ...]:
 
 
 def build_terms(case: Case) -> Any:
-    """Return what makes the terms of one element that counts, in the order of `rows`.
+    """Return a function that computes the terms of one counted element, in the order of `rows`.
 
-    They follow from the membership x, or the logit z, the target's membership t, the weight w, and
-    whether a label is `outside`; by softmax, `log` is the logarithm of the membership.
+    Its arguments are the membership x or the logit z, the target's membership t, the weight w, and
+    whether a label is `outside`; with softmax, `log` is the logarithm of the membership.
     """
     form, weighted = case.form, case.weighted == NUMBERS
     if case.kind == "hard":
@@ -105,7 +105,7 @@ def build_terms(case: Case) -> Any:
 def limbs(v: Any) -> Any:
     """Return a number below 2³¹ in units of 1, 2⁻³¹ and 2⁻⁶².
 
-    The only subtraction is of numbers that are exact, so that it is the same whether the compiler
+    The operands of the only subtraction are exact, so the result is the same whether the compiler
     fuses it or not.
     """
     high = np.int64(v * UNIT)
@@ -169,8 +169,8 @@ def _build_plain_terms(case: Case) -> Any:
 
 @cuda.jit(device=True)
 def add_threads(shared: Any, groups: Any, count: Any, lane: Any, threads: Any) -> None:
-    """Add what each thread has left in each row of `shared`, into the first column of `groups`; in
-    one order.
+    """Add the numbers of all threads in each row of `shared` into the first column of `groups`, in
+    one fixed order.
     """
     cuda.syncthreads()
     for number in range(lane, count * GROUPS, threads):
@@ -278,8 +278,8 @@ def build_sums(case: Case) -> Any:
 
 
 def build_fold(number_type: Any, threads: int) -> Any:
-    """Return the kernel that adds the tiles of each number, and puts it where it belongs in the
-    sums.
+    """Return the kernel that adds the tiles of each number and stores the result at its place in
+    the sums.
     """
 
     @cuda.jit

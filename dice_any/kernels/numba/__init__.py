@@ -1,7 +1,7 @@
-"""Kernels that Numba compiles for the CPU: for NumPy's arrays, and for PyTorch's without a copy.
+"""Kernels that Numba compiles for the CPU, for NumPy arrays and, without a copy, PyTorch tensors.
 
-What is here decides and prepares. It imports Numba only when a task is accepted that is large
-enough to wait for it.
+This module is light. Numba is imported only when a task is accepted that is large enough to wait
+for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["load"]
 
 
 def load(module: str) -> Complete:
-    """Return the kernel for the arrays of this library."""
+    """Return the kernel for this library's arrays."""
     if find_spec("numba") is None:
         raise ModuleNotFoundError("Numba is not installed: pip install 'dice_any[numba]'")
     from .kernel import Kernel

@@ -1,4 +1,4 @@
-"""Compile what calls will need before there is one: each work is done once, on a few numbers."""
+"""Compile ahead of the first call, by doing each kind of work once on a few numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["WORKS", "places", "steps"]
 
 SHAPE = (2, 3, 8)
 LABELS = (2, 8)
-#: A name that messages may show, and what compiles it.
+#: A name for messages, and the function that triggers the compilation.
 Step = tuple[str, Callable[[], Any]]
 
 
@@ -92,7 +92,7 @@ def memberships(dtype: str, form: str) -> Iterator[Step]:
 
 
 def logits(dtype: str, form: str) -> Iterator[Step]:
-    """What a loss of logits against a label map needs, alone and beside cross-entropy."""
+    """Sums and gradients of logits against a label map, with and without cross-entropy."""
     x, y = np.zeros(SHAPE, dtype=dtype), np.zeros(LABELS, dtype=np.uint8)
     for activation in ("softmax", "sigmoid"):
         facts = {**_classes(form, True), "activation": activation}
@@ -129,7 +129,7 @@ WORKS: dict[str, Callable[[str, str], Iterator[Step]]] = {
 
 
 def steps(works: list[str], dtypes: list[str], forms: list[str]) -> Iterator[Step]:
-    """Yield what is to be compiled; work of which dtypes and forms compile the same comes once."""
+    """Yield the steps to compile; work that is the same for several dtypes or forms comes once."""
     for work in works:
         # masks and label maps have no dtype of their own, and scores no form
         some_dtypes = dtypes[:1] if work in ("masks", "labels") else dtypes

@@ -1,5 +1,5 @@
-"""The scalars, compiled for the CPU. `exp` and what builds on it take float32 and float64, each by
-its own functions.
+"""The scalar functions, compiled for the CPU. `exp` and the functions that use it have separate
+versions for float32 and float64.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _wide = scalars.compiled(njit(**OPTIONS), wide=True)
 
 
 def _by_type(name: str, number: int = 1) -> Any:
-    """Return what compiles to the narrow or the wide function, by the type of the first
-    argument.
+    """Return an overload that compiles to the float32 or the float64 function, by the type of the
+    first argument.
     """
     narrow, wide = getattr(_narrow, name), getattr(_wide, name)
 
@@ -35,7 +35,7 @@ def _by_type(name: str, number: int = 1) -> Any:
     choose.__annotations__.clear()  # Numba compares signatures with those of the lambdas
 
     def stub(*arguments: Any) -> Any:
-        # only a name that Numba finds; it puts one of the two functions in its place
+        # only a name for Numba, which replaces it by one of the two functions
         raise TypeError(
             f"`{name}` must be called in code that Numba compiles; got a call of Python's. Use the "
             "NumPy function."

@@ -1,7 +1,8 @@
-"""A block of memberships or logits: what is compiled for it, where its rows are, and its softmax.
+"""A block of memberships or logits: its compile-time constants, its rows, and its softmax.
 
-What a task fixes (`Case`) is compiled in: what it does not need leaves no instruction. The rest,
-layout, types of labels and weights, lengths, is decided once for each block.
+The properties of a task in `Case` are compile-time constants, so code that the task does not need
+is not compiled. Everything else (layout, types of labels and weights, lengths) is decided once per
+block.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 class Case(NamedTuple):
-    """What is compiled in: plain values, from which Numba makes the key of its cache on disk."""
+    """The compile-time constants: plain values, which become part of Numba's cache key on disk."""
 
     real: str
     activation: int
@@ -62,8 +63,9 @@ def load_rows(
     shape: Any,
     strides: Any,
 ) -> Any:
-    """Return where the rows of a block are and how far apart: in place if they can be used there,
-    else in `scratch`.
+    """Return the address of a block's rows and the distance between them.
+
+    The rows are in place if they can be used there, else copied to `scratch`.
     """
     if code == native and lies_straight(first, n, shape, strides, scratch.itemsize):
         return address + offset(first, shape, strides), step
@@ -86,7 +88,7 @@ def load_weights(
     shape: Any,
     strides: Any,
 ) -> Any:
-    """Fill `scratch` with weights, 0 for what is ignored; return the step from class to class."""
+    """Fill `scratch` with weights, 0 if ignored; return the step from class to class."""
     rows = classes if step != 0 else 1
     for c in range(rows):
         weights = scratch[c, :n]
@@ -107,7 +109,7 @@ def load_weights(
 
 @njit(**INLINE)
 def find_cell(place: Any, cell: Any, lengths: Any, cell_steps: Any) -> Any:
-    """Return the addresses of a cell's first elements in prediction, target and weight."""
+    """Return the addresses of a cell's first element in prediction, target and weight."""
     return (
         place[X_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[0]),
         place[Y_ARRAY, ADDRESS] + offset(cell, lengths, cell_steps[1]),
@@ -121,8 +123,8 @@ def read_block(
     place: Any, at: Any,
     first: Any, summed: Any, steps: Any, ignoring: Any, ignored: Any, labels: Any, weighted: Any,
 ) -> Any:  # fmt: skip
-    """Fill `marks` with a block's labels; return where the rows of prediction, target and weight
-    are, and how far apart.
+    """Fill `marks` with a block's labels; return the addresses of the rows of prediction, target
+    and weight, and the distances between rows.
     """
     x_row, x_step = load_rows(
         loaders,
@@ -197,7 +199,7 @@ def softmax(
     """Fill `shrunk` with exp(z − max z), `top` with max z and `total` with the sum of `shrunk` over
     the classes.
 
-    If wanted, `own_log` becomes the logarithm of the membership in each element's own class.
+    If wanted, fill `own_log` with the logarithm of each element's membership in its own class.
     """
     top, total = top[:n], total[:n]
     z = row(address, n, real)

@@ -1,8 +1,8 @@
-"""Exact sums, and exact memberships of logits: the reference's bits, in vector instructions.
+"""Exact sums, and exact memberships from logits: the reference's bits, in vector instructions.
 
 Processors without AVX-512 convert between float64 and int64 one number at a time. So whole numbers
-stay in float64 while they are summed, and those that are multiplied become integers by way of their
-bits: a whole number below 2⁵² plus 2⁵² has it in its lowest bits.
+stay in float64 while they are summed. Those to be multiplied are converted by bit operations: if n
+is a whole number below 2⁵², the lowest bits of n + 2⁵² are n.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .arithmetic import both, is_weight, size
 from .blocks import ONE, ZERO
 from .memory import INLINE, row
 
-#: Rows of a chunk's sums; behind them, exact ones have the limbs of the first four.
+#: Rows of a chunk's sums; exact sums have the limbs of the first four rows after these.
 I, X, Y, N, BAD_X, BAD_Y, BAD_W, E, EN = range(9)  # noqa: E741
 
 UNIT = 2.0**31
@@ -38,13 +38,13 @@ INFINITY = math.inf
 
 
 # -- sums ------------------------------------------------------------------------------------------
-# A term v is h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), integers below 2³¹: a float64 sum of
-# the few thousand of one block is exact in any order.
+# A term v has the limbs h = floor(v·2³¹) and l = floor((v·2³¹ − h)·2³¹), integers below 2³¹. A
+# float64 sum of the few thousand limbs of one block is exact in any order.
 
 
 @njit(forceinline=True, error_model="numpy", fastmath={"reassoc"})
 def add(a: Any, b: Any) -> Any:
-    """Add whole numbers, whose order makes no difference: a compiler may add them by vectors."""
+    """Add whole numbers; their order does not matter, so the compiler may vectorise."""
     return a + b
 
 
@@ -71,7 +71,7 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
             v, hit = np.float64(x[i]), np.float64(marks[i] == c)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
-            high, low = limbs(v * hit)  # in every form
+            high, low = limbs(v * hit)  # the same in every form
             high_i, low_i = add(high_i, high), add(low_i, low)
             high_y = add(high_y, hit)
         sums[Y, 0] += np.int64(high_y)
@@ -94,7 +94,7 @@ def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: 
 def add_exact_weighed(
     sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any
 ) -> None:
-    """The same with weights, whose products have a whole part too."""
+    """Do the same with weights, so that products have a whole part too."""
     bad = 0
     for i in range(w.size):
         bad += not is_weight(np.float64(w[i]))
@@ -137,10 +137,10 @@ def rounded(number: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
 def opaque(typingctx: Any, number: Any) -> Any:
-    """Return the integer itself, of which the compiler then knows nothing.
+    """Return the integer unchanged, but hide its range from the compiler.
 
-    It would find that the first few values of Horner's rule are short and leave out their masks,
-    forget that by the time it chooses instructions, and multiply 64 bits by 64.
+    The compiler would see that the first values of Horner's rule are short and drop their masks.
+    When it chooses instructions it no longer knows that, and multiplies 64 by 64 bits.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -152,7 +152,7 @@ def opaque(typingctx: Any, number: Any) -> Any:
 
 @njit(**INLINE)
 def step(value: Any, fraction: Any, coefficient: Any) -> Any:
-    """Return the next step of Horner's rule, by factors of 32 bits."""
+    """Return the next step of Horner's rule, with factors of 32 bits."""
     return ((value & FRACTION) * fraction >> HALF_BITS) + coefficient
 
 
@@ -218,7 +218,7 @@ def exact_sigmoid(out: Any, z: Any) -> None:
 
 @njit(error_model="numpy")
 def halving_sum(rows: Any, n: Any) -> None:
-    """Add rows in the halving tree, into the first of them: `arrays.halving.halving_sum`."""
+    """Add rows in the halving tree into the first row, as `arrays.halving.halving_sum` does."""
     count = rows.shape[0]
     while count > 1:
         half = count // 2
@@ -226,4 +226,4 @@ def halving_sum(rows: Any, n: Any) -> None:
             front, back = rows[c, :n], rows[count - half + c, :n]
             for i in range(n):
                 front[i] += back[i]
-        count = half + count % 2  # the one in the middle is the last of the next round
+        count = half + count % 2  # the middle row is the last of the next round

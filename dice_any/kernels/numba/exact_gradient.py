@@ -1,5 +1,5 @@
-"""The gradient of exact sums: the reference's operations on float64 numbers in the reference's
-order, so that the bits are its own.
+"""The gradient of exact sums: the same float64 operations in the same order as in the reference, so
+the bits are the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build_exact_gradient(case: Case) -> Any:
     real = np.float64
     activation, labels, form, weighted = case[1:5]
 
-    # not contracted: a product and a sum are two roundings in the reference
+    # no contraction to fused multiply-add: the reference rounds the product and the sum
     @njit(cache=True, nogil=True, error_model="numpy")
     def fill_chunks_exactly(
         loaders: Any,

@@ -1,5 +1,5 @@
-"""The gradient of memberships and logits: each block is computed again, or taken from what was
-kept, and written once.
+"""The gradient of memberships and logits: each block is recomputed or read from the kept array, and
+written once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def build_gradient(case: Case, over: bool) -> Any:
     """Return the compiled loop that computes the prediction's gradient from the slopes of I, X and
     E.
 
-    One that goes `over` memberships that were kept finds them in the place of the logits, and
-    leaves the gradient there.
+    With `over`, the loop reads kept memberships instead of logits and overwrites them with the
+    gradient.
     """
     stamp = STAMP
     real, native = computed_in(case.real)
@@ -40,9 +40,9 @@ def build_gradient(case: Case, over: bool) -> Any:
     focal = entropy == FOCAL
     own_cost = bool(entropy and labels and activation == SOFTMAX)
 
-    # not contracted: which products a compiler fuses depends on what is around them, and the
-    # gradient is to be the same over what was kept as over what is computed again, and without an
-    # activation that of the reference to the bit
+    # no contraction to fused multiply-add: which products a compiler fuses depends on the code
+    # around them. The gradient must be the same from kept as from recomputed memberships, and
+    # without an activation it must have the reference's bits
     @njit(cache=True, nogil=True, error_model="numpy")
     def fill_chunks(
         loaders: Any,
@@ -159,7 +159,7 @@ def build_gradient(case: Case, over: bool) -> Any:
                         else gradient[:n]
                     )
                     p = shrunk[c, :n] if activation == SOFTMAX and not over else z
-                    # and said so, for two arrays at one place are computed one element at a time
+                    # one name for both, because two aliasing arrays would not be vectorised
                     if over:
                         out = p
                     for i in range(n):

@@ -1,4 +1,4 @@
-"""Masks and label maps: counts, to which order means nothing."""
+"""Counts of masks and label maps; the order of additions does not matter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ I, X, Y, N, BAD_X, BAD_Y, BAD_W = range(7)  # noqa: E741
 
 @njit(**INLINE)
 def load_bytes(scratch: Any, n: Any, address: Any, first: Any, shape: Any, strides: Any) -> Any:
-    """Return where `n` bytes lie behind one another: in place, or gathered in `scratch`."""
+    """Return `n` contiguous bytes: in place, or gathered in `scratch`."""
     if lies_straight(first, n, shape, strides, 1):
         return address + offset(first, shape, strides)
     inner, done = shape[-1], 0
@@ -51,14 +51,14 @@ def load_bytes(scratch: Any, n: Any, address: Any, first: Any, shape: Any, strid
 
 @njit(**INLINE)
 def truth(word: Any) -> Any:
-    """Return the highest bit of each byte that is not 0: a view as booleans may hold any byte."""
+    """Set the highest bit of each nonzero byte: a view as booleans may hold any byte."""
     low = np.uint64(0x7F7F7F7F7F7F7F7F)
     return (((word & low) + low) | word) & ~low
 
 
 @njit(**INLINE)
 def count_bytes(counts: Any, x: Any, y: Any, w: Any, weighted: Any, one: Any) -> None:
-    """Count bytes that are true, one or eight of them (`one`) at once."""
+    """Count true bytes, one or eight at a time (`one`)."""
     both, sum_x, sum_y, total = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     for i in range(x.size):
         a, b = truth(np.uint64(x[i])), truth(np.uint64(y[i]))
@@ -76,7 +76,7 @@ def count_bytes(counts: Any, x: Any, y: Any, w: Any, weighted: Any, one: Any) ->
 
 
 def build_masks(weighted: bool) -> Any:
-    """Return the compiled loop that counts two masks, perhaps where a third is true."""
+    """Return the compiled loop that counts two masks; if `weighted`, only where a third is true."""
     stamp = STAMP
 
     @njit(cache=True, nogil=True, error_model="numpy")
@@ -154,7 +154,7 @@ def build_masks(weighted: bool) -> Any:
 def count_pairs(
     ticket: Any, stop: Any, x: Any, y: Any, sizes_x: Any, sizes_y: Any, length: Any, out: Any
 ) -> None:  # fmt: skip
-    """Count every row of words against every other."""
+    """Count every row of words of one matrix with every row of the other."""
     while True:
         i = claim(ticket)
         if i >= stop:
@@ -181,8 +181,8 @@ def best_classes(
     address: Any, step: Any,
     first: Any, shape: Any, strides: Any, real: Any,
 ) -> None:  # fmt: skip
-    """Fill `marks` with the class of the largest score, the first of equals; `classes` where one is
-    NaN.
+    """Fill `marks` with the class of the largest score (the first if equal); `classes` if a score
+    is NaN.
     """
     straight = code == native and lies_straight(first, n, shape, strides, scratch.itemsize)
     for c in range(classes):
@@ -201,17 +201,17 @@ def best_classes(
             v = scores[i]
             better = v > best[i]
             mark = number if better else marks[i]
-            # a NaN that came before keeps its mark: nothing is greater
+            # an earlier NaN keeps its mark: nothing compares greater
             marks[i] = none if v != v else mark
             best[i] = v if better | (v != v) else best[i]
 
 
 @njit(**INLINE)
 def count_labels(counts: Any, x: Any, y: Any, seen_x: Any, seen_y: Any, classes: Any) -> None:
-    """Count two rows of marks. Four histograms take turns: one would wait for its own last
-    addition.
+    """Count two rows of marks.
 
-    A count of `seen_x` has what agrees with the target in its upper half.
+    Four histograms take turns, because each addition to a single one would wait for the last. The
+    upper half of a count of `seen_x` counts the elements that agree with the target.
     """
     skipped = np.int32(classes + 1)
     seen_x[:] = 0
@@ -260,8 +260,8 @@ def count_label_pairs(counts: Any, x: Any, y: Any) -> None:
 
 
 def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
-    """Return the compiled loop that counts two label maps, of which the first may be the best of
-    `scores`.
+    """Return the compiled loop that counts two label maps; with `scores`, the first is the argmax
+    of scores.
     """
     stamp = STAMP
     real, native = computed_in("float64" if scores == "float64" else "float32")

@@ -1,4 +1,4 @@
-"""What the loops need to know of an array library whose arrays lie in the memory of the host."""
+"""What the loops need to know about an array library with arrays in host memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...arrays.library import Array
 
 
 class Located(NamedTuple):
-    """An array, and where compiled code finds its elements."""
+    """An array, with the address and strides that compiled code uses."""
 
-    array: Array  # alive as long as compiled code may look at its memory
+    array: Array  # keeps the memory alive while compiled code may read it
     address: int
     strides: tuple[int, ...]  # in bytes
     dtype: str
@@ -34,7 +34,7 @@ class NumPyHost:
         return np.empty_like(array, dtype=array.dtype.newbyteorder("="))
 
     def with_dtype_of(self, array: Array, given: Array) -> Array:
-        """Return an array in the byte order of what was given."""
+        """Return an array in the byte order of `given`."""
         return array.astype(given.dtype, copy=False)
 
     def locate(self, array: Array) -> Located:
@@ -63,9 +63,9 @@ class TorchHost:
         return True
 
     def empty_like(self, array: Array) -> Array:
-        """Return NumPy's memory: of large pages, so that a first touch costs half."""
+        """Return a tensor in NumPy's memory: its large pages halve the cost of a first touch."""
         torch = self._torch
-        # NumPy has no word for bfloat16
+        # NumPy has no bfloat16
         bits = array.view(torch.int16) if array.dtype == torch.bfloat16 else array
         memory = np.empty_like(bits.detach().resolve_neg().numpy())
         return torch.from_numpy(memory).view(array.dtype)

@@ -1,4 +1,4 @@
-"""The kernel as the registry sees it: what is accepted, and from arrays to loops and back."""
+"""The kernel as the registry sees it: the tasks that it accepts, and its methods."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..pairs import pair_sums
 from ..shipped import ShippedKernel, declines_of_all
 from ..task import Task
 
-#: So many elements of memberships, labels or scores are worth what the first call of a process
-#: pays: Numba's import and the compiled code's way from the cache, a second or so; and its
-#: compilation once on a machine.
+#: From this many elements of memberships, labels or scores, the cost of the first call pays off. In
+#: each process that is about a second, to import Numba and load compiled code from the cache; once
+#: on a machine it is the compilation.
 ENOUGH = 2**20
-#: Plain sums are those of losses. A step of training comes thousands of times: it is repaid sooner.
+#: Losses have plain sums. Training makes thousands of steps, so the first call pays off sooner.
 ENOUGH_PLAIN = 2**15
-#: Masks are counted by what NumPy and PyTorch have, at the speed of memory, almost.
+#: NumPy and PyTorch themselves count masks almost at the speed of memory.
 ENOUGH_MASKS = 2**24
 
 
 class Kernel(ShippedKernel):
-    """One for each library whose arrays lie in the memory of the host."""
+    """The kernel; there is one for each library with arrays in host memory."""
 
     name, compiler = "numba", "Numba"
 
@@ -33,7 +33,7 @@ class Kernel(ShippedKernel):
         return None
 
     def worthwhile(self, task: Task) -> bool | str:
-        """Accept what is large enough to pay for the first call of a process."""
+        """Accept tasks that are large enough to pay for the first call of a process."""
         size = elements(task.shapes[0] or ())
         enough = ENOUGH_PLAIN if task.kind == "plain" else ENOUGH
         if task.dtypes[0] == task.dtypes[1] == "bool":
@@ -82,7 +82,7 @@ class Kernel(ShippedKernel):
         return run.gradient(task, kept, target, weight, cotangent, over=True)
 
     def alone(self) -> AbstractContextManager[None]:
-        """Have what this thread calls computed without the help of others."""
+        """Return a context manager in which calls by this thread use no worker threads."""
         from . import team
 
         return team.alone()
@@ -99,13 +99,13 @@ class Kernel(ShippedKernel):
 
         if task.kind == "hard":
             return run.bit_pairs(task, X, Y)
-        if task.kind == "plain":  # one product of matrices, which has a gradient
+        if task.kind == "plain":  # one matrix product, which has a gradient
             return reference.pairwise(task, X, Y)
         return pair_sums(self._row_sums, task, X, Y)
 
     def _in_memory(self, *arrays: Array | None) -> bool:
-        """Tell whether there is memory to look at: PyTorch has tensors of shapes alone, and wraps
-        what it transforms.
+        """Tell whether the arrays have memory: PyTorch's meta tensors and the wrappers of its
+        transformations have none.
         """
         library = load_library(self.module)
         return all(array is None or library.at_hand(array) for array in arrays)
@@ -116,7 +116,7 @@ class Kernel(ShippedKernel):
 
 
 def _declined(task: Task) -> str | None:
-    """Say what about a task is not covered."""
+    """Return what about a task is not supported; None if nothing."""
     if task.kind == "hard":
         if task.dtypes[2] not in (None, "bool"):
             return "integer weights of counts are left to the reference"

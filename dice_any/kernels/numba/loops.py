@@ -1,4 +1,4 @@
-"""Loops that are built when they are first wanted; who waits for the compiler is told so."""
+"""Build loops when they are first needed, and log when a caller waits for the compiler."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from numba.core import event
 
-#: What messages are logged by, at INFO.
+#: The logger; messages have the level INFO.
 LOG = logging.getLogger("dice_any")
 
 _compiled: dict[Any, Any] = {}
-#: what Numba compiles -> what it is for, in words
+#: compiled function -> its name in messages
 _names: dict[Any, str] = {}
 
 
 def loop(build: Any, *case: Any) -> Any:
-    """Return what `build` makes of a case, made once in a process."""
+    """Return ``build(*case)``, cached for the process."""
     key = build, *case
     if key not in _compiled:
         name = f"{build.__module__.rpartition('.')[2]}.{build.__name__}{case}"
@@ -30,27 +30,27 @@ def loop(build: Any, *case: Any) -> Any:
 
 
 def named(compiled: Any, name: str) -> Any:
-    """Return a compiled function, of which the log will speak by this name."""
+    """Register the name of a compiled function for the log, and return the function."""
     if not hasattr(compiled, "address"):
         _names[compiled] = name
     return compiled
 
 
 def place_of(compiled: Any) -> str:
-    """Return the folder in which Numba keeps the machine code of a loop."""
+    """Return the folder where Numba caches the machine code of a loop."""
     return str(compiled.stats.cache_path)
 
 
 def places() -> list[str]:
-    """Return the folders in which what was built in this process is kept."""
+    """Return the cache folders of the loops that were built in this process."""
     found = {place_of(compiled) for compiled in _names}
     return sorted(found)
 
 
 class _Teller(event.Listener):  # type: ignore[misc,unused-ignore]
-    """Tells of loops that Numba compiles; what comes from its cache makes no such event.
+    """Logs the loops that Numba compiles; loading from its cache triggers no event.
 
-    Functions that become part of a loop have events of their own, which say nothing.
+    Functions that are inlined into a loop trigger events too, which are not logged.
     """
 
     def __init__(self) -> None:

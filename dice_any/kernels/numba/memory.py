@@ -1,9 +1,9 @@
-"""Memory as compiled loops see it: addresses and strides, one block of elements at a time.
+"""Memory access of compiled loops: addresses and strides, one block of elements at a time.
 
-Addresses instead of arrays, because one compiled loop then serves every layout, read-only or not,
-of NumPy and PyTorch. A block that lies contiguous and in the right type is used in place; any other
-is gathered into scratch that stays in cache, converted on the way. So the loops that compute see
-contiguous rows of one type only.
+Loops take addresses instead of arrays, so one compiled loop serves every layout of NumPy and
+PyTorch, read-only or not. A block that is contiguous and has the right type is used in place. Any
+other block is converted and copied to scratch memory that stays in cache. So the computing loops
+see only contiguous rows of one type.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
-#: Codes of dtypes: the place in this list.
+#: The code of a dtype is its index in this list.
 CODES = [
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "bfloat16", "float32", "float64"),
@@ -27,28 +27,29 @@ INT8, INT16, INT32, FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = (
     for name in ("int8", "int16", "int32", "float16", "bfloat16", "float32", "float64")
 )
 
-#: In the place of a code, where there is no array.
+#: The code of an array that is not given.
 NO_ARRAY = -1
 
-# Loops take `place`, an array with a row for each array,
+# Arguments of a loop: `place` has these rows, one per array,
 X_ARRAY, Y_ARRAY, W_ARRAY, OUT_ARRAY = range(4)
-# and these columns; `sizes`, which are (tickets to stop at, chunks of a cell, elements of a chunk,
-# elements of a cell, classes, elements of a block, whether a label is ignored, which); and the
-# lengths and strides of a `Plan`.
+# and these columns. `sizes` are (ticket to stop at, chunks of a cell, elements of a chunk, elements
+# of a cell, classes, elements of a block, whether a label is ignored, that label). The others are
+# the lengths and strides of a `Plan`.
 ADDRESS, CODE, CLASS_STEP = range(3)
 
 
 def computed_in(dtype: str) -> tuple[Any, int]:
-    """Return the type that a loop computes in and its code: `native` memory needs no conversion."""
+    """Return the type that a loop computes in, and its code; memory of that code needs no
+    conversion.
+    """
     return (np.float32, FLOAT32) if dtype == "float32" else (np.float64, FLOAT64)
 
 
 def _stamp() -> str:
-    """Return a digest of all that loops are made of.
+    """Return a digest of all sources that loops are built from.
 
-    Numba takes compiled code from its cache if the file of the loop itself is as it was. A loop
-    that holds this value has it in the key, and is compiled anew when a function that it calls has
-    changed.
+    Numba reuses cached code if the file of the loop itself is unchanged. A loop that closes over
+    this digest has it in its cache key, so it is recompiled when a function that it calls changes.
     """
     here = Path(__file__).parent
     try:
@@ -62,7 +63,7 @@ def _stamp() -> str:
                 )
             )
         ).hexdigest()
-    except OSError:  # a package without sources does not change
+    except OSError:  # a package without source files does not change
         return ""
 
 
@@ -72,7 +73,7 @@ INLINE = {"forceinline": True, "error_model": "numpy"}
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
 def pointer(typingctx: Any, address: Any, dtype: Any) -> Any:
-    """Take an integer for the address of numbers of this type."""
+    """Convert an integer address to a pointer to numbers of this type."""
     target = types.CPointer(dtype.instance_type)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -83,7 +84,7 @@ def pointer(typingctx: Any, address: Any, dtype: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
 def claim(typingctx: Any, address: Any) -> Any:
-    """Return the number at this address and add 1 to it, as one step for all threads."""
+    """Return the number at this address and add 1 to it, atomically."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         counter = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
@@ -104,13 +105,13 @@ def ones(typingctx: Any, number: Any) -> Any:
 
 @njit(**INLINE)
 def row(address: Any, length: Any, dtype: Any) -> Any:
-    """Return the numbers from this address on as a contiguous array."""
+    """Return the numbers from this address on, as a contiguous array."""
     return carray(pointer(address, dtype), length)
 
 
 @njit(**INLINE)
 def offset(number: Any, shape: Any, strides: Any) -> Any:
-    """Return how far the element of this number is from the first."""
+    """Return the offset of the element with this number from the first element."""
     place = 0
     for d in range(shape.size - 1, 0, -1):
         rest = number // shape[d]
@@ -121,13 +122,13 @@ def offset(number: Any, shape: Any, strides: Any) -> Any:
 
 @njit(**INLINE)
 def lies_straight(first: Any, n: Any, shape: Any, strides: Any, itemsize: Any) -> Any:
-    """Tell whether these elements lie behind one another."""
+    """Tell whether these elements are contiguous."""
     return strides[-1] == itemsize and first % shape[-1] + n <= shape[-1]
 
 
 @njit(**INLINE)
 def from_half(bits: Any, brain: Any) -> Any:
-    """Return the float32 of a float16 or bfloat16."""
+    """Convert the bits of a float16 or bfloat16 to float32."""
     if brain:
         return np.int32(np.int32(bits) << 16).view(np.float32)
     magnitude = np.int32(np.int32(bits & 0x7FFF) << 13)
@@ -158,13 +159,12 @@ def to_half(value: Any, brain: Any) -> Any:
 
 
 # -- loading and storing: compiled once each, and called through their addresses -------------------
-# A function that is called in the usual way becomes part of every loop that calls it, with loops
-# for a dozen types.
+# A normal call would inline the function, with its loops for a dozen types, into every loop.
 
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
 def call(typingctx: Any, function: Any, arguments: Any) -> Any:
-    """Call the C function of integers at this address."""
+    """Call the C function at this address with integer arguments."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         integers = [builder.extract_value(args[1], i) for i in range(len(arguments))]
@@ -177,7 +177,7 @@ def call(typingctx: Any, function: Any, arguments: Any) -> Any:
 
 @njit(error_model="numpy")
 def straighten(raw: Any, address: Any, n: Any, itemsize: Any, step: Any) -> Any:
-    """Return where `n` numbers lie behind one another: where they are, or copied to `raw`."""
+    """Return the address of `n` contiguous numbers: in place, or copied to `raw`."""
     if step == itemsize:
         return address
     start = raw.ctypes.data
@@ -214,7 +214,7 @@ def copy(out: Any, values: Any) -> None:
 @njit(**INLINE)
 def copy_truth(out: Any, values: Any) -> None:
     for i in range(out.size):
-        out[i] = values[i] != 0  # a view of other bytes as booleans may hold any
+        out[i] = values[i] != 0  # a boolean view of other memory may hold any byte
 
 
 @njit(**INLINE)
@@ -224,7 +224,7 @@ def copy_half(out: Any, bits: Any, brain: Any) -> None:
 
 
 def build_real_loader(real: Any) -> Any:
-    """Return the address of what fills a row of `real` with elements of any type."""
+    """Return the address of a function that fills a row of `real` with elements of any type."""
     stamp = STAMP
 
     @cfunc(types.void(*[types.int64] * 8), cache=True, error_model="numpy")
@@ -281,8 +281,8 @@ def build_real_loader(real: Any) -> Any:
 def read_labels(
     out: Any, labels: Any, wide: Any, classes: Any, ignoring: Any, ignored: Any
 ) -> None:
-    """Turn labels to marks: a class number, `classes` for a label out of range, `classes` + 1 for
-    one that is ignored.
+    """Convert labels to marks: the class number, `classes` for a label out of range, `classes` + 1
+    for an ignored one.
     """
     limit, skipped = wide(classes), wide(ignored)
     outside, ignored_mark = np.int32(classes), np.int32(classes + 1)
@@ -293,11 +293,11 @@ def read_labels(
 
 
 def build_label_loader() -> Any:
-    """Return the address of what fills a row of int32 with marks.
+    """Return the address of a function that fills a row of int32 with marks.
 
-    `ignoring` tells whether `ignored` is a label of this type at all. A label of uint64 beyond
-    int64 becomes negative, which is outside as well. 8 and 16 bits are compared in 32, which makes
-    vectors twice as long.
+    `ignoring` tells whether the label type can hold `ignored`. A uint64 label beyond int64 becomes
+    negative, which is out of range too. Labels of 8 and 16 bits are compared in 32 bits, so a
+    vector holds twice as many.
     """
     stamp = STAMP
 

@@ -1,4 +1,4 @@
-"""From arrays to compiled loops, and from what they leave to sums."""
+"""Call compiled loops on arrays, and turn their output into sums."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .sums import build_sums
 
 ACTIVATIONS = {None: blocks.NONE, "sigmoid": blocks.SIGMOID, "softmax": blocks.SOFTMAX}
 REALS = {"float32": np.float32, "float64": np.float64}
-#: Numbers of a block, so that the scratch of one thread stays in its cache; elements of one by
-#: softmax, which goes over its block many times: the nearest cache.
+#: Numbers per block, so that the scratch memory of one thread stays in its cache; and elements per
+#: block of a softmax, which passes over its block many times and must fit in the nearest cache.
 LONGEST_BLOCK, SHORTEST_BLOCK, SOFTMAX_BLOCK = 2048, 64, 192
 BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
-#: Numbers of a chunk: enough to be worth claiming.
+#: Numbers per chunk: enough to be worth claiming.
 CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
-#: Pairs of words that a thread counts before Python sees signals.
+#: Pairs of words that a thread counts before Python can handle signals.
 PAIR_ROUND = 2**28
 
 
@@ -51,10 +51,10 @@ def sums(
 
 
 def room_to_keep(task: Task, prediction: Array) -> Array | None:
-    """Return an array for memberships that become the gradient; None where they would be of no use,
-    or be rounded.
+    """Return an array for memberships that become the gradient; None if they would not help or
+    would be rounded.
     """
-    if task.kind == "exact":  # which are wider than the gradient
+    if task.kind == "exact":  # memberships are wider than the gradient
         return None
     useful = (
         task.entropy is None
@@ -74,7 +74,7 @@ def gradient(
     cotangent: Array,
     over: bool = False,
 ) -> Array:
-    """Return the prediction's gradient; `over` memberships that were kept it has their place."""
+    """Return the prediction's gradient; with `over`, it overwrites the kept memberships."""
     host = host_of(task.library)
     out = prediction if over else host.empty_like(prediction)
     work = _Work(task, [prediction, target, weight, out], _block(task), CHUNK_NUMBERS)
@@ -104,7 +104,7 @@ def _block(task: Task) -> int:
 
 
 def _case(task: Task, wide: bool = False) -> Case:
-    """Return what is compiled in; exact terms of float32 memberships are widened one by one."""
+    """Return the compile-time constants; exact terms of float32 memberships are widened singly."""
     wide = wide or "float64" in task.dtypes[:2]
     if task.kind == "exact":
         wide = wide or bool(task.activation) or task.dtypes[2] not in (None, "bool", "float32")
@@ -140,14 +140,15 @@ def counts(task: Task, prediction: Array, target: Array, weight: Array | None) -
 
 
 def label_pairs(task: Task, prediction: Array, target: Array, weight: Array | None) -> Array:
-    """Return the joint counts of two label maps: (*counts, C + 1, C + 1), the last row and column
-    for what is invalid.
+    """Return the joint counts of two label maps, (*counts, C + 1, C + 1).
+
+    The last row and column count invalid labels.
     """
     side = task.classes + 1
     work = _Work(task, [prediction, target, weight], LABEL_BLOCK, max(LABEL_CHUNK, 16 * side**2))
     out = np.zeros(
         (work.chunks, side + 1, side), dtype=np.int64
-    )  # one more row for what is not counted
+    )  # one more row for ignored elements
     work.run(_loop(hard.build_labels, None, weight is not None, True), _loaders(None, True), out)
     joint = out.reshape(work.plan.cells, work.parts, side + 1, side).sum(axis=1)[:, :side]
     joint = np.ascontiguousarray(joint).reshape(*work.counts, side, side)
@@ -172,7 +173,7 @@ def bit_pairs(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     def share(ticket: int, stop: int) -> None:
         loop(ticket, stop, *packed, *sizes, length, out)
 
-    numbers = max(packed[1].size, 1)  # that a row is counted against
+    numbers = max(packed[1].size, 1)  # numbers that each row is counted against
     team.together(share, len(rows[0]), each=max(team.ROUND, PAIR_ROUND // numbers))
     return host.from_numpy(out)
 
@@ -184,20 +185,20 @@ def _scores(task: Task) -> str | None:
 
 
 def _label_block(task: Task) -> tuple[int, int]:
-    """Return the lengths of a block and of a chunk; a block is long beside the histograms that it
-    fills.
+    """Return the lengths of a block and of a chunk; a block is long compared with the histograms
+    that it fills.
     """
     return max(LABEL_BLOCK, 4 * task.classes), max(LABEL_CHUNK, 16 * task.classes)
 
 
-# -- what all have in common -----------------------------------------------------------------------
+# -- shared by all ---------------------------------------------------------------------------------
 
 
 class _Work:
-    """One call: its arrays, how they lie, and how the work is cut into chunks.
+    """One call: its arrays, their layout, and the chunks of the work.
 
-    The cut depends on nothing but shapes: sums of chunks are added in their order, so that threads
-    change no bit.
+    Chunks depend on shapes only and their sums are added in order, so the number of threads does
+    not change a bit.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class _Work:
         self.counts = tuple(
             n for a, n in enumerate(shape) if a not in task.axis and a != task.class_axis
         )
-        self.held: list[Array] = []  # alive as long as compiled code may look at their memory
+        self.held: list[Array] = []  # keeps memory alive while compiled code may read it
         lacking = task.class_axis if task.labels[1] else None
         lacks = (None, lacking, lacking, None)
         self.views = [self._view(array, lack) for array, lack in zip(arrays, lacks, strict=False)]
@@ -227,23 +228,23 @@ class _Work:
         self.sizes = (self.parts, length, self.plan.elements, self.classes, block, *ignored(task))
 
     def zeros(self, rows: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Return the sums of each chunk."""
+        """Return zeros for the sums of each chunk."""
         return np.zeros((self.chunks, self.classes, *rows), dtype=dtype)
 
     def run(self, loop: Any, loaders: tuple[int, int], *rest: Any) -> None:
-        """Call a loop on all chunks; `out` is the last of `rest`."""
+        """Call a loop on all chunks; the last of `rest` is `out`."""
         place = np.array([view[:2] + view[3:] for view in self.views], dtype=np.int64)
         *numbers, out = rest
         layout: Plan = self.plan
         arguments = (*numbers, place, *layout, out)
 
-        def share(ticket: int, stop: int) -> None:  # it holds `self`, and so the caller's arrays
+        def share(ticket: int, stop: int) -> None:  # closes over `self`: keeps arrays alive
             loop(loaders, ticket, (stop, *self.sizes), *arguments)
 
         team.together(share, self.chunks)
 
     def answer(self, out: np.ndarray, leading: tuple[int, ...]) -> Array:
-        """Add the chunks of each cell, and bring the rows to the front."""
+        """Add the chunks of each cell, and move the rows to the front."""
         rows = out.reshape(self.plan.cells, self.parts, *out.shape[1:]).sum(axis=1)
         rows = np.moveaxis(
             rows.reshape(*rows.shape[:2], *out.shape[2:]), range(2, rows.ndim), range(rows.ndim - 2)
@@ -267,8 +268,9 @@ class _Work:
 
 
 def _loaders(real: str | None, labels: bool) -> tuple[int, int]:
-    """Return the addresses of what loads numbers and labels; 0 for what the task has none of, so
-    that it is not compiled.
+    """Return the addresses of the loaders of numbers and of labels.
+
+    An address is 0 if the task has none of these, so that the loader is not compiled.
     """
     return (
         0 if real is None else _loop(build_real_loader, REALS[real]).address,

@@ -1,8 +1,8 @@
-"""The sums of memberships and logits, one pass over the arrays.
+"""The sums of memberships and logits in one pass over the arrays.
 
-A block of elements is loaded, activated and summed class by class before the next one, so that
-nothing larger than a block is ever stored; but for memberships that are kept for the gradient, in
-its place.
+A block of elements is loaded, activated and summed class by class before the next one. So nothing
+larger than a block is stored, except the memberships that are kept for the gradient, in the array
+that becomes the gradient.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from .memory import (
     scatter,
 )
 
-#: Elements that are added in the arrays' own precision before float64 takes over.
+#: Elements that are summed in the arrays' own precision before they are added in float64.
 RUN = 256
 REORDERED = {**INLINE, "fastmath": {"reassoc", "contract"}}
 
@@ -77,20 +77,20 @@ def count_bad_weights(weights: Any) -> Any:
 
 @njit(**INLINE)
 def are_members(values: Any, bits: Any, one: Any) -> Any:
-    """Tell whether all values are in [0, 1]: the bits of just those, taken as integers, are at most
-    those of 1.
+    """Tell whether all values are in [0, 1]: only their bits, read as integers, are at most those
+    of 1.
     """
     beyond = bits(0)
     numbers = values.view(bits)
-    for i in range(numbers.size):  # a maximum would be sought one number at a time
+    for i in range(numbers.size):  # a maximum would not be vectorised
         beyond |= bits(numbers[i] > one)
     return beyond == bits(0)
 
 
 @njit(error_model="numpy")
 def clean(values: Any, w: Any, weighted: Any, out: Any) -> Any:
-    """Fill `out` with values drawn into [0, 1], 0 for those that are invalid or take no part; count
-    the invalid.
+    """Fill `out` with values clipped to [0, 1], or 0 if invalid or ignored; count the invalid
+    ones.
     """
     found = 0
     for i in range(values.size):
@@ -106,8 +106,8 @@ def add_plain(
     sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any,
     activation: Any, labels: Any, form: Any, weighted: Any, costly: Any, keep: Any,
 ) -> None:  # fmt: skip
-    """Add the terms of one class of one block, and the costs of the elements that have its label;
-    keep the memberships.
+    """Add the terms of one class of one block and the costs of the elements with its label; keep
+    the memberships.
     """
     for start in range(0, x.size, RUN):
         n = min(RUN, x.size - start)
@@ -153,7 +153,7 @@ def add_plain(
 
 @njit(**REORDERED)
 def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
-    """Add costs by softmax, each weighed by the target's membership."""
+    """Add the costs of a softmax, each weighted by the target's membership."""
     for start in range(0, costs.size, RUN):
         n = min(RUN, costs.size - start)
         costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
@@ -172,7 +172,7 @@ def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
 def add_sigmoid_costs(
     sums: Any, z: Any, y: Any, marks: Any, w: Any, c: Any, power: Any, labels: Any, weighted: Any
 ) -> None:
-    """Add costs by sigmoid, of the set and of its complement."""
+    """Add the costs of a sigmoid, for the set and its complement."""
     for start in range(0, z.size, RUN):
         n = min(RUN, z.size - start)
         zs, ys, ms, ws = (
@@ -200,8 +200,8 @@ def add_sigmoid_costs(
 
 
 def build_sums(case: Case, exact: bool, keep: bool) -> Any:
-    """Return the compiled loop that sums, and keeps the memberships in a fourth array if they are
-    to be kept.
+    """Return the compiled loop that sums; with `keep`, it stores the memberships in a fourth
+    array.
     """
     stamp = STAMP
     real, native = computed_in(case.real)

@@ -1,19 +1,18 @@
-"""Threads that share the chunks of one call.
+"""Worker threads that share the chunks of one call.
 
-A chunk is claimed by an atomic count (`memory.claim`) inside compiled code that has let go of
-Python's lock, so a thread that the machine holds up delays nobody. The caller works too: with every
-helper busy elsewhere the call still ends.
+Threads claim chunks with an atomic counter (`memory.claim`) inside compiled code that has released
+the GIL, so a delayed thread does not block others. The calling thread works too, so the call
+finishes even if all workers are busy elsewhere.
 
-A call may end at any moment, by an exception out of a signal handler (Ctrl-C, a time limit), and
-once more while it clears up. Its helpers may then be at work still, and what they read and write
-must not be memory that is somebody else's by now. So a helper owns what it works on: it holds its
-`_Job`, and through it every array whose memory compiled code touches. Nothing depends on the
-caller's clearing up. What two threads share is changed in single steps that no signal divides, and
-no lock is left held: the next call finds a whole team.
+An exception from a signal handler (Ctrl-C, a time limit) can end a call at any moment, even during
+its cleanup. Its workers may still be running then, and must not touch memory that has been freed.
+So each worker holds a reference to its `_Job`, and through it to every array that compiled code
+touches. Correctness does not depend on the caller's cleanup. Shared state is changed only in single
+steps that no signal can interrupt, and no lock stays held, so the next call finds a working team.
 
-Numba's own threading layers are not used: one of them aborts when two threads call at once, another
-when a process forks after its first call, and data loaders do both. Python's executor is not used
-either: an exception that hits its `submit` may leave its locks held.
+Numba's own threading layers are not used. One aborts when two threads call at once, another when a
+process forks after its first call, and data loaders do both. Python's executor is not used either:
+an exception inside its `submit` may leave its locks held.
 """
 
 from __future__ import annotations
@@ -30,28 +29,28 @@ from typing import Any
 
 import numpy as np
 
-#: What a thread does: claim chunks by the count at this address, up to the chunk of this number.
+#: The work of a thread: claim chunks with the counter at this address, up to this chunk number.
 Share = Callable[[int, int], Any]
 
-#: Chunks of a round for each thread, some tenths of a second. Between rounds Python sees signals.
+#: Chunks per thread in a round, some tenths of a second. Python handles signals between rounds.
 ROUND = 256
-#: A count that is beyond every chunk, and that all threads may add to.
+#: A counter value beyond every chunk, to which all threads may still add.
 NEVER = 2**62
-#: Seconds that an interrupted call, and the end of the process, wait for helpers: a chunk takes one
-#: or two thousandths, but a helper may have to wait for the compiler first.
+#: Seconds that an interrupted call, and the end of the process, wait for workers. A chunk takes one
+#: or two milliseconds, but a worker may have to wait for the compiler first.
 PATIENCE = 1.0
 
 
 class _Job:
-    """The chunks of one round, and all that a helper needs for them."""
+    """The chunks of one round, and everything that a worker needs for them."""
 
     def __init__(self, share: Share, first: int, stop: int, helpers: int) -> None:
         self.share: Share | None = share
         self.stop, self.helpers = stop, helpers
         self.ticket = np.array([first], dtype=np.int64)
-        #: helper -> whether it has begun: the helper or the caller says so, whoever is first
+        #: worker -> whether it has begun; set by the worker or the caller, whichever is first
         self.begun: dict[int, bool] = {}
-        #: what became of each helper that has begun: an exception, or None
+        #: the outcome of each worker that has begun: an exception, or None
         self.outcomes: list[BaseException | None] = []
         self.signals: SimpleQueue[None] = SimpleQueue()
 
@@ -60,33 +59,33 @@ class _Job:
             self.share(self.ticket.__array_interface__["data"][0], self.stop)
 
     def cancel(self) -> None:
-        """Have every thread return after the chunk that it is amid."""
+        """Make every thread return after its current chunk."""
         self.ticket[0] = NEVER
 
     def wait(self, patience: float | None = None) -> None:
-        """Wait until no helper is at work or will be. May be interrupted, and called again."""
+        """Wait until no worker runs or will run. May be interrupted and called again."""
         for number in range(self.helpers):
             self.begun.setdefault(number, False)
         expected = sum(self.begun.values())
-        # signals are not counted: an interrupt may have taken one
+        # compare lengths, do not count wake-ups: an interrupt may have consumed one
         while len(self.outcomes) < expected:
             self.signals.get(timeout=patience)
 
     def release(self) -> None:
-        """Let go of the arrays: a helper that is busy elsewhere may find the job much later."""
+        """Drop the arrays: a worker that is busy elsewhere may take up the job much later."""
         self.share, self.outcomes = None, []
 
 
 class _Team:
-    """The helpers of this process, which wait at one queue for jobs."""
+    """The workers of this process, which wait for jobs at one queue."""
 
     def __init__(self) -> None:
         self.queue: SimpleQueue[tuple[_Job, int]] = SimpleQueue()
-        #: thread -> what it is at work on
+        #: thread -> its current job
         self.helpers: dict[int, _Job | None] = {}
 
     def gather(self, number: int) -> int:
-        """Start helpers until there are so many; return how many of them there are or will be."""
+        """Start workers up to this number; return how many there are or will be."""
         there = len(self.helpers)
         while there < number:
             try:
@@ -94,7 +93,7 @@ class _Team:
                     self._serve,
                     (number,),
                 )  # one step, unlike that of `threading`
-            except RuntimeError:  # no more threads are to be had
+            except RuntimeError:  # no more threads can be started
                 break
             there += 1
         return min(there, number)
@@ -102,7 +101,7 @@ class _Team:
     def _serve(self, number: int) -> None:
         me = _thread.get_ident()
         self.helpers[me] = None
-        if len(self.helpers) > number:  # two calls at once have each started some
+        if len(self.helpers) > number:  # two concurrent calls have both started some
             del self.helpers[me]
             return
         while True:
@@ -111,7 +110,7 @@ class _Team:
                 self.helpers[me] = job
                 _help(job)
                 self.helpers[me] = None
-            del job  # while this thread waits for the next one, nothing of this one is kept
+            del job  # so that this thread keeps no arrays alive while it waits
 
 
 def _help(job: _Job) -> None:
@@ -136,7 +135,7 @@ def _forget() -> None:
 
 
 def _dismiss() -> None:
-    """Have no helper amid compiled code when the interpreter takes that away."""
+    """Wait until no worker runs compiled code, before the interpreter unloads that code."""
     end = time.monotonic() + PATIENCE
     while busy := [job for job in list(_team.helpers.values()) if job is not None]:
         for job in busy:
@@ -156,7 +155,7 @@ _solitude = threading.local()
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Have calls by this thread computed on it alone: who calls has threads for the cores."""
+    """Compute calls by this thread without workers: the caller has its own threads."""
     before = getattr(_solitude, "wanted", False)
     _solitude.wanted = True
     try:
@@ -166,7 +165,7 @@ def alone() -> Iterator[None]:
 
 
 def size() -> int:
-    """Return the number of threads, Numba's: ``NUMBA_NUM_THREADS`` or the number of cores."""
+    """Return Numba's number of threads: ``NUMBA_NUM_THREADS`` or the number of cores."""
     from numba import config
 
     if getattr(_solitude, "wanted", False):
@@ -175,10 +174,10 @@ def size() -> int:
 
 
 def together(share: Share, chunks: int, each: int = ROUND) -> None:
-    """Call `share`, which must hold all arrays that it touches, on this thread and on others.
+    """Call `share`, which must hold all arrays that it touches, on this thread and on workers.
 
-    As many take part as there are chunks for. Python sees signals whenever a thread has done
-    `each`.
+    The number of threads is at most the number of chunks. Python handles signals after every
+    `each` chunks of a thread.
     """
     threads = size()
     for first in range(0, chunks, threads * each):
@@ -198,7 +197,7 @@ def _do(job: _Job) -> None:
         try:
             job.wait(PATIENCE)
             job.release()
-        except Empty:  # it is the helpers' for as long as they need it
+        except Empty:  # the workers hold the job as long as they need it
             pass
         raise
     failures = [outcome for outcome in job.outcomes if outcome is not None]
