@@ -63,7 +63,7 @@ def cases(quick: bool) -> list[Case]:
         "8 images, 21 classes": (8, 21, *image),
     }
     torch = [
-        Case(f"{name}, {inputs}", partial(_job, contenders, shape), ("torch",), peers=PEERS)
+        Case(f"{name}, {inputs}", partial(step_job, contenders, shape), ("torch",), peers=PEERS)
         for name, contenders in (("Dice", DICE), ("Dice + cross-entropy", DICE_ENTROPY))
         for inputs, shape in shapes.items()
     ]
@@ -166,7 +166,7 @@ DICE_ENTROPY = {
 # -- the job ---------------------------------------------------------------------------------------
 
 
-def _job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
+def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
     import torch
 
     z, y, picked = _inputs(shape)
