@@ -1,6 +1,6 @@
-"""From two arrays to the sums of their overlap, and from the derivatives in those to a gradient.
+"""Compute the sums of an overlap from two arrays, and a gradient from the derivatives in the sums.
 
-Here it is decided which kernel is asked, and what.
+This module selects the kernel and the methods to call.
 """
 
 from __future__ import annotations
@@ -30,19 +30,17 @@ from .sums import Overlap
 
 
 class Measured(NamedTuple):
-    """What a kernel was asked for, and what it answered."""
+    """The task of a kernel and its results."""
 
     overlap: Overlap
-    task: Task | None  # None if nothing was asked, as the overlap was given
+    task: Task | None  # None if the overlap was given
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
     vjp: Callable[[Array], Array] | None = None
 
     def gradient(
         self, intersection: Array, prediction: Array, entropy: Array | None = None
     ) -> Array:
-        """Return the prediction's gradient from the derivatives in the sums, where it was asked
-        for.
-        """
+        """Return the prediction's gradient from the derivatives in the sums, if asked for."""
         if self.vjp is None:
             raise TypeError(
                 "an overlap that was given, or summed without its gradient, has no prediction to "
@@ -66,7 +64,7 @@ def measure(
     regions: Regions = None,
     **arguments: Any,
 ) -> Measured:
-    """Read two arrays as sets, and return their overlap with the task that it was computed by."""
+    """Read two arrays as sets, and return their overlap with the task that computed it."""
     if regions is not None:
         grouping = read_regions(regions, arguments.pop("num_classes", None))
         if arguments.get("activation") != "sigmoid":
@@ -125,9 +123,9 @@ def measure_task(
 ) -> Measured:
     """Return the overlap of two arrays, and the entropy that the task wants.
 
-    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation
-    follows the sums then. `activated` says that the prediction was made by an activation, of which
-    NaN makes NaN and no error.
+    `with_gradient` asks for the prediction's gradient in closed form; automatic differentiation
+    then does not track the sums. `activated` says that the prediction is the output of an
+    activation, where NaN gives NaN instead of an error.
     """
     traced = library.traced(prediction, target, weight)
     if task.kind != "plain" or with_gradient:
@@ -147,7 +145,7 @@ def measure_task(
             if library.in_chunks and kernel is reference and backend is None:
                 kernel = chunks
             sums = kernel.overlap(task, prediction, target, weight)
-        answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
+        answer = library_of(sums)  # the sums of sparse arrays are dense
         entropy = None
         if task.entropy is not None:
             sums, entropy = answer.split(sums, (ENTROPY, 2))
@@ -160,20 +158,20 @@ def measure_task(
 def overlap_of(
     prediction: Array | Overlap, target: Array | None, arguments: Mapping[str, Any]
 ) -> Overlap:
-    """Return the overlap that a score was given, or that of its arrays."""
+    """Return the overlap that a score was given, or compute that of its arrays."""
     if isinstance(prediction, Overlap):
         refuse_beside_overlap(target, arguments)
         return prediction
     found = measure(prediction, target, **arguments)
     if found.task is not None and found.task.kind == "plain":
-        # NaN goes through plain sums, as losses are to be NaN too
+        # NaN propagates through plain sums, so that losses are NaN too
         rows = found.overlap.rows
         raise_not_a_number(library_of(rows), rows, found.task)
     return found.overlap
 
 
 def refuse_beside_overlap(target: Array | None, arguments: Mapping[str, Any]) -> None:
-    """Refuse what was to be said of arrays beside an overlap, which is already measured."""
+    """Refuse arguments about arrays if an overlap is given, because it is already measured."""
     if target is not None:
         raise TypeError(
             "`target` must be left out beside an Overlap, which holds both sets; got a second "
@@ -198,9 +196,7 @@ def raise_bad_values(
     pairs: bool = False,
     activated: bool = False,
 ) -> None:
-    """Raise an error about invalid values, or too much weight, where Python may look at a kernel's
-    sums.
-    """
+    """Raise an error about invalid values or too much weight, if a kernel's sums can be read."""
     if not task.can_be_invalid or not answer.at_hand(sums):
         return
     whole = _whole(task, sums)
@@ -216,12 +212,10 @@ def raise_bad_values(
 def rows_of_overlap(
     answer: ArrayLibrary, task: Task, sums: Array, *, activated: bool = False
 ) -> Array:
-    """Return the rows that an overlap holds of those that a kernel answers: one for all that is
-    invalid.
-    """
+    """Convert a kernel's rows to those of an overlap, which has one row for all invalid values."""
     if not task.can_be_invalid or (
         answer.at_hand(sums) and not activated
-    ):  # nothing is, or there was an error
+    ):  # nothing is invalid, or there was an error
         return answer.split(sums, (TOTAL + 2, ROWS - TOTAL - 2))[0]
     xp = answer.xp
     four, invalid = answer.split(sums, (TOTAL + 1, ROWS - TOTAL - 1))
@@ -250,10 +244,10 @@ def _differentiable_sums(
     target: Array,
     weight: Array | None,
 ) -> Array:
-    """Return plain sums whose gradient is the closed form, where an automatic differentiation
-    follows the arrays.
+    """Return plain sums whose gradient is the closed form, if automatic differentiation tracks
+    the arrays.
     """
-    if library.differentiable(target):  # the closed form is that of the prediction
+    if library.differentiable(target):  # the closed form covers the prediction only
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
     operations = partial(reference.overlap, task)
@@ -262,8 +256,8 @@ def _differentiable_sums(
 
 
 def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:
-    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name
-    must have both.
+    """Return the forward and backward pass of the kernel, or of the reference if it has no
+    backward pass; a kernel asked for by name must have both.
     """
     optional_part(kernel, "overlap_vjp", backend, None)
     return RoundTrip(kernel if hasattr(kernel, "overlap_vjp") else reference, task)
