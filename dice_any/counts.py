@@ -1,5 +1,5 @@
-"""Count how two arrays overlap. The one expensive step; scores and losses are algebra on what it
-returns.
+"""Count how two arrays overlap. This is the only expensive step; scores and losses are algebra on
+its result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .reading import (
 )
 from .sums import Overlap
 
-#: Numbers that confusion matrices may hold together: 8 GiB.
+#: The most numbers in all confusion matrices of a call: 8 GiB.
 MOST_CELLS = 2**30
 
 __all__ = ["Overlap", "confusion_matrix", "overlap", "pairwise_overlap", "set_overlap"]
@@ -80,7 +80,7 @@ def overlap(
         The prediction's axis of classes (channels). The counts then have the classes as their last
         axis.
     axis : int, tuple of int, "space" or None
-        Axes summed into each count, in the prediction's numbering. None: all but `class_axis`.
+        Axes of the prediction that are summed into each count. None: all but `class_axis`.
         ``"space"``: all but axis 0 (samples) and `class_axis`.
     num_classes : int, optional
         Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1. With
@@ -91,10 +91,10 @@ def overlap(
         over `class_axis`.
     form : {"product", "squared", "minimum"}
         ``"product"`` as above. ``"squared"``: :math:`X = \sum x_i^2`, :math:`Y = \sum y_i^2`
-        (V-Net). ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the one that is right for soft
-        labels: X = Y is its best. On masks all three agree.
+        (V-Net). ``"minimum"``: :math:`I = \sum \min(x_i, y_i)`, the right form for soft labels: the
+        score is best if X = Y. For masks all three agree.
     ignore_label : int or sequence of int, optional
-        Elements with this label, or one of these, in the target label map take no part; it may lie
+        Elements with this label (or one of these) in the target label map are ignored; it may be
         outside the classes.
     regions : sequence of label groups or mapping from names to groups, optional
         Makes the last axis of the counts regions instead of classes, in this order. A group is a
@@ -103,14 +103,14 @@ def overlap(
         sum of its classes', in float64 from the smallest label on (masks are joined), in a target
         by class too. With ``activation="sigmoid"`` each channel is a region, against a label map.
     weight : array, optional
-        Non-negative weight of each element (bool, integer or floating) with as many axes as the
-        target, each of its length or 1. Elements of weight 0 take no part. It takes no gradient.
+        Non-negative weight of each element (bool, integer or floating), with as many axes as the
+        target, each of its length or 1. Elements of weight 0 are ignored. It gets no gradient.
     exact : bool, optional
         Sum memberships in integers (None: wherever float64 exists), for the same bits on every
         library; no gradient. False: plain floating sums, which carry gradients.
     backend : str, optional
-        Name of a kernel, or ``"reference"``. None chooses; it never changes a bit of an exact
-        result.
+        Name of a kernel, or ``"reference"``. None chooses one. The choice never changes a bit of an
+        exact result.
 
     Returns
     -------
@@ -123,9 +123,9 @@ def overlap(
     TypeError
         If an argument is not an array, the libraries differ, or a dtype cannot be read.
     ValueError
-        If shapes, devices, axes or other arguments do not fit; if an array has no element; and,
-        where values are at hand (NumPy, PyTorch and eager JAX on the CPU), if a label is out of
-        range, or a membership is NaN or outside [0, 1]. Elsewhere such results are NaN.
+        If shapes, devices, axes or other arguments do not fit; if an array has no element; and, if
+        values can be read (NumPy, PyTorch and eager JAX on the CPU), if a label is out of range or
+        a membership is NaN or outside [0, 1]. Otherwise such results are NaN.
     LookupError
         If `backend` is unknown or does not load.
 
@@ -186,9 +186,9 @@ def confusion_matrix(
     num_classes : int
         Number of classes C.
     axis : int, tuple of int, "space" or None
-        Axes summed into each count; None: all. What is left is kept in front of the matrices.
+        Axes summed into each count; None: all. The other axes come before those of the matrices.
     ignore_label : int or sequence of int, optional
-        Elements with this target label, or one of these, take no part.
+        Elements with this target label, or one of these, are ignored.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating), with as many axes as the
         target, each of its length or 1.
@@ -204,10 +204,10 @@ def confusion_matrix(
     Raises
     ------
     TypeError, ValueError, LookupError
-        As `overlap`; also if there are so many classes that the matrices would take more than 8
-        GiB. Where values are not at hand, elements with a label out of range are in no cell: the
-        sum of a matrix of counts falls short of the number of elements, and one of floating weights
-        is NaN.
+        As `overlap`; also if there are so many classes that the matrices would need more than 8
+        GiB. If values cannot be read, elements with a label out of range are in no cell: the sum of
+        a matrix of counts is less than the number of elements, and a matrix of floating weights is
+        NaN.
 
     Examples
     --------
@@ -273,16 +273,16 @@ def pairwise_overlap(
     Parameters
     ----------
     X : array of bool or floating, shape (n, d)
-        The predicted sets, one a row.
+        The predicted sets, one per row.
     Y : array of bool or floating, shape (m, d)
-        The target sets, one a row. Without rows (an image without detections) there are no
+        The target sets, one per row. Without rows (an image without detections) there are no
         pairs, and the overlap has no counts.
     form : {"product", "squared", "minimum"}
         How soft memberships are summed; see `overlap`.
     exact : bool, optional
-        Sum soft memberships in integers (None: wherever float64 exists). False is a matrix product:
-        faster, and not the same bits everywhere. Bool rows are counted by a matrix product,
-        exactly.
+        Sum soft memberships in integers (None: wherever float64 exists). False uses a matrix
+        product, which is faster but does not give the same bits everywhere. Bool rows are counted
+        exactly, by a matrix product.
     backend : str, optional
         Name of a kernel, or ``"reference"``.
 
@@ -311,7 +311,7 @@ def pairwise_overlap(
         kernel = select(task, backend, library.traced(X, Y))
         compute = optional_part(kernel, "pairwise", backend, reference.pairwise)
         if 0 in (task.shapes[0] or ()) or 0 in (task.shapes[1] or ()):
-            compute = no_pairs  # there is nothing to ask a kernel for
+            compute = no_pairs  # no work for a kernel
         if task.kind != "plain":
             X, Y = library.detach(X), library.detach(Y)  # noqa: N806
         sums = compute(task, X, Y)
@@ -334,11 +334,11 @@ def set_overlap(
     Parameters
     ----------
     a, b : collection of hashable ids, or 1-D array of integers
-        The predicted and the target set. An id that comes twice counts once. Both are collections,
-        or both arrays of one library.
+        The predicted and the target set. Repeated ids count once. Both are collections, or both are
+        arrays of one library.
     total : int, optional
         Number of elements that could have been in either set; :math:`|A \cup B|` by default. Only
-        the scores that look at true negatives depend on it.
+        scores that use true negatives depend on it.
 
     Returns
     -------
@@ -348,12 +348,12 @@ def set_overlap(
     Raises
     ------
     TypeError
-        If one is an array and the other not, if the arrays' libraries differ, if a string stands
-        for a collection, or if ids are not hashable.
+        If only one is an array, if the arrays' libraries differ, if a collection is a string, or if
+        ids are not hashable.
     ValueError
         If an array is not 1-D, or `total` is smaller than :math:`|A \cup B|` or larger than 2⁶².
-        Arrays without values (traced, Dask) cannot be counted: how many different ids there are is
-        a matter of values.
+        Also for arrays without values (traced, Dask), because the number of distinct ids depends on
+        values.
 
     References
     ----------

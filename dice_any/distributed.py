@@ -1,5 +1,5 @@
-"""One overlap over all processes: batch Dice of a batch that is spread over several machines, and
-a table of the cases that each of them saw.
+"""Combine overlaps over all processes: the Dice of a batch that is spread over several machines,
+or a table of all cases.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
     Parameters
     ----------
     overlap : Overlap
-        Of PyTorch tensors, of the same shape in every process; of one kind and form, but that hard
-        and exact ones mix as they do by ``+``. A process without data passes ``Overlap.zero()``,
-        which takes the shape of the others.
+        An overlap of PyTorch tensors with the same shape, kind and form in every process (hard and
+        exact mix, as with ``+``). A process without data passes ``Overlap.zero()``, which adopts
+        the shape of the others.
     group : torch.distributed.ProcessGroup, optional
         The processes that take part; all by default.
 
     Returns
     -------
     Overlap
-        The merged overlap, on each process's own device. Hard and exact sums are integers: the same
-        bits whatever the number of processes. Plain sums carry a gradient.
+        The merged overlap, on each process's own device. Hard and exact sums are integers, with the
+        same bits for any number of processes. Plain sums carry a gradient.
 
     Raises
     ------
     TypeError
-        If the overlap is not one of PyTorch tensors. With JAX use ``jax.lax.psum(overlap,
-        axis_name)``: an overlap is a pytree, and may be summed leaf by leaf.
+        If the overlap does not hold PyTorch tensors. With JAX use ``jax.lax.psum(overlap,
+        axis_name)``: an overlap is a pytree and may be summed leaf by leaf.
     ValueError
-        On every process alike, if the overlaps of some differ in kind, form, shape, classes or
-        dtype, or are not PyTorch's.
+        On every process, if some overlaps differ in kind, form, shape, classes or dtype, or do not
+        hold PyTorch tensors.
 
     Notes
     -----
-    What each process brings is compared first, in one small exchange: no process is left waiting
-    for another. The gradient that flows back is the sum of every process's, so that after the
-    averaging of DistributedDataParallel the gradient of each parameter is that of one process on
-    the joined batch.
+    The processes first compare their overlaps' metadata in one small exchange, so that none is left
+    waiting for another. The backward pass sums the gradients of all processes. So after the
+    averaging of DistributedDataParallel, each parameter has the gradient of one process on the
+    joined batch.
 
     Examples
     --------
@@ -67,20 +67,20 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
 
 
 def gather(overlap: Overlap, group: Any = None) -> Overlap:
-    r"""Put the cases of all processes one after another; every process gets all of them.
+    r"""Concatenate the cases of all processes; every process gets all of them.
 
     .. math:: S = (S_0, S_1, \dots)
 
-    where :math:`S_r` are the sums of process r, one for each of its cases, which may be as many as
-    they like. The table of an evaluation that ran on several processes, or a bootstrap over its
-    cases, is that of the result.
+    where :math:`S_r` are the sums of process r, one per case; each process may have any number of
+    cases. Use the result for the table of an evaluation on several processes, or for a bootstrap
+    over its cases.
 
     Parameters
     ----------
     overlap : Overlap
-        Of PyTorch tensors, its first axis the cases: one of ``axis="space"`` has it. The other axes
-        are of the same shape in every process; kind and form are one, but that hard and exact ones
-        mix. A process without cases passes ``Overlap.zero()``.
+        An overlap of PyTorch tensors whose first axis is the cases, as with ``axis="space"``. The
+        other axes, kind and form are the same in every process (hard and exact mix). A process
+        without cases passes ``Overlap.zero()``.
     group : torch.distributed.ProcessGroup, optional
         The processes that take part; all by default.
 
@@ -93,15 +93,15 @@ def gather(overlap: Overlap, group: Any = None) -> Overlap:
     Raises
     ------
     TypeError
-        If the overlap is not one of PyTorch tensors, and there are no other processes to tell.
+        If the overlap does not hold PyTorch tensors, and there are no other processes.
     ValueError
-        On every process alike, if the overlaps of some have no axis of cases, differ in kind, form,
-        classes, dtype or in the shape of a case, or are not PyTorch's.
+        On every process, if some overlaps have no axis of cases, differ in kind, form, classes,
+        dtype or the shape of a case, or do not hold PyTorch tensors.
 
     Notes
     -----
-    A `DistributedSampler` repeats cases until each process has as many as the others, and a table
-    then has them twice. Gather needs no such filling: take every n-th case as it is.
+    A `DistributedSampler` repeats cases until all processes have equally many, so a table contains
+    some twice. `gather` needs no padding: give each process every n-th case.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def gather(overlap: Overlap, group: Any = None) -> Overlap:
 
 
 def joining(group: Any) -> Callable[[Measured], Measured]:
-    """Return what joins the sums of a loss with those of other processes, its gradient too.
+    """Return a function that joins the sums and the gradient of a loss with other processes.
 
     `group` is a process group, or ``"world"``: all processes.
     """
@@ -168,12 +168,12 @@ def joining(group: Any) -> Callable[[Measured], Measured]:
 
 
 def _pulled_by_all(vjp: Callable[[Any], Any], group: Any) -> Callable[[Any], Any]:
-    """Return a way back from the sums: the loss of every process follows from them."""
+    """Return a backward pass from the joined sums, on which the losses of all processes depend."""
     return lambda cotangent: vjp(_added(cotangent, group))
 
 
 def _facts_of_all(overlap: Any, group: Any) -> list[_Facts]:
-    """Return what each process brings."""
+    """Return the facts about the overlap of each process."""
     import torch.distributed as dist
 
     facts = _Facts.of(overlap)
@@ -196,7 +196,7 @@ def _rank(group: Any) -> int:
 
 
 class _Facts(NamedTuple):
-    """What processes have to agree on."""
+    """The properties that must agree between processes."""
 
     library: str
     kind: str
@@ -210,7 +210,7 @@ class _Facts(NamedTuple):
 
     @classmethod
     def of(cls, overlap: Any) -> _Facts:
-        if not isinstance(overlap, Overlap):  # the others are told too, or they would wait
+        if not isinstance(overlap, Overlap):  # tell the others, or they would wait
             return cls(type(overlap).__name__, "", "", False, (), "", False, False)
         library, sums = overlap._library, overlap.rows
         plain_zero = overlap.kind == "hard" and overlap.shape == () and library.at_hand(sums)
@@ -237,7 +237,7 @@ def _foreign(library: str) -> str:
 
 
 def _agreement(every: list[_Facts]) -> _Facts:
-    """Return what the sum will be, or raise the same error on every process."""
+    """Return the properties of the sum, or raise the same error on every process."""
     bringing = {rank: facts for rank, facts in enumerate(every) if not facts.nothing}
     if not bringing:
         return every[0]
@@ -281,7 +281,7 @@ def _differ(field: str, rule: str, facts: dict[int, _Facts], cure: str) -> Value
 
 
 def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
-    """Return this process's sums as the others' are."""
+    """Return this process's sums in the common layout."""
     import torch
     import torch.distributed as dist
 
@@ -295,8 +295,8 @@ def _fitted(overlap: Overlap, facts: _Facts, common: _Facts, group: Any) -> Any:
 
 
 def _followed(sums: Any, common: _Facts) -> Any:
-    """Return sums that every process differentiates, or none: a way back goes through all of them,
-    or some would wait for others.
+    """Return sums that either all processes or none differentiate: a backward pass must run on all
+    of them, or some would wait for others.
     """
     if common.differentiable and not sums.requires_grad:
         return sums.detach().requires_grad_()
@@ -313,8 +313,8 @@ def _sum_function() -> Any:
     import torch.distributed as dist
 
     class Sum(torch.autograd.Function):
-        """Sum over processes; so is its gradient, since every process's loss depends on every
-        process's sums.
+        """Sum over processes. Its gradient is summed too, because every process's loss depends on
+        every process's sums.
         """
 
         @staticmethod

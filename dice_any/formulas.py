@@ -4,8 +4,8 @@ A score is a ratio of two functions of four sums: I = |X∩Y|, X, Y and the tota
 shape. Scores divide the two; losses add smoothing to each first. The names follow the sums: fp = X
 − I, fn = Y − I, tn = N − X − Y + I.
 
-The order of operations is part of the contract: it makes the bits equal on every library. A product
-is not added to another product where that can be helped, because compilers may fuse the two.
+The order of operations is part of the contract: it makes the bits equal on every library. Adding
+two products is avoided where possible, because compilers may fuse the operations.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def cosine(library: ArrayLibrary, s: Sizes) -> Ratio:
 
 
 def covariance(s: Sizes) -> Array:
-    """Return N·I − X·Y as I·tn − fp·fn, which keeps its digits where a set is a tiny or a huge part
-    of N.
+    """Return N·I − X·Y as I·tn − fp·fn, which stays accurate if a set is a tiny or a huge part of
+    N.
     """
     return s.intersection * true_negatives(s) - (s.prediction - s.intersection) * (
         s.target - s.intersection
@@ -101,9 +101,10 @@ def covariance(s: Sizes) -> Array:
 def matthews_of_class(library: ArrayLibrary, s: Sizes, smooth: tuple[float, float]) -> Ratio:
     """(N·I − X·Y)·(1 + a/v) / (√(X·(N − X)·v) + b), v = Y·(N − Y): Matthews' φ, smoothed.
 
-    The numerator at the target itself is v, to which a is added as to every ratio; at a constant
-    prediction it is 0 and nothing is added, so that smoothing rewards no collapse. Where that
-    leaves 0/0, the prediction's spread is taken for the target's: the slope of a root has no bound.
+    If the prediction equals the target, the numerator without smoothing is v, and a is added as in
+    every ratio. For a constant prediction it is 0 and nothing is added, so smoothing does not
+    reward collapse. If that leaves 0/0, the target's spread replaces the prediction's, because the
+    slope of a root at 0 is unbounded.
 
     A constant target correlates with nothing. Its ratio is a / (N·(fp + fn) + b).
     """
@@ -133,8 +134,8 @@ def matthews_slopes(library: ArrayLibrary, s: Sizes, smooth: tuple[float, float]
 
 
 def _spreads(library: ArrayLibrary, s: Sizes) -> tuple[Array, Array, Array]:
-    """Return where the target has both values, Y·(N − Y) there, else 1, and √(X·(N − X)·Y·(N −
-    Y)).
+    """Return the mask of targets that have both values, Y·(N − Y) there (else 1), and
+    √(X·(N − X)·Y·(N − Y)).
     """
     xp = library.xp
     spread = s.target * (s.total - s.target)
@@ -164,17 +165,17 @@ def harmonic_mean_slope(library: ArrayLibrary, a: Array, b: Array) -> Array:
 
 
 def wasserstein_dice(library: ArrayLibrary, agreement: Array, distance: Array) -> Ratio:
-    """2·A / (2·A + D), where A is what agrees, weighted by class, and D the sum of all
+    """2·A / (2·A + D), where A is the agreement weighted by class and D the sum of all
     distances.
     """
     return 2.0 * agreement, 2.0 * agreement + distance
 
 
-# -- joint: one number over the classes, which are the last axis -----------------------------------
+# -- joint: one number for all classes, which are the last axis ------------------------------------
 
 
 def two_classes(library: ArrayLibrary, s: Sizes) -> Sizes:
-    """Return the sums of the set and of its complement as two classes along a new last axis."""
+    """Return the sums of the set and its complement as two classes along a new last axis."""
     stack = library.xp.stack
     return Sizes(
         stack([true_negatives(s), s.intersection], axis=-1),
@@ -194,8 +195,8 @@ def matthews(library: ArrayLibrary, s: Sizes) -> Ratio:
     spread_x, spread_y = (
         beyond_chance(library, s.total, row, row) for row in (s.prediction, s.target)
     )
-    # memberships that do not add up to 1 over the classes can push these below 0, where no
-    # correlation is defined
+    # these can be negative if memberships do not add up to 1 over the classes; no correlation is
+    # defined then
     none = library.xp.zeros_like(spread_x)
     spread_x, spread_y = library.xp.maximum(spread_x, none), library.xp.maximum(spread_y, none)
     # one root, so that a perfect prediction scores exactly 1
@@ -210,10 +211,9 @@ def kappa(library: ArrayLibrary, s: Sizes) -> Ratio:
 
 
 def beyond_chance(library: ArrayLibrary, total: Array, a: Array, b: Array) -> Array:
-    """Return N² − Σ a·b as Σ a·(N − b) + N·(N − Σ a), no term of which is a difference of large
-    products.
+    """Return N² − Σ a·b as Σ a·(N − b) + N·(N − Σ a), which has no difference of large products.
 
-    The second term is 0 where every element has one class.
+    The second term is 0 if every element has one class.
     """
     n = total[..., 0]
     return halving_sum(library, a * (total - b)) + n * (n - halving_sum(library, a))
@@ -230,9 +230,9 @@ def generalized_dice(library: ArrayLibrary, s: Sizes, weights: Array) -> Ratio:
 def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
     """Return class weights (m / Y)ᵖ, m the smallest Y of a present class along the last axis.
 
-    The largest weight is 1. An absent class takes it, so that predicting it is never free; with no
-    class present all weights are 1. p = 2 is the "square" of generalized Dice, 1 its "simple", 0
-    its "uniform".
+    The largest weight is 1. An absent class gets that weight, so that predicting it is never free.
+    If no class is present, all weights are 1. In generalized Dice p = 2 is "square", 1 is "simple"
+    and 0 is "uniform".
     """
     xp = library.xp
     if power == 0 or 0 in target.shape:
@@ -250,7 +250,7 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
 
 
 def divide(library: ArrayLibrary, numerator: Array, denominator: Array, empty: float) -> Array:
-    """Divide, with `empty` where the denominator is 0."""
+    """Divide; the result is `empty` where the denominator is 0."""
     xp = library.xp
     zero = denominator == 0
     ratio = numerator / xp.where(zero, xp.ones_like(denominator), denominator)

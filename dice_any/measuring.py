@@ -1,6 +1,6 @@
-"""From two arrays to the sums of their overlap, and from the derivatives in those to a gradient.
+"""Compute the sums of an overlap from two arrays, and a gradient from the derivatives in the sums.
 
-Here it is decided which kernel is asked, and what.
+This module selects the kernel and the methods to call.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .sums import Overlap
 
 
 class Measured(NamedTuple):
-    """What a kernel was asked for, and what it answered."""
+    """The task of a kernel and its results."""
 
     overlap: Overlap
-    task: Task | None  # None if nothing was asked, as the overlap was given
+    task: Task | None  # None if the overlap was given
     entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
     vjp: Callable[[Array], Array] | None = None
     lender: ArrayLibrary | None = None
@@ -39,9 +39,7 @@ class Measured(NamedTuple):
     def gradient(
         self, intersection: Array, prediction: Array, entropy: Array | None = None
     ) -> Array:
-        """Return the prediction's gradient from the derivatives in the sums, where it was asked
-        for.
-        """
+        """Return the prediction's gradient from the derivatives in the sums, if asked for."""
         if self.vjp is None:
             raise TypeError(
                 "an overlap that was given, or summed without its gradient, has no prediction to "
@@ -104,9 +102,9 @@ def measure_task(
 ) -> Measured:
     """Return the overlap of two arrays, and the entropy that the task wants.
 
-    `with_gradient` asks for the prediction's gradient in closed form: no automatic differentiation
-    follows the sums then. `activated` says that the prediction was made by an activation, of which
-    NaN makes NaN and no error.
+    `with_gradient` asks for the prediction's gradient in closed form; automatic differentiation
+    then does not track the sums. `activated` says that the prediction is the output of an
+    activation, where NaN gives NaN instead of an error.
     """
     traced = library.traced(prediction, target, weight)
     if task.kind != "plain" or with_gradient:
@@ -128,7 +126,7 @@ def measure_task(
             if library.in_chunks and kernel is reference and backend is None:
                 kernel = chunks
             sums = kernel.overlap(task, prediction, target, weight)
-        answer = library_of(sums)  # a library of sparse arrays answers in that of its dense ones
+        answer = library_of(sums)  # the sums of sparse arrays are dense
         entropy = None
         if task.entropy is not None:
             sums, entropy = answer.split(sums, (ENTROPY, 2))
@@ -209,7 +207,7 @@ def overlap_of(
         return prediction, library_of(prediction.rows).deliver
     found = measure(prediction, target, may_lend=True, **arguments)
     if found.task is not None and found.task.kind == "plain":
-        # NaN goes through plain sums, as losses are to be NaN too
+        # NaN propagates through plain sums, so that losses are NaN too
         rows = found.overlap.rows
         raise_not_a_number(library_of(rows), rows, found.task)
     if found.lender is not None:
@@ -218,7 +216,7 @@ def overlap_of(
 
 
 def refuse_beside_overlap(target: Array | None, arguments: Mapping[str, Any]) -> None:
-    """Refuse what was to be said of arrays beside an overlap, which is already measured."""
+    """Refuse arguments about arrays if an overlap is given, because it is already measured."""
     if target is not None:
         raise TypeError(
             "`target` must be left out beside an Overlap, which holds both sets; got a second "
@@ -243,9 +241,7 @@ def raise_bad_values(
     pairs: bool = False,
     activated: bool = False,
 ) -> None:
-    """Raise an error about invalid values, or too much weight, where Python may look at a kernel's
-    sums.
-    """
+    """Raise an error about invalid values or too much weight, if a kernel's sums can be read."""
     if not task.can_be_invalid or not answer.at_hand(sums):
         return
     whole = _whole(task, sums)
@@ -261,12 +257,10 @@ def raise_bad_values(
 def rows_of_overlap(
     answer: ArrayLibrary, task: Task, sums: Array, *, activated: bool = False
 ) -> Array:
-    """Return the rows that an overlap holds of those that a kernel answers: one for all that is
-    invalid.
-    """
+    """Convert a kernel's rows to those of an overlap, which has one row for all invalid values."""
     if not task.can_be_invalid or (
         answer.at_hand(sums) and not activated
-    ):  # nothing is, or there was an error
+    ):  # nothing is invalid, or there was an error
         return answer.split(sums, (TOTAL + 2, ROWS - TOTAL - 2))[0]
     xp = answer.xp
     four, invalid = answer.split(sums, (TOTAL + 1, ROWS - TOTAL - 1))
@@ -295,10 +289,10 @@ def _differentiable_sums(
     target: Array,
     weight: Array | None,
 ) -> Array:
-    """Return plain sums whose gradient is the closed form, where an automatic differentiation
-    follows the arrays.
+    """Return plain sums whose gradient is the closed form, if automatic differentiation tracks
+    the arrays.
     """
-    if library.differentiable(target):  # the closed form is that of the prediction
+    if library.differentiable(target):  # the closed form covers the prediction only
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
     operations = partial(reference.overlap, task)
@@ -307,8 +301,8 @@ def _differentiable_sums(
 
 
 def _round_trip(kernel: Any, task: Task, backend: str | None) -> RoundTrip:
-    """Return the ways of a kernel that has both, or the reference's; a kernel asked for by name
-    must have both.
+    """Return the forward and backward pass of the kernel, or of the reference if it has no
+    backward pass; a kernel asked for by name must have both.
     """
     optional_part(kernel, "overlap_vjp", backend, None)
     return RoundTrip(kernel if hasattr(kernel, "overlap_vjp") else reference, task)

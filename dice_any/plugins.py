@@ -1,8 +1,8 @@
 """Find plugins: installed entry points in the groups ``dice_any.arrays.<module>`` and
 ``dice_any.kernels.<module>``.
 
-Installed packages are scanned once, when a plugin could first matter, and nothing is imported to
-find out: the group name holds the top-level module of the arrays that the plugin is for.
+Installed packages are scanned once, when a plugin could first matter. The scan imports nothing,
+because the group name contains the top-level module of the arrays that the plugin is for.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any, Protocol, TypeVar
 
-#: What plugins are written for, and state as their attribute `protocol`. It grows when what they
-#: are asked, or must answer, changes.
+#: The version of the plugin interface, which plugins state as their attribute `protocol`. It
+#: increases when the calls to plugins, or the required results, change.
 PROTOCOL = 1
 
 ARRAYS, KERNELS = "dice_any.arrays.", "dice_any.kernels."
-#: Entry points in groups that are nearly ours; their module is the whole group.
+#: Prefix of entry point groups with a wrong name; the module of such a plugin is the whole group.
 MISNAMED = "dice_any"
 
 Cache = TypeVar("Cache", bound=dict[Any, Any])
 
 _found: dict[str, list[Plugin]] = {}
 _caches: list[dict[Any, Any]] = [_found]
-#: A vendored copy leaves installed plugins alone unless its host says otherwise.
+#: A vendored copy does not use installed plugins unless its host asks for them.
 _installed_are_used: list[bool] = [__package__ == "dice_any"]
 _scan_problem: list[str] = []
 
 
 class EntryPoint(Protocol):
-    """What is needed of an entry point."""
+    """The required parts of an entry point."""
 
     def load(self) -> Any:
-        """Import and return what it points to."""
+        """Import and return the object that it points to."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """An installed entry point, or one that is listed in the package itself, not yet loaded."""
+    """An entry point, installed or listed in the package itself, that is not loaded yet."""
 
     module: str
     name: str
@@ -62,7 +62,7 @@ def plugins(group: str) -> list[Plugin]:
 
 
 def use_installed(yes: bool = True) -> None:
-    """Say whether installed plugins are used: by default they are, but not by a copy of the package
+    """Set whether installed plugins are used. The default is yes, but no for a copy of the package
     that is vendored under another name.
 
     >>> from dice_any.plugins import use_installed
@@ -73,16 +73,16 @@ def use_installed(yes: bool = True) -> None:
 
 
 def scan_problem() -> str | None:
-    """Say why installed packages could not be looked through; None if they could."""
+    """Return why installed packages could not be scanned; None if they could."""
     plugins(ARRAYS)
     return _scan_problem[0] if _scan_problem else None
 
 
 def entry_points() -> Iterable[Any]:
-    """Return the entry points of installed packages in groups that are ours or nearly.
+    """Return the entry points of installed packages in our groups or in misnamed ones.
 
-    The module that reads them takes half the package's import time, and reading them all takes ten
-    times as long as a look into the files for whether there can be any.
+    Importing `importlib.metadata` takes half the package's import time, and reading all entry
+    points takes ten times as long as checking the files for a mention of this package.
     """
     if not _could_be_any():
         return ()
@@ -94,21 +94,21 @@ def entry_points() -> Iterable[Any]:
 
 
 def forget() -> None:
-    """Forget what was found and loaded, so that the next call scans again (after an installation in
-    a running process).
+    """Clear the found and loaded plugins, so that the next call scans again (after an installation
+    in a running process).
     """
     for cache in _caches:
         cache.clear()
 
 
 def forgettable(cache: Cache) -> Cache:
-    """Return a cache of what follows from plugins, which `forget` is to clear."""
+    """Register a cache that depends on plugins, so that `forget` clears it; return it."""
     _caches.append(cache)
     return cache
 
 
 def shown(value: Any) -> str:
-    """Return a value or an error on one short line, whatever its class does to prevent it."""
+    """Return a value or an error on one short line, even if its class fails to print it."""
     try:
         text = " ".join(repr(value).split())
     except Exception:
@@ -117,7 +117,7 @@ def shown(value: Any) -> str:
 
 
 def wrong_protocol(plugin: Any) -> str | None:
-    """Say what to write where a plugin does not state the protocol of this version."""
+    """Return what is wrong if a plugin does not state the protocol of this version; else None."""
     stated = getattr(plugin, "protocol", None)
     if type(stated) is int and stated == PROTOCOL:
         return None
@@ -138,7 +138,7 @@ def _scan() -> None:
             module = group if prefix == MISNAMED else group.removeprefix(prefix)
             plugin = Plugin(module, str(entry_point.name), _distribution(entry_point), entry_point)
             found[prefix].append(plugin)
-    except Exception as error:  # of the metadata of some package
+    except Exception as error:  # in the metadata of some package
         _scan_problem.append(f"installed packages cannot be looked through: {shown(error)}")
     for plugins_found in found.values():
         plugins_found.sort(key=lambda plugin: (plugin.module, plugin.name, plugin.distribution))
@@ -148,22 +148,22 @@ def _scan() -> None:
 def _distribution(entry_point: Any) -> str:
     try:
         return str(entry_point.dist.name)
-    except Exception:  # made by hand, or of broken metadata
+    except Exception:  # created by hand, or with broken metadata
         return "an unknown distribution"
 
 
 def _could_be_any() -> bool:
-    """Tell whether an installed distribution may have entry points of ours."""
+    """Tell whether any installed distribution may have entry points for this package."""
     if any(f is not PathFinder and hasattr(f, "find_distributions") for f in sys.meta_path):
         return True
     return any(_mentioned(str(path) or ".") for path in sys.path)
 
 
 def _mentioned(folder: str) -> bool:
-    """Tell whether a distribution in a folder of `sys.path` may have entry points of ours."""
+    """Tell whether a distribution in a folder of `sys.path` may have entry points for us."""
     try:
         names = os.listdir(folder)
-    except NotADirectoryError:  # an archive, which takes more to read
+    except NotADirectoryError:  # an archive: not checked
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""What can answer a call here, and what cannot, and why."""
+"""List the backends that can be used here, and those that cannot, with the reason."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .arrays import BUILTIN, candidates, library_of, load_library
 from .kernels import SWITCH, kernel_plugins, problem_of, reference, switched_off
 from .plugins import ARRAYS, MISNAMED, Plugin, plugins, scan_problem, shown
 
-#: what modules are called in code, and what they are
+#: common abbreviation of a module -> its name
 SHORT = {"np": "numpy", "jnp": "jax", "jaxlib": "jax", "da": "dask", "cp": "cupy", "mx": "mlx"}
-#: columns of the table, and what makes their texts
+#: columns of the table -> the function that computes the text
 COLUMNS: dict[str, Callable[[Backend], Any]] = {
     "name": lambda line: line.name,
     "kind": lambda line: line.kind,
@@ -33,17 +33,17 @@ class Backend:
     Attributes
     ----------
     name : str
-        Of the array library, of the kernel, or of a plugin that cannot be used.
+        Name of the array library, the kernel, or a plugin that cannot be used.
     kind : {"arrays", "kernel"}
     module : str
-        Top-level module of the arrays it is for, or several of them, as ``"numpy, torch"``; ``"*"``
-        for every library's.
+        Top-level module of the arrays it is for, or several, as in ``"numpy, torch"``; ``"*"`` for
+        every library.
     version : str or None
-        Of the array library.
+        Version of the array library.
     device : str or None
-        Where new arrays of the library land.
+        Device where new arrays of the library are created.
     exact : bool or None
-        Whether soft memberships can be summed exactly there. Kernels are held to the same bits.
+        Whether soft memberships can be summed exactly. Kernels must give the same bits.
     problem : str or None
         Why it cannot be used; None if it can.
     """
@@ -68,7 +68,7 @@ class Backend:
 
 
 class Backends(list[Backend]):
-    """A list of backends that shows itself as a table."""
+    """A list of backends that is displayed as a table."""
 
     def __repr__(self) -> str:
         rows = [list(COLUMNS), *([str(text(line)) for text in COLUMNS.values()] for line in self)]
@@ -80,16 +80,15 @@ class Backends(list[Backend]):
 
 
 def backends() -> list[Backend]:
-    """List every array library and kernel known here, and why those that cannot be used cannot.
+    """List every known array library and kernel, with the reason if it cannot be used.
 
-    Libraries that are installed are imported to find out, so this takes seconds; nothing else in
-    the package does so.
+    This imports all installed libraries, so it takes seconds; nothing else in the package does so.
 
     Returns
     -------
     list of Backend
-        Array libraries first (built in, then from plugins), then kernels, then what is installed
-        and of no use. It is shown as a table.
+        Array libraries first (built in, then from plugins), then kernels, then unusable plugins. It
+        is displayed as a table.
 
     Examples
     --------
@@ -128,7 +127,7 @@ def _array_library(module: str) -> Backend:
 
 
 def _not_found(module: str, library: Any, zeros: Any, labels: str) -> str | None:
-    """Say why the arrays that a plugin's library makes do not lead to it; None if they do."""
+    """Return why a plugin's library is not found from its own arrays; None if it is."""
     try:
         other = library_of(zeros)
     except LookupError:
@@ -143,7 +142,7 @@ def _not_found(module: str, library: Any, zeros: Any, labels: str) -> str | None
             "built in. Make them a class of their own"
         )
     if other is not None and (other.name in BUILTIN or candidates(other.name)):
-        return None  # it answers in the arrays of another library
+        return None  # its results are arrays of another library
     return (
         f"The array plugin {labels} is not found from its arrays, which are of {modules[0]!r}. "
         f"Name its group `{ARRAYS}{modules[0]}`"
@@ -186,7 +185,7 @@ def _switch_problem() -> str | None:
 
 
 def _no_arrays(plugin: Plugin) -> str | None:
-    """Say where nobody can have the arrays that a kernel is for."""
+    """Return a problem if no arrays of a kernel's library can exist here; else None."""
     module = plugin.module
     if module in BUILTIN and module != "jaxlib":
         return None
@@ -202,9 +201,7 @@ def _no_arrays(plugin: Plugin) -> str | None:
 
 
 def _unreachable() -> list[Backend]:
-    """Return lines about entry points in groups that nobody looks into, and of a scan that
-    failed.
-    """
+    """Return lines about entry points in misnamed groups, and about a failed scan."""
     lines = []
     for plugin in plugins(MISNAMED):
         parts = plugin.module.split(".")

@@ -1,5 +1,5 @@
-"""The neighbours' own conventions: each module here speaks those of one package, and is imported by
-itself, because it needs that package.
+"""The conventions of other packages: each module here follows those of one package. Import it
+separately, because it needs that package.
 """
 
 from __future__ import annotations

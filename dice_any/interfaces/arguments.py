@@ -1,4 +1,4 @@
-"""What every interface of scores has to tell apart: arguments of `overlap`, and of the score."""
+"""Separate the arguments of `overlap` from those of the score, for all interfaces of scores."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def split(
 
 
 def try_out(score: Score, num_classes: int | None, arguments: Mapping[str, Any]) -> None:
-    """Let a score refuse its arguments before there are data, on the overlap of nothing."""
+    """Call a score with an empty overlap, so that it refuses wrong arguments early."""
     score(Overlap.zero(num_classes=num_classes), **arguments)

@@ -1,7 +1,7 @@
 """Losses and metrics of Keras 3, on its PyTorch and JAX backends.
 
-Keras hands the target over first, and labels in float32: here they are put in order, and labels are
-labels again.
+Keras passes the target first, and labels as float32. These classes swap the order and convert the
+labels back to integers.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Loss(keras.losses.Loss):
     loss : function or str
         A loss of this package, or its name: `dice_any.dice_loss`, or "dice_loss".
     reduction : {"sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"}
-        What Keras makes of the losses of samples, where each sample has one (``axis="space"``);
-        default "sum_over_batch_size", their mean.
+        How Keras reduces the losses of samples, if each sample has one (``axis="space"``); default
+        "sum_over_batch_size", their mean.
     name : str, optional
-        That of the function by default.
+        The name of the function by default.
     dtype : str, optional
-        In which Keras hands the arrays over; float32 by default.
+        The dtype in which Keras passes the arrays; float32 by default.
     **arguments
         Those of the loss: `class_axis`, `activation`, `smooth` and so on. `weight` is Keras's
         `sample_weight`.
@@ -59,11 +59,10 @@ class Loss(keras.losses.Loss):
 
     Notes
     -----
-    Call it with ``y_true`` and ``y_pred``. Where there is a class axis, a target without it, or
-    with a class axis of length 1, is a label map in any dtype. By default one ratio is taken of the
-    whole batch, so that a `sample_weight` scales the loss; with ``axis="space"`` it weighs the
-    losses of samples. Of compound losses the cross-entropy is that of the batch, the same for each
-    sample.
+    Call it with ``y_true`` and ``y_pred``. If there is a class axis, a target without it, or with a
+    class axis of length 1, is a label map in any dtype. By default one ratio is computed for the
+    whole batch, so a `sample_weight` scales the loss; with ``axis="space"`` it weights the losses
+    of samples. In compound losses the cross-entropy is that of the batch, the same for each sample.
 
     A saved model finds the class if this module was imported.
 
@@ -99,7 +98,7 @@ class Loss(keras.losses.Loss):
         return evaluate(asked._replace(by_sample=True))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the loss is made of, the function by its name."""
+        """Return the configuration of the loss, with the function by name."""
         made_of = {"loss": self.function.__name__, "dtype": self.dtype, **self.arguments}
         return {**super().get_config(), **made_of}
 
@@ -116,11 +115,11 @@ class Metric(keras.metrics.Metric):
         Number of classes; needed with `class_axis`, as Keras makes the state before it sees a
         batch. Without a class axis prediction and target are label maps.
     threshold : float, optional
-        Makes a mask of the prediction: whatever is at least that.
+        Turns the prediction into a mask of the values that are at least this.
     name : str, optional
-        That of the function by default.
+        The name of the function by default.
     dtype : str, optional
-        Of the result; float32 by default.
+        Dtype of the result; float32 by default.
     **arguments
         Those of the score: `class_axis`, ``activation="argmax"``, `average` and so on, but `axis`
         and `weight`.
@@ -224,7 +223,7 @@ class Metric(keras.metrics.Metric):
         return {f"{self.name}_{label}": score[place] for place, label in enumerate(classes)}
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the metric is made of, the function by its name."""
+        """Return the configuration of the metric, with the function by name."""
         own = {"num_classes": self.num_classes, "threshold": self.threshold, **self.arguments}
         return {**super().get_config(), "score": self.function.__name__, **own}
 
@@ -283,8 +282,8 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _target(y_true: Any, y_pred: Any, class_axis: int | None) -> Any:
-    """Return the target as it is taken here: a label map in integers where there are classes to
-    tell apart and it has no axis for them.
+    """Return the target in the format of this package: an integer label map if there are classes
+    and it has no class axis.
     """
     if class_axis is None:
         return y_true

@@ -1,4 +1,4 @@
-"""Scores as scikit-learn calls them: the target first, labels of any kind, one weight a sample."""
+"""Scores in scikit-learn's convention: target first, labels of any kind, one weight per sample."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Metric:
         self.__name__ = score.__name__
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> Any:
-        """Return the score of a prediction, given behind its target."""
+        """Return the score of a prediction, which comes after its target."""
         check_consistent_length(y_true, y_pred, sample_weight)
         weight = _weights(sample_weight)
         if _kind(y_true) == _kind(y_pred) == "multilabel-indicator":
@@ -141,9 +141,8 @@ def metric(
 
     .. math:: m(y_{true}, y_{pred}) = s(X, Y)
 
-    where s is the score, Y the set (or the sets, one for each label) that `y_true` says and X the
-    one that `y_pred` says: scikit-learn hands the target over first, this package takes the
-    prediction first.
+    where s is the score, Y the set (or the sets, one per label) in `y_true` and X the one in
+    `y_pred`. scikit-learn passes the target first; this package takes the prediction first.
 
     Parameters
     ----------

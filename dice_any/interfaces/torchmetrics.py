@@ -182,8 +182,8 @@ class OverlapMetric(Metric):
         return _mean_of_samples(scores) if self._by_sample else scores
 
     def _sync_dist(self, *arguments: Any, **options: Any) -> None:
-        """Gather the states; a process without samples takes part with none of them, in integers,
-        where torchmetrics would take floating numbers.
+        """Gather the states. A process without samples contributes an empty integer tensor;
+        torchmetrics would use a floating one.
         """
         if self._by_sample and not getattr(self, self._state):
             setattr(self, self._state, [self._nothing(0)])

@@ -1,4 +1,4 @@
-"""`Overlap`: the sums that everything in this field is computed from."""
+"""`Overlap`: the sums from which all scores and losses are computed."""
 
 from .overlap import Overlap
 from .table import SCORES

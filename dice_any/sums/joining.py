@@ -1,4 +1,4 @@
-"""What overlaps have to share to become one."""
+"""Check that overlaps can be combined into one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R", bound=Rows)
 
 
 class Joint(NamedTuple):
-    """What one overlap of several will be."""
+    """The common properties of overlaps that become one."""
 
     library: ArrayLibrary
     kind: Kind
@@ -23,7 +23,7 @@ class Joint(NamedTuple):
 
 
 def agreement(overlaps: Sequence[Rows], verb: str) -> Joint:
-    """Return what overlaps share that are to be `verb` (added, stacked), or raise."""
+    """Return the common properties of overlaps, or raise; `verb` is "added" or "stacked"."""
     first = overlaps[0]
     library = first._library
     for other in overlaps[1:]:
@@ -39,7 +39,7 @@ def agreement(overlaps: Sequence[Rows], verb: str) -> Joint:
             f"overlaps to be {verb} must all be plain or all be hard or exact; got "
             f"{' and '.join(sorted(kinds))}. Compute all with the same `exact=`."
         )
-    # masks are the same in every form, so that only the form of what is not hard has to be kept
+    # hard counts are the same in every form, so only the form of the others matters
     forms = {overlap.form for overlap in overlaps if overlap.kind != "hard"}
     if len(forms) > 1:
         raise ValueError(
@@ -52,7 +52,7 @@ def agreement(overlaps: Sequence[Rows], verb: str) -> Joint:
 
 
 def check_shapes(overlaps: Sequence[Rows], verb: str, free: int | None = None) -> None:
-    """Check that counts have one shape, up to the length of the axis that is `free`."""
+    """Check that counts have the same shape, except for the length of the axis `free`."""
     first = overlaps[0]
     for other in overlaps[1:]:
         shapes = [
@@ -70,7 +70,7 @@ def check_shapes(overlaps: Sequence[Rows], verb: str, free: int | None = None) -
 
 
 def check_devices(overlaps: Sequence[Rows], verb: str) -> None:
-    """Check that overlaps of one library are on one device, where that can be told."""
+    """Check that overlaps of one library are on one device, if the device is known."""
     library = overlaps[0]._library
     devices = {str(library.device(overlap._held)) for overlap in overlaps} - {"None"}
     if len(devices) > 1:
@@ -81,7 +81,7 @@ def check_devices(overlaps: Sequence[Rows], verb: str) -> None:
 
 
 def most_special(classes: Sequence[type[R]]) -> type[R]:
-    """Return the first class, or what others have made of it."""
+    """Return the first class, or the most derived subclass of it among the others."""
     special = classes[0]
     for cls in classes[1:]:
         special = cls if issubclass(cls, special) else special

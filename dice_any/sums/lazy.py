@@ -1,7 +1,7 @@
-"""Overlaps of lazy arrays: Dask takes them for one of its collections, as it does their arrays.
+"""Overlaps of lazy arrays, which Dask treats as one of its collections.
 
-The array answers for the overlap, its optimisation included: what is computed together is then
-optimised together, and read once.
+The overlap delegates Dask's protocol to its array, including the optimisation. So overlaps and
+arrays that are computed together are optimised together, and data is read once.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Facts = tuple[Kind, str, bool, bool]
 
 
 class Lazy(Travelling):
-    """Sums that may have yet to be computed."""
+    """Sums that may be lazy."""
 
     __slots__ = ()
 
     def compute(self, **options: Any) -> Self:
-        """Return the overlap with its values: of Dask's or cubed's arrays, one of their chunks'
-        library (NumPy's); any other as it is.
+        """Compute the overlap of Dask or cubed arrays; return any other unchanged.
 
-        `options` go to the array's own ``compute``. To compute an overlap together with arrays, and
-        read the data once, use ``dask.compute(overlap, array)``.
+        The result is in the library of the chunks (NumPy). `options` go to the array's own
+        ``compute``. To compute an overlap together with arrays, and read the data once, use
+        ``dask.compute(overlap, array)``.
 
         Raises
         ------
         ValueError
-            Inside of a trace, where there are no values.
+            Inside a trace, where there are no values.
         """
         library = self._library
         computed = library.compute(self._held, **options)
@@ -45,8 +45,8 @@ class Lazy(Travelling):
         return self
 
     def persist(self, **options: Any) -> Self:
-        """Return the overlap with its sums in memory, and still in the lazy library; any other as
-        it is.
+        """Compute the sums into memory but keep the lazy library; return any other overlap
+        unchanged.
         """
         return self._holding(self._library.persist(self._held, **options))
 
@@ -60,7 +60,7 @@ class Lazy(Travelling):
 
     def __dask_graph__(self) -> Any:
         graph = getattr(self._held, "__dask_graph__", None)
-        return None if graph is None else graph()  # None: this is no collection
+        return None if graph is None else graph()  # None: not a collection
 
     def __dask_keys__(self) -> Any:
         return self._held.__dask_keys__()

@@ -1,4 +1,4 @@
-"""Overlaps of nothing, of counts that somebody else has made, and of other overlaps."""
+"""Create overlaps: empty ones, from existing counts, and from other overlaps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .rows import Rows
 
 
 class Making(Lazy):
-    """Sums with the ways to make them that need no arrays of elements."""
+    """Sums with the constructors that need no arrays of elements."""
 
     __slots__ = ()
 
@@ -41,21 +41,21 @@ class Making(Lazy):
         kind: Kind = "hard",
         form: str = "product",
     ) -> Self:
-        """Return the overlap of nothing, to start a stream.
+        """Return an empty overlap (all sums 0), to start a stream.
 
         Parameters
         ----------
         shape : tuple of int
-            Shape of the counts without classes.
+            Shape of the counts without the class axis.
         like : array or Overlap, optional
-            Whose library and device to use; NumPy's by default. An overlap also gives shape, kind,
-            form and classes.
+            Determines the library and device; NumPy by default. An overlap also determines shape,
+            kind, form and classes.
         num_classes : int, optional
             Length of the class axis, if the counts are by class.
         kind : {"hard", "exact", "plain"}
             A hard zero merges with hard and with exact overlaps.
         form : {"product", "squared", "minimum"}
-            Form of the memberships to come; of no matter for a hard zero.
+            Form of the memberships to come; it does not matter for a hard zero.
         """
         if isinstance(like, Rows):
             library = like._library
@@ -86,7 +86,7 @@ class Making(Lazy):
         tn: Array | int | None = None,
         by_class: bool = False,
     ) -> Self:
-        """Return the hard overlap of counts that were made elsewhere.
+        """Return the hard overlap of existing counts.
 
         Parameters
         ----------
@@ -94,18 +94,18 @@ class Making(Lazy):
             True positives, false positives and false negatives: arrays of one library and one
             shape, or numbers.
         tn : array of integers, or int, optional
-            True negatives. Without them the total is ``tp + fp + fn``, and scores that look at true
-            negatives say nothing.
+            True negatives. Without them the total is ``tp + fp + fn``, and scores that use true
+            negatives are meaningless.
         by_class : bool
             Whether the last axis is classes.
 
         Raises
         ------
         TypeError
-            If counts are not integers, or of several libraries.
+            If counts are not integers, or belong to several libraries.
         ValueError
-            If shapes or devices differ; where values are at hand, if a count is negative, or a
-            total above 2⁶². Elsewhere the scores of such counts are NaN.
+            If shapes or devices differ; if values can be read, and a count is negative or a total
+            above 2⁶². If they cannot, the scores of such counts are NaN.
 
         Examples
         --------
@@ -133,15 +133,15 @@ class Making(Lazy):
         ----------
         matrix : array of integers, shape (..., C, C)
             Counts by target label (rows) and predicted label (columns), as `confusion_matrix` and
-            scikit-learn return them. Axes in front of the matrices are kept.
+            scikit-learn return them. Leading axes are kept.
 
         Raises
         ------
         TypeError
             If the matrix does not hold integers.
         ValueError
-            If it is not square; where values are at hand, if a count is negative, or a total above
-            2⁶². Elsewhere the scores of such counts are NaN.
+            If it is not square; if values can be read, and a count is negative or a total above
+            2⁶². If they cannot, the scores of such counts are NaN.
 
         Examples
         --------
@@ -162,14 +162,14 @@ class Making(Lazy):
 
     @classmethod
     def stack(cls, overlaps: Iterable[Rows], axis: int = 0) -> Self:
-        """Return one overlap of several, along a new axis of the counts.
+        """Stack overlaps along a new axis of the counts.
 
         Parameters
         ----------
         overlaps : iterable of Overlap
             One or more, of one array library and shape. Hard and exact ones mix, and become exact.
         axis : int
-            Where the new axis stands in the result. The class axis stays last.
+            The position of the new axis in the result. The class axis stays last.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Making(Lazy):
 
     @classmethod
     def concat(cls, overlaps: Iterable[Rows], axis: int = 0) -> Self:
-        """Return one overlap of several, along an axis of the counts that they have.
+        """Concatenate overlaps along an existing axis of the counts.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class Making(Lazy):
             One or more, of one array library, and of one shape but for the length of `axis`. Hard
             and exact ones mix, and become exact.
         axis : int
-            The axis. Along that of the classes, all classes follow one another.
+            The axis. Along the class axis, the classes of all overlaps follow one another.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""`Overlap`: the sums that everything in this field is computed from."""
+"""`Overlap`: the sums from which all scores and losses are computed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ class Overlap(Making):
     r"""The sums of an overlap: :math:`|X \cap Y|`, :math:`|X|`, :math:`|Y|` and the number of
     elements.
 
-    An immutable value made by `overlap`, `pairwise_overlap`, `set_overlap` or of counts made
-    elsewhere. Every score is a function of it, and ``+`` merges the overlaps of batches, chunks or
-    processes. Hard and exact
-    overlaps are held in integers, so that merging has no order: any tree of additions gives the
-    same bits.
+    An immutable value, created by `overlap`, `pairwise_overlap` or `set_overlap`, or from existing
+    counts. Every score is a function of it, and ``+`` merges the overlaps of batches, chunks or
+    processes. Hard and exact overlaps are stored as integers, so the order of merging does not
+    matter: any tree of additions gives the same bits.
 
     Attributes
     ----------
@@ -37,23 +36,23 @@ class Overlap(Making):
     Raises
     ------
     TypeError
-        On merging with something that is no overlap, of another array library, or of another kind
-        (hard and exact mix).
+        On merging with an object that is not an overlap, or an overlap of another array library or
+        kind (hard and exact mix).
     ValueError
         On merging different shapes or forms; nothing is broadcast.
 
     Notes
     -----
-    An overlap also carries the number of invalid elements (NaN, or outside their range) where an
-    error could not be raised at once; scores are NaN there. To transformations of JAX and PyTorch
-    it is one array whose first axes are those of the counts: `vmap` and `scan` may take and return
-    overlaps. One call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
+    An overlap also stores the number of invalid elements (NaN, or out of range) if an error could
+    not be raised at once; its scores are NaN then. Transformations of JAX and PyTorch see one array
+    whose first axes are those of the counts: `vmap` and `scan` can take and return overlaps. One
+    call counts fewer than 2³² elements; merged overlaps hold up to 2⁶².
 
     ``==`` compares kind, form, `by_class`, shape and the bits of the sums, as ``to_dict`` writes
-    them: NaN equals NaN, and 0.0 is not −0.0. Overlaps of two array libraries are not equal; those
-    that are lazy or traced are an error, as is an overlap in place of a condition (``if
-    overlap:``). Overlaps are not hashable. A subclass that keeps the constructor is kept by all
-    that makes one overlap of others, by pickle and as a pytree; in a sum the more special class is.
+    them: NaN equals NaN, and 0.0 is not −0.0. Overlaps of two array libraries are not equal.
+    Comparing lazy or traced overlaps is an error, and so is an overlap as a condition (``if
+    overlap:``). Overlaps are not hashable. A subclass with the same constructor is preserved by
+    operations that combine overlaps, by pickle and as a pytree; a sum has the most derived class.
 
     Examples
     --------
@@ -114,9 +113,9 @@ class Overlap(Making):
         return NotImplemented
 
     def sum(self, axis: int | Sequence[int] | None = None) -> Self:
-        """Fold axes of the counts into one overlap; all of them but the class axis by default.
+        """Sum over axes of the counts; by default over all but the class axis.
 
-        Folding the last axis of an overlap by class pools the classes.
+        Summing over the class axis pools the classes.
         """
         ndim = len(self.shape)
         axes = tuple(range(ndim - self.by_class)) if axis is None else read_axes("axis", axis, ndim)
@@ -131,13 +130,13 @@ class Overlap(Making):
             return self._with(sums, self.by_class and ndim - 1 not in axes)
 
     def __getitem__(self, index: Any) -> Self:
-        """Select counts by integers, slices, ``...`` and an array of integers, which may repeat
-        some.
+        """Select counts by integers, slices, ``...`` and an array of integers, which may contain
+        repetitions.
 
-        As for an array, an integer drops its axis. The axes of an array of integers (or of lists)
-        take the place of the one that it selects from: ``overlap[rng.integers(n, size=(1000, n))]``
-        draws a thousand bootstrap samples of n cases. One array at most; along the class axis, of
-        one axis. Where its values are not at hand, those out of range give NaN.
+        As for an array, an integer drops its axis. The axes of an array of integers (or nested
+        lists) replace the axis that it indexes: ``overlap[rng.integers(n, size=(1000, n))]`` draws
+        a thousand bootstrap samples of n cases. At most one array is allowed; along the class axis
+        it must be 1-D. If its values cannot be read, indices out of range give NaN.
         """
         library = self._library
         items, backwards, picked, drops_last = read_index(library, index, self.shape, self.by_class)
@@ -154,9 +153,7 @@ class Overlap(Making):
             return self._with(sums, self.by_class and not drops_last)
 
     def select_classes(self, classes: Sequence[int] | str) -> Self:
-        """Return the overlap of some classes, in the order of their numbers; ``"foreground"`` is
-        all but 0.
-        """
+        """Return the overlap of some classes, in the order given; ``"foreground"`` is all but 0."""
         if not self.by_class:
             raise ValueError(
                 "`classes` must be asked of an overlap by class; got one without a class axis. "
@@ -173,28 +170,28 @@ class Overlap(Making):
         classes: Sequence[Any] | None = None,
         scores: Sequence[str | Score] | Mapping[str, str | Score] | None = None,
     ) -> dict[str, list[Any]]:
-        """Return columns with one row for each case and class, as pandas, polars and rich take
-        them.
+        """Return columns with one row per case and class, in the format that pandas, polars and
+        rich accept.
 
         Parameters
         ----------
         cases : sequence, optional
-            What to call the cases, which are the axis of the counts that is not classes; 0, 1, 2
-            and so on by default. An overlap without that axis is one case.
+            Names of the cases (the axis of the counts that is not the class axis); 0, 1, 2 and so
+            on by default. An overlap without that axis is one case.
         classes : sequence, optional
-            What to call the classes; their places by default.
+            Names of the classes; their positions by default.
         scores : sequence, or mapping from names of columns, optional
             Names of scores (``"dice_score"``) or sizes (``"tp"``), or functions of an overlap; by
             default ``"dice_score"``, ``"jaccard_score"``, ``"precision_score"`` and
-            ``"recall_score"``, of soft squared sums the first two. Arguments go in by
+            ``"recall_score"``; for soft squared sums only the first two. Bind arguments with
             ``functools.partial``.
 
         Returns
         -------
         dict of str to list
             ``"case"`` if there are cases, ``"class"`` if there are classes, then a column for each
-            score. Numbers are Python's; what a score says of an empty set, NaN, stays NaN. A lazy
-            overlap is computed, once.
+            score. Values are Python numbers; the score of an empty set stays NaN. A lazy overlap is
+            computed once.
 
         Raises
         ------

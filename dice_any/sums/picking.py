@@ -1,4 +1,4 @@
-"""Counts at the places that an array of integers names."""
+"""Select counts by an array of integer indices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .rows import INVALID
 
 
 def pick(library: ArrayLibrary, sums: Array, row_axes: int, picked: Picked) -> Array:
-    """Return sums with those at the places in place of an axis of the counts."""
+    """Return the sums at the indices, whose axes replace an axis of the counts."""
     xp = library.xp
     axis = row_axes + picked.axis
     if isinstance(picked.places, list):
@@ -28,7 +28,9 @@ def pick(library: ArrayLibrary, sums: Array, row_axes: int, picked: Picked) -> A
 
 
 def _marks(library: ArrayLibrary, taken: Array, row_axes: int, axis: int, outside: Array) -> Array:
-    """Return what makes counts from outside invalid, to be added to the sums."""
+    """Return an array that, added to the sums, marks counts with an index out of range as
+    invalid.
+    """
     xp = library.xp
     first = [int(row == INVALID) for row in range(INVALID + 1)]
     row = library.constant(first if row_axes == 1 else [[n, 0, 0] for n in first], xp.int64, taken)

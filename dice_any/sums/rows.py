@@ -1,4 +1,4 @@
-"""The rows of sums that an `Overlap` holds, and the sizes that they say."""
+"""The rows of sums that an `Overlap` stores, and the sizes computed from them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ..arrays.library import Array, ArrayLibrary
 from ..kernels.limbs import carry, to_float64
 from ..kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL, Kind
 
-#: The row behind the four sums: how many values were invalid, of whichever argument.
+#: The row after the four sums: the number of invalid values of all arguments.
 INVALID = TOTAL + 1
 
 
 class Rows:
-    """Sums of sets in rows: intersection, prediction, target, total, and what was invalid.
+    """Sums of sets in rows: intersection, prediction, target, total, and number of invalid values.
 
-    An immutable value. What it holds is one array: the rows first and, where they are exact, the
-    limbs of each behind; or last, where a transformation of JAX or PyTorch made it.
+    An immutable value that stores one array. Rows, and limbs of exact sums, are its first axes, or
+    its last ones if a transformation of JAX or PyTorch created it.
     """
 
     __slots__ = ("_held", "_rows_last", "by_class", "form", "kind")
 
-    if TYPE_CHECKING:  # of slots a checker would think that they may be assigned
+    if TYPE_CHECKING:  # type checkers would consider slots assignable
 
         @property
         def kind(self) -> Kind: ...
@@ -32,7 +32,7 @@ class Rows:
         def by_class(self) -> bool: ...
 
     _held: Array
-    # whether what is held came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
+    # whether the array came from a transformation: (*counts, 5); exact: (*counts, 5, 3)
     _rows_last: bool
 
     def __init__(
@@ -54,7 +54,7 @@ class Rows:
     def of_sums(
         cls, library: ArrayLibrary, sums: Array, kind: Kind, form: str, by_class: bool
     ) -> Self:
-        """Make an overlap of a kernel's raw sums."""
+        """Create an overlap from a kernel's raw sums."""
         library.register(cls)
         return cls(
             carry(library, sums) if kind == "exact" else sums,
@@ -74,7 +74,7 @@ class Rows:
         return self.of_sums(library_of(sums), sums, self.kind, self.form, by_class)
 
     def rows_as(self, kind: Kind) -> Array:
-        """Return the sums laid out for `kind`: hard counts are exact sums without fraction."""
+        """Return the sums in the layout of `kind`: hard counts as exact sums without fraction."""
         if kind == self.kind:
             return self.rows
         library = self._library
@@ -83,11 +83,11 @@ class Rows:
 
     @property
     def _row_axes(self) -> int:
-        """The number of axes that are not the counts'."""
+        """The number of axes that do not belong to the counts."""
         return 2 if self.kind == "exact" else 1
 
     def _turn(self, start: int, end: int) -> Array:
-        """Return what is held with its rows and limbs moved from one end of the axes to the
+        """Return the stored array with rows and limbs moved from one end of the axes to the
         other.
         """
         library = library_of(self._held)
@@ -127,7 +127,7 @@ class Rows:
 
     @property
     def total(self) -> Array:
-        """Number of elements that took part, or their weight."""
+        """Number of counted elements, or their total weight."""
         return self._combine({TOTAL: 1})
 
     @property
@@ -152,7 +152,7 @@ class Rows:
 
     @property
     def invalid(self) -> Array:
-        """Number of invalid elements met where an error could not be raised at once."""
+        """Number of invalid elements for which an error could not be raised at once."""
         library = self._library
         with library.precision():
             row = self.rows[INVALID, 0, ...] if self.kind == "exact" else self.rows[INVALID, ...]
@@ -160,7 +160,7 @@ class Rows:
         return library.deliver(row)
 
     def _combine(self, signs: dict[int, int]) -> Array:
-        """Add rows with signs; exact ones in integers, rounded once."""
+        """Add rows with signs; exact rows are added in integers and rounded once."""
         library = self._library
         with library.precision():
             rows = library.unstack(self.rows)
@@ -180,12 +180,12 @@ class Rows:
         """Return intersection, prediction, target and total rounded to float64, and the number of
         invalid elements.
 
-        To be called inside the library's precision context. Plain sums stay what they are.
+        Call it inside the library's precision context. Plain sums are returned unchanged.
         """
         library = self._library
         sums, xp = self.rows, library.xp
         if self.kind == "exact":
-            # a transformation may have added overlaps leaf by leaf (a psum), which carries nothing
+            # a transformation may have added overlaps leaf by leaf (a psum) without carrying limbs
             floats = self._rounded(library, sums[:INVALID, ...])
             invalid = sums[INVALID, 0, ...]
         else:

@@ -1,4 +1,4 @@
-"""Columns of plain numbers, one row a case and class."""
+"""Tables of plain numbers, one row per case and class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rows import Rows
 
 Score = Callable[..., Any]
 
-#: The scores by their names: `scores`, which stands above, puts its functions here.
+#: The scores by name; the package `scores`, a higher layer, registers its functions here.
 SCORES: dict[str, Score] = {}
 SIZES = ("tp", "fp", "fn", "tn", "intersection", "prediction", "target", "total", "invalid")
 DEFAULT = ("dice_score", "jaccard_score", "precision_score", "recall_score")
@@ -48,14 +48,14 @@ def table_of(overlap: Any, cases: Any, classes: Any, scores: Any) -> dict[str, l
 
 
 def _read_names(argument: str, names: Any, length: int) -> list[Any]:
-    """Return what rows are called."""
+    """Return the names of rows."""
     if names is None:
         return list(range(length))
     if isinstance(names, (str, bytes, Mapping)) or not isinstance(names, Iterable):
         raise TypeError(
             f"`{argument}` must be a sequence of names; got {class_name(names)}. Pass a list."
         )
-    # NumPy's numbers and those of pandas become Python's
+    # numbers of NumPy and pandas become Python numbers
     listed = list(names.tolist() if hasattr(names, "tolist") else names)
     if len(listed) != length:
         raise ValueError(
@@ -66,7 +66,7 @@ def _read_names(argument: str, names: Any, length: int) -> list[Any]:
 
 
 def _read_scores(overlap: Rows, scores: Any) -> dict[str, Score]:
-    """Return what to compute, by the names of columns."""
+    """Return the functions to compute, by column name."""
     if scores is None:
         sharp = overlap.form != "squared" or overlap.kind == "hard"
         scores = DEFAULT if sharp else DEFAULT[:2]

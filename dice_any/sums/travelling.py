@@ -1,4 +1,4 @@
-"""How overlaps travel: as dictionaries, as pickles, through the transformations of JAX and
+"""Serialise overlaps as dictionaries and pickles, and pass them through transformations of JAX and
 PyTorch.
 """
 
@@ -17,13 +17,13 @@ from .rows import Rows
 
 
 class Travelling(Rows):
-    """Sums that can be stored, sent and mapped over."""
+    """Sums that can be serialised and transformed."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the overlap as built-in types that JSON holds without losing a bit (a lazy one is
-        computed).
+        """Return the overlap as built-in types that JSON stores without losing a bit (a lazy one
+        is computed).
 
         The format is version 1: ``version``; ``kind``, ``form`` and ``by_class``, the attributes of
         these names; and ``sums``, nested lists of the five rows intersection, prediction, target,
@@ -51,9 +51,9 @@ class Travelling(Rows):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, like: Array | Rows | None = None) -> Self:
         """Return the overlap that `to_dict` wrote, in the library and on the device of `like`
-        (NumPy's by default).
+        (NumPy by default).
 
-        Without ``version``, data is read as version 1; a later one is an error.
+        Data without ``version`` is read as version 1; a later version is an error.
         """
         sums = read_stored(data)
         if isinstance(like, Rows):
@@ -68,7 +68,7 @@ class Travelling(Rows):
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed, packer = self._held, None
-        with suppress(UnknownLibraryError):  # a transformation may have put anything there
+        with suppress(UnknownLibraryError):  # a transformation may store any object there
             library = library_of(self._held)
             packed = library.pack(self._held)
             packer = library.name if packed is not self._held else None
@@ -82,19 +82,16 @@ class Travelling(Rows):
         return self
 
     def tree_flatten(self) -> tuple[list[Array], tuple[str, str, bool]]:
-        """Return the one array that transformations of JAX and PyTorch work on, and what they leave
-        alone.
+        """Return the array that transformations of JAX and PyTorch work on, and the static data.
 
-        An axis that a transformation puts first, or takes from there, is an axis of the counts.
+        An axis that a transformation adds or removes at the front is an axis of the counts.
         """
         leaf = self._held if self._rows_last else self._turn(0, -self._row_axes)
         return [leaf], (self.kind, self.form, self.by_class)
 
     @classmethod
     def tree_unflatten(cls, context: Any, leaves: Any) -> Self:
-        """Rebuild an overlap; the leaf may be anything that a transformation puts there, and is not
-        looked at here.
-        """
+        """Rebuild an overlap; the leaf may be any object of a transformation, unchecked."""
         kind, form, by_class = context
         (leaf,) = leaves
         return cls(leaf, kind=kind, form=form, by_class=by_class, rows_last=True)
@@ -109,9 +106,9 @@ def restore(
     packer: str | None,
     cls: type[Rows],
 ) -> Rows:
-    """Return the overlap that was pickled, or whose Dask array was computed."""
+    """Return an overlap after unpickling or after its Dask array was computed."""
     sums = sums if packer is None else load_library(packer).unpack(sums)
-    with suppress(UnknownLibraryError):  # in a process that has made no overlap yet
+    with suppress(UnknownLibraryError):  # in a process without any overlap so far
         library_of(sums).register(cls)
     return cls(sums, kind=kind, form=form, by_class=by_class, rows_last=rows_last)
 

@@ -1,8 +1,8 @@
 """The losses as PyTorch modules, for code that keeps its criterion in a model.
 
-Each takes the arguments of its function in `dice_any` and hands them on; arguments of a call
-override those of the module. Where torch.distributed runs, ``group="world"``, or a process group,
-makes of those that are functions of an overlap the loss of all processes' batches joined.
+Each takes the arguments of its function in `dice_any` and passes them on; arguments of a call
+override those of the module. With torch.distributed, ``group="world"`` (or a process group) makes a
+loss that is a function of an overlap the loss of the joined batches of all processes.
 """
 
 from . import modules

@@ -33,13 +33,12 @@ class DeepSupervision(torch.nn.Module):
 
     Notes
     -----
-    Call it with a list of outputs and one target, or a list of targets, one for each output, which
-    are taken as they are. So is a pixel `weight`: one, or a list. One target is resized as
-    ``torch.nn.functional.interpolate(target, mode="nearest-exact")`` does, so that labels stay
-    labels, along all axes but the classes' and the samples' (axis 0). The class axis is the
-    `class_axis` of the loss, or of the call; a loss that is not from this package is taken to have
-    it in place 1. One tensor is one output, as of a network in evaluation, and is handed to the
-    loss as it is.
+    Call it with a list of outputs and either one target or a list of targets, one per output, which
+    are used unchanged. The same holds for a pixel `weight`. A single target is resized as
+    ``torch.nn.functional.interpolate(target, mode="nearest-exact")`` does, so labels stay labels,
+    along all axes but the class axis and the sample axis (axis 0). The class axis is the
+    `class_axis` of the loss or of the call; for a loss from elsewhere it is assumed to be axis 1. A
+    single tensor, as from a network in evaluation, is one output and goes to the loss unchanged.
 
     Examples
     --------
@@ -93,7 +92,7 @@ class DeepSupervision(torch.nn.Module):
         return total / sum(weights)  # type: ignore[no-any-return]
 
     def _class_axis(self, prediction: torch.Tensor, arguments: dict[str, Any]) -> int | None:
-        """Return the prediction's axis of classes, None if it has none."""
+        """Return the prediction's class axis; None if it has none."""
         place = arguments.get(
             "class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1)
         )
@@ -102,8 +101,8 @@ class DeepSupervision(torch.nn.Module):
     def _refuse_stack(
         self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]
     ) -> None:
-        """Refuse outputs that lie in one tensor: it would pass for one output with samples of its
-        own.
+        """Refuse outputs stacked in one tensor: it would be taken for one output with more
+        samples.
         """
         if not isinstance(target, torch.Tensor):
             raise TypeError(
@@ -123,7 +122,7 @@ class DeepSupervision(torch.nn.Module):
 
 
 def _bound(loss: Any) -> dict[str, Any]:
-    """Return the arguments that a loss was made with."""
+    """Return the arguments that a loss was created with."""
     if isinstance(loss, partial):
         return _bound(loss.func) | loss.keywords
     return loss.arguments if isinstance(loss, LossModule) else {}
@@ -139,7 +138,7 @@ _FUNCTIONS = [getattr(losses, name) for name in losses.__all__]
 
 
 def _name(value: object) -> str:
-    """Say what something is: a class by its own name, anything else by that of its class."""
+    """Return the name of a class, or the name of an object's class."""
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
@@ -181,7 +180,7 @@ def _read_outputs(predictions: Any) -> list[torch.Tensor]:
 def _of_each_output(
     name: str, given: Any, outputs: list[torch.Tensor], class_axes: list[int | None]
 ) -> list[Any]:
-    """Return one array for each output: those that were given, or the one that was, resized."""
+    """Return one array per output: the given ones, or the single one resized."""
     if given is None:
         return [None] * len(outputs)
     if isinstance(given, torch.Tensor):
@@ -205,15 +204,15 @@ def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | No
     """Resize the spatial axes of a target, or of its weight, to the prediction's, by the nearest
     element.
 
-    It has the prediction's axes, or all of them but the class axis. What does not fit is left to
-    the loss to refuse.
+    It has the prediction's axes, with or without the class axis. The loss refuses what does not
+    fit.
     """
     own = [a for a in range(prediction.ndim) if array.ndim == prediction.ndim or a != class_axis]
     if len(own) != array.ndim:
         return array
     for axis, place in enumerate(own):
         old, new = array.shape[axis], prediction.shape[place]
-        # neither samples nor classes are space; a length of 1 is a weight's, for all elements alike
+        # samples and classes are not spatial axes; a weight of length 1 applies to all elements
         if place not in (0, class_axis) and old not in (1, new):
             index: Any = (*(slice(None),) * axis, _places(old, new, array))
             array = array[index]
@@ -221,8 +220,8 @@ def _nearest(array: torch.Tensor, prediction: torch.Tensor, class_axis: int | No
 
 
 def _places(old: int, new: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the places of the nearest elements, as PyTorch itself rounds them: in float64 for
-    arrays of that.
+    """Return the indices of the nearest elements, rounded as in PyTorch: in float64 for float64
+    arrays.
     """
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     numbers = torch.arange(old, dtype=dtype, device=like.device)

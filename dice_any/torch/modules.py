@@ -35,7 +35,7 @@ class LossModule(torch.nn.Module):
     """A loss with its arguments; a tensor among them moves with the module."""
 
     function: ClassVar[Any]
-    #: why the loss of several processes cannot be had, where it cannot
+    #: why the loss does not support several processes; empty if it does
     alone: ClassVar[str] = ""
 
     def __init__(self, *, group: Any = None, **arguments: Any) -> None:
@@ -64,8 +64,8 @@ class LossModule(torch.nn.Module):
         self._tensors = sorted(tensors)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
-        """Move tensors with the module, but let `.half()` of a model round no argument of its
-        loss.
+        """Move tensors with the module, but do not let `.half()` of a model round the loss's
+        arguments.
         """
         kept = {name: getattr(self, name) for name in self._tensors}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
 """MONAI's losses and metrics, computed here: change the import, and a training script runs on.
 
-Each class is MONAI's own with another way from arrays to numbers. Arguments, attributes, buffers
-and `isinstance` are MONAI's, and so are the numbers, to 1e-6. What differs is told apart: labels
-stay labels, so that no one-hot target is built; a target or a prediction out of range is an error,
-where MONAI answers with a number.
+Each class is a subclass of MONAI's that computes its numbers here. Arguments, attributes, buffers
+and `isinstance` are MONAI's, and so are the numbers, to 1e-6. There are two differences: labels
+stay labels, so no one-hot target is built; and a target or prediction out of range is an error,
+where MONAI returns a number.
 """
 
 from .. import not_installed
