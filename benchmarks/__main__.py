@@ -51,7 +51,8 @@ def main() -> None:
         if folder is not None and any(table.rows for table in tables):
             folder.mkdir(parents=True, exist_ok=True)
             how = HOW.format(rounds=rounds, shortest=SHORTEST)
-            draw(tables, title, folder / f"{name}.png")
+            picture_of = getattr(suite(name), "draw", draw)
+            picture_of(tables, title, folder / f"{name}.png")
             picture = f"![times of all contenders]({name}.png)\n"
             parts = (
                 f"# {title}\n",
