@@ -39,7 +39,7 @@ if shutil.which("nvidia-smi"):
 WORKERS = ("-n", "2", "--dist", "worksteal")
 #: backends on which a call takes long, and the sweeps over arguments and memory that are left to
 #: the others
-SLOW = ("others", "dask", "jax", "cuda-simulator")
+SLOW = ("others", "dask", "jax")
 SWEEPS = (
     "accepted_work",
     "odd_arguments",
@@ -73,16 +73,24 @@ DRAWN = (
     "more_classes_than_elements",
     "averages_to_the_bit",
     "test_compound",
+    "region_losses",
+    "regions_of_classes",
 )
+#: JAX's arrays cannot be changed, and each shape of an overlap is compiled
+NOT_OF_JAX = ("arguments_stay_as_they_are", "overlap_of_others", "an_error_names_the_argument")
 LIGHT = (
     "-k",
     " and ".join(
         [
             *(f"not test_{sweep}" for sweep in SWEEPS),
             f"not ((ndonnx or cubed) and ({' or '.join(DRAWN)}))",
+            f"not (jax and ({' or '.join(NOT_OF_JAX)}))",
         ]
     ),
 )
+#: what of the kit meets a kernel's loops, where those are run by a simulator or a second time
+LOOPS = ("golden", "exact", "hard", "invalid", "gradients", "confusion", "compound", "sets")
+OF_LOOPS = ("-k", " or ".join(f"test_{word}" for word in LOOPS))
 #: what the wheel is tried on, where it is there
 PYTHONS = ("3.11", "3.12", "3.13")
 #: `torch.compile` of a loss and its backward pass
@@ -128,7 +136,7 @@ def tests(session: nox.Session, backend: str) -> None:
             "pytest",
             *WORKERS,
             *plugin,
-            *LIGHT,
+            *OF_LOOPS,
             "--pyargs",
             "dice_any.testing",
             *options,
@@ -141,7 +149,7 @@ def tests(session: nox.Session, backend: str) -> None:
         return
     for name in names:
         # PyTorch's arrays reach the same compiled loops as NumPy's
-        light = LIGHT if backend in SLOW or name == "numba-torch" else ()
+        light = OF_LOOPS if name == "numba-torch" else LIGHT if backend in SLOW else ()
         kit = ("--pyargs", "dice_any.testing", f"--backend={name}")
         session.run("pytest", *WORKERS, *light, *kit, *session.posargs)
     session.run("pytest", *WORKERS, *own_tests(backend), *options, *session.posargs)
