@@ -50,13 +50,13 @@ class LightNumPy:
         np = self._namespace
         if not x.flags.c_contiguous:
             return np.zeros_like(x, dtype=dtype)
-        return np.zeros(x.shape, x.dtype if dtype is None else dtype)
+        return np.zeros(x.shape, dtype=x.dtype if dtype is None else dtype)
 
     def ones_like(self, x: Array, /) -> Array:
         np = self._namespace
-        return np.ones(x.shape, x.dtype) if x.flags.c_contiguous else np.ones_like(x)
+        return np.ones(x.shape, dtype=x.dtype) if x.flags.c_contiguous else np.ones_like(x)
 
     def full_like(self, x: Array, value: Any, /) -> Array:
         np = self._namespace
         contiguous = x.flags.c_contiguous
-        return np.full(x.shape, value, x.dtype) if contiguous else np.full_like(x, value)
+        return np.full(x.shape, value, dtype=x.dtype) if contiguous else np.full_like(x, value)
