@@ -1,3 +1,3 @@
-"""Benchmarks: how fast dice_any is beside the plain way, and how much memory it takes. `python -m
+"""Benchmarks: time and memory of dice_any beside simpler code and other packages. `python -m
 benchmarks --help`.
 """

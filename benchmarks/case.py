@@ -1,6 +1,4 @@
-"""What a benchmark is: contenders for one job, the right answer, and what we promise about our
-contender.
-"""
+"""A benchmark: contenders for one job, the right answer, and the targets of our contender."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ class Contender:
     Attributes
     ----------
     run : callable
-        What is timed. Returns a tuple of arrays or numbers, and only when they are computed.
+        The timed function. Returns a tuple of arrays or numbers, after they are computed.
     tolerance : float
         Largest relative error of an answer that still counts as agreeing.
     ratio, seconds, memory : float, optional
@@ -47,19 +45,19 @@ class Contender:
 
 
 class Job(NamedTuple):
-    """A case whose inputs are made: their size in words, who competes, what the answer must be, and
-    who is missing.
+    """A case with its inputs made: their size in words, the contenders, the right answer, and the
+    packages that are missing.
     """
 
     size: str
     contenders: dict[str, Contender]
-    expected: Callable[[], list[float]] | None = None  # where each contender has its own
+    expected: Callable[[], list[float]] | None = None  # None if each contender has its own
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One job; the first contender is what the others are compared with.
+    """One job; the other contenders are compared with the first one.
 
     `prepare` makes the inputs. The same name means the same work in quick and in full size.
     """
@@ -67,13 +65,13 @@ class Case:
     name: str
     prepare: Callable[[], Job]
     libraries: tuple[str, ...] = ("numpy",)
-    weigh: bool = True  # memory of a call on tiny arrays would be noise
-    peers: tuple[str, ...] = ()  # packages that take part where they are installed
-    #: what else may stand in the way, such as that there is no GPU
+    weigh: bool = True  # whether memory is measured; for tiny arrays it would be noise
+    peers: tuple[str, ...] = ()  # packages that take part if they are installed
+    #: returns another reason not to run, such as a missing GPU
     obstacle: Callable[[], str | None] = lambda: None
 
     def left_out(self) -> str | None:
-        """Say why it cannot be run; None if it can."""
+        """Return why it cannot be run, or None if it can."""
         missing = [library for library in self.libraries if find_spec(library) is None]
         return f"{', '.join(missing)} not installed" if missing else self.obstacle()
 
@@ -99,9 +97,7 @@ def answer(contender: Contender) -> list[float]:
 
 
 def check(job: Job) -> dict[str, float]:
-    """Return every contender's largest relative error; one that exceeds its tolerance is an
-    error.
-    """
+    """Return every contender's largest relative error; raise if one exceeds its tolerance."""
     common = job.expected() if job.expected is not None else []
     errors = {}
     for name, contender in job.contenders.items():
@@ -117,7 +113,7 @@ def check(job: Job) -> dict[str, float]:
 
 
 def _error(got: float, right: float) -> float:
-    """Return the relative error, infinite for NaN, which compares as no error at all."""
+    """Return the relative error, infinite for NaN, because comparisons with NaN show no error."""
     if got == right:
         return 0.0
     return abs(got - right) / abs(right) if right and got == got else math.inf

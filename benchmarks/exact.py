@@ -1,7 +1,7 @@
 """Exact sums: memberships summed in integers, beside each library's own floating sums.
 
-Three plain sums are `(x * y).sum()`, `x.sum()` and `y.sum()` in float32: the fastest that the
-library offers. `overlap` is the reference; kernels have a suite of their own.
+"Three plain sums" are `(x * y).sum()`, `x.sum()` and `y.sum()` in float32, the fastest sums of the
+library. `overlap` is computed by the reference; another suite times the kernels.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .case import Case, Contender, Job
 
 Array = Any
 Sums = tuple[Array, Array, Array]
-#: memberships are whole multiples of 1/STEP, so that Python's integers can tell what their sums are
+#: memberships are whole multiples of 1/STEP, so that Python's integers can compute their sums
 STEP = 2**24
-#: what float32 additions may lose before a plain sum counts as wrong
+#: the largest relative error of a plain sum, from float32 additions, that counts as right
 FLOAT32_SUMS = 1e-3
 
 
@@ -51,7 +51,7 @@ def _torch(size: int) -> Library:
 def _jax(size: int, jitted: bool) -> Library:
     import jax
 
-    # copies run in the background: they must not reach into what is measured
+    # copies run in the background: wait, so that they are not part of what is measured
     library = Library(
         lambda values: jax.numpy.asarray(values).block_until_ready(), wait=jax.block_until_ready
     )

@@ -1,7 +1,7 @@
 """On a GPU: the CUDA kernel beside the reference, MONAI and a copy in the device's memory.
 
-A copy reads and writes every byte once, so that what only reads could take half as long. Times
-include waiting for the device; memory is not weighed.
+A copy reads and writes every byte once, so code that only reads could take half as long. Times
+include waiting for the device; memory is not measured.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _cupy() -> Library:
     import cupy
 
     if (torch := sys.modules.get("torch")) is not None:
-        torch.cuda.empty_cache()  # what PyTorch keeps of the case before is not CuPy's to have
+        torch.cuda.empty_cache()  # CuPy cannot use memory that PyTorch keeps from the last case
     from cupy import cuda
 
     return Library(
@@ -103,7 +103,7 @@ def _soft(open_library: Callable[[], Library], size: int) -> Job:
         library.copy(outs[0], x)
         library.copy(outs[1], y)
         library.wait()
-        return right  # it has no answer of its own
+        return right  # a copy has no answer of its own
 
     def ours(backend: str, exact: bool = True) -> list[np.ndarray]:
         counts = dice_any.overlap(x, y, exact=exact, backend=backend)

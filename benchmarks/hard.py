@@ -1,8 +1,8 @@
 """Masks and label maps: counting, beside NumPy's own counting.
 
-Three counts are `np.count_nonzero` of `x & y`, `x` and `y`; joint bincount is `np.bincount(118 *
-y.astype(int64) + x)`; by hand is the Dice formula on three counts. `overlap` is the reference;
-kernels have a suite of their own.
+"Three counts" are `np.count_nonzero` of `x & y`, `x` and `y`. "Joint bincount" is
+`np.bincount(118 * y.astype(int64) + x)`. "By hand" is the Dice formula on three counts. `overlap`
+is computed by the reference; another suite times the kernels.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _label_maps(shape: tuple[int, ...], make: Callable[..., tuple[np.ndarray, np
 
 
 def regions(shape: tuple[int, ...], size: int = 8, shift: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return label maps as segmentations are, runs of one label: cubes, and the same cubes a voxel
-    further.
+    """Return label maps with long runs of one label, as in segmentations: cubes, and the same cubes
+    shifted by a voxel.
     """
     coarse = np.random.default_rng(0).integers(
         0, CLASSES, tuple(-(-n // size) for n in shape), dtype=np.uint8
@@ -100,7 +100,7 @@ def regions(shape: tuple[int, ...], size: int = 8, shift: int = 1) -> tuple[np.n
 
 
 def noise(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return label maps with no two labels related: the worst case for the cache."""
+    """Return label maps of independent random labels: the worst case for the cache."""
     random = np.random.default_rng(0)
     prediction, target = (random.integers(0, CLASSES, shape, dtype=np.uint8) for _ in "xy")
     return prediction, target

@@ -1,4 +1,4 @@
-"""The same case on the host's instructions, and compiled for those that most processors have."""
+"""Run a case with the host's instructions, and with those that most processors have."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .case import Case
 
 Result = TypeVar("Result")
 
-#: What Numba compiles for, by what it is told in the environment.
+#: The instructions that Numba compiles for, and the environment variables that choose them.
 HOST, AVX2 = "host", "x86-64-v3"
 ENVIRONMENT = {HOST: {}, AVX2: {"NUMBA_CPU_NAME": AVX2, "NUMBA_CPU_FEATURES": ""}}
-#: Instruction sets worth naming, by the system's words for them.
+#: Names of instruction sets, by the system's words for them.
 NAMES = {"avx2": "AVX2", "avx512f": "AVX-512", "asimd": "NEON", "sve": "SVE"}
 
 
 def targets(case: Case) -> tuple[str, ...]:
-    """Return what a case is compiled for: the host alone where nothing is compiled, or where the
-    host cannot run the other.
+    """Return the targets that a case is compiled for: only the host if nothing is compiled, or if
+    the host cannot run the other target.
     """
     if "numba" not in case.libraries or "AVX2" not in instruction_sets():
         return (HOST,)
@@ -43,7 +43,7 @@ def compiled_for(target: str, function: Callable[..., Result], *arguments: objec
 
 
 def instruction_sets() -> list[str]:
-    """Return the vector instructions of the processor, as far as the system tells."""
+    """Return the vector instructions of the processor, if the system lists them."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

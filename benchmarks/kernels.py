@@ -1,8 +1,9 @@
 """Kernels: the same bits faster, beside the reference and other packages.
 
-Reading adds the bytes of both arrays as integers, in NumPy on all cores: what memory allows. Three
-plain sums are `(x * y).sum()`, `x.sum()` and `y.sum()` of NumPy in float32; joint bincount is
-`np.bincount(118 * y.astype(int64) + x)`; Tanimoto by bits is RDKit's, a row at a time.
+"Reading both" adds the bytes of both arrays as integers, in NumPy on all cores, as fast as memory
+allows. "Three plain sums" are `(x * y).sum()`, `x.sum()` and `y.sum()` of NumPy in float32. "Joint
+bincount" is `np.bincount(118 * y.astype(int64) + x)`. RDKit computes Tanimoto from bits, a row at a
+time.
 """
 
 from __future__ import annotations
@@ -52,9 +53,7 @@ CORES = ThreadPoolExecutor(os.cpu_count())
 
 
 def read(*arrays: Array) -> None:
-    """Read arrays once on all cores, as fast as memory allows: their bytes are added as
-    integers.
-    """
+    """Read arrays once on all cores, as fast as memory allows: add their bytes as integers."""
     parts = [
         part
         for array in arrays
@@ -71,7 +70,7 @@ def _soft(size: int) -> Job:
 
     def reading() -> list[float]:
         read(x, y)
-        return right  # it has no answer of its own
+        return right  # reading has no answer of its own
 
     def plain() -> tuple[Array, ...]:
         return (x * y).sum(), x.sum(), y.sum()
@@ -208,7 +207,7 @@ def _pairs(rows: int, bits: int = 2048) -> Job:
 
 
 def _rdkit(x: Array, y: Array) -> Callable[[], Array] | None:
-    """Return RDKit's similarity of every pair; None where it is not installed."""
+    """Return RDKit's similarity of every pair; None if RDKit is not installed."""
     try:
         from rdkit import DataStructs
     except ImportError:

@@ -1,9 +1,9 @@
 """From logits: a Dice step whose bits are the same everywhere, beside the plain one.
 
 A step is the loss and its gradient in the logits, with softmax, against a label map. Exact steps
-take the exponential in integers, forward and back. The reference computes on one core in NumPy and
-for PyTorch; plain steps of PyTorch, JAX and the kernel use all cores. MONAI is its `DiceLoss` on a
-one-hot target that is not made in the timed part.
+compute the exponential in integers, forward and backward. The reference uses one core in NumPy and
+for PyTorch; plain steps of PyTorch, JAX and the kernel use all cores. "MONAI" is its `DiceLoss`;
+making its one-hot target is not timed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .case import Case, Contender, Job
 
 Array = Any
 Step = Callable[[], tuple[Any, Any]]
-#: so much of the gradient is compared: the first elements of the first class
+#: how many elements of the gradient are compared: the first ones, of the first class
 SHOWN = 64
-#: what float32 loses of a gradient whose terms nearly cancel
+#: the relative error of float32 in a gradient whose terms nearly cancel
 TOLERANCE = 1e-3
 
 
@@ -81,7 +81,7 @@ def by_formula(logits: np.ndarray, labels: np.ndarray) -> list[float]:
     bottom = size + total + 1.0
     ratio = (2.0 * both + 1.0) / bottom
     slope = -(2.0 * y - ratio) / bottom
-    # the mean over samples and classes is one over classes: samples are summed in one count
+    # samples are summed in one count, so the mean is over classes only
     value = 1.0 - ratio.mean()
     slope = slope / ratio.size
     gradient = p * (slope - (slope * p).sum(axis=1, keepdims=True))

@@ -1,12 +1,12 @@
 """Losses: forward and backward from float32 logits and integer labels, beside other packages, on
 the CPU.
 
-Each contender runs with softmax and the formula that it has by default; they differ in smoothing
-and in what is averaged. Its loss and eight of its gradients were compared with that formula,
-computed by NumPy in float64. "reference" is this package on PyTorch's operations alone, "kernel"
-its loops in Numba; in JAX it is compared with its formula written out. The memory holds the
-gradient, which nobody can do without. kornia takes images only and is handed the same numbers,
-reshaped.
+Each contender runs with softmax and its default formula; the formulas differ in smoothing and in
+what is averaged. The loss and eight elements of the gradient were compared with that formula,
+computed by NumPy in float64. "Reference" is this package on PyTorch's operations alone, and
+"kernel" its Numba loops. In JAX this package is compared with its formula written out. Memory
+includes the gradient, which every contender needs. kornia accepts only images, so it gets the same
+numbers, reshaped.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from .case import Case, Contender, Job
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: what float32 sums may lose, and float32 softmax, in a gradient that is a difference (smp's lose
-#: most, a thousandth)
+#: the error that float32 sums and a float32 softmax may cause in a gradient, which is a difference
+#: (smp's error is the largest, a thousandth)
 TOLERANCE = 5e-3
 PEERS = ("kornia", "monai", "nnunetv2", "segmentation_models_pytorch")
 
 
 class Formula(NamedTuple):
-    """Offset + the mean over groups of 1 − (2I + a)/(X + Y + b), and the mean cross-entropy where
-    it is added.
+    """Offset + the mean over groups of 1 − (2I + a)/(X + Y + b), + the mean cross-entropy if it is
+    added.
     """
 
     smooth: tuple[float, float]
@@ -48,7 +48,7 @@ class Formula(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A contender: what makes its loss, and the formula of that loss."""
+    """A contender: a function that makes its loss, and the formula of that loss."""
 
     load: Callable[[], Loss]
     formula: Formula
@@ -96,7 +96,7 @@ def _smp() -> Loss:
     name = "segmentation_models_pytorch"
     if (
         name not in sys.modules
-    ):  # its `__init__` imports what losses do not need, torchvision among it
+    ):  # its `__init__` imports packages that the losses do not need, such as torchvision
         spec = find_spec(name)
         if spec is None:
             raise ImportError(name)
@@ -181,7 +181,7 @@ def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
             with warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore"
-                )  # importing other packages warns on their own account
+                )  # other packages give warnings of their own on import
                 loss = peer.load()
         except ImportError:
             missing.append(name)
@@ -202,14 +202,14 @@ def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
 
 
 def _inputs(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return logits, labels and the numbers of the gradients that are checked."""
+    """Return logits, labels and the indices of the gradient elements that are checked."""
     random = np.random.default_rng(0)
     z = random.standard_normal(shape, dtype=np.float32)
     return z, random.integers(0, shape[1], (shape[0], *shape[2:])), random.integers(0, z.size, 8)
 
 
 def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
-    """Return what XLA makes of the formula written out, of optax's loss, and of ours."""
+    """Return the job that compares the formula written out, optax's loss and ours, under XLA."""
     import jax
 
     jnp, nn = jax.numpy, jax.nn
@@ -228,7 +228,7 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
         if entropy
         else (dice_any.dice_loss, PER_CLASS)
     )
-    #: each with its formula and with the target: time as a multiple of what is written out
+    #: each with its formula and its target: time as a multiple of that of the formula written out
     losses: dict[str, tuple[Loss, Formula, float | None]] = {
         "written out": (written_out, formula, None),
         ours.__name__: (partial(ours, class_axis=1, activation="softmax"), formula, 2.0),
@@ -245,7 +245,7 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
         value, gradient = jax.block_until_ready(compiled(logits, labels))
         return value, np.asarray(gradient).reshape(-1)[
             picked
-        ]  # a view: arrays lie in the memory of the CPU
+        ]  # a view: the arrays are in the CPU's memory
 
     return Job(
         f"{' × '.join(map(str, shape))} logits",
@@ -261,12 +261,12 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
     )
 
 
-#: those that the targets speak of
+#: the contenders that the targets name
 FASTEST = ("MONAI DiceLoss", "kornia dice_loss", "nnU-Net dice", "MONAI DiceCELoss")
 
 
 def _targets(name: str) -> float | None:
-    """Return how many times faster than the fastest a contender promises to be."""
+    """Return the target: how many times faster than the fastest peer a contender should be."""
     loss, _, backend = name.partition(", ")
     if backend == "reference":
         return 1.0

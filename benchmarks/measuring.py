@@ -1,4 +1,4 @@
-"""One case from its check to its table; by names, so that another process can do it."""
+"""One case, from its check to its table; named by strings, so that another process can run it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .timing import extra_memory, interleave, ratios, spread
 
 
 def measure(suite_name: str, case_name: str, title: str, quick: bool, rounds: int) -> Table:
-    """Check the case of this name, time it and weigh it; its table has this title."""
+    """Check the named case, measure its time and memory, and return its table with this title."""
     case = find(suite_name, case_name, quick)
     if reason := case.left_out():
         return Table(title, note=f"Not run: {reason}.")
@@ -20,7 +20,7 @@ def measure(suite_name: str, case_name: str, title: str, quick: bool, rounds: in
     baseline = next(iter(seconds.values()))
     table = Table(title, job.size, job.note)
     for name, contender in job.contenders.items():
-        # a process for each is slow: quick runs weigh only those that promise something
+        # a process for each is slow: quick runs measure memory only where it has a target
         weighed = case.weigh and (not quick or contender.memory is not None)
         table.add(
             name,

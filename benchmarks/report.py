@@ -47,7 +47,7 @@ class Table:
         error: float,
         speedups: Mapping[str, Spread],
     ) -> None:
-        """Add a contender's row; `speedups` are over those that it promises to be faster than."""
+        """Add a contender's row; `speedups` are over the contenders in its `faster` targets."""
         promises = (
             (ratio.median, contender.ratio, "{:g}×".format),
             (seconds.median, contender.seconds, show_seconds),
@@ -130,7 +130,7 @@ def show_seconds(seconds: float) -> str:
 
 
 def show_bytes(number: float) -> str:
-    """Return an amount of memory in megabytes, tenths below ten."""
+    """Return an amount of memory in megabytes, with tenths if it is below ten."""
     megabytes = number / 1e6
     return f"{megabytes:.1f} MB" if megabytes < 10 and megabytes % 1 else f"{megabytes:.0f} MB"
 
@@ -215,16 +215,16 @@ def _version(name: str) -> str:
         return "not installed"
     try:
         return version(name)
-    except PackageNotFoundError:  # importable, and not as a distribution
+    except PackageNotFoundError:  # it can be imported, but is not an installed distribution
         return "of unknown version"
 
 
 HOW = """\
 Contenders are timed in turn, A B C A B C …, {rounds} rounds, each library with its own
-default number of threads. In its turn each has a call that is not timed, then as many as take
-{shortest} s. Times are medians; ratios, to the first contender, are taken within each round: median
-(quartiles). Memory is the peak of a process of its own beyond the inputs. Error is the largest
-relative error against an independent computation; every contender had to pass that check first.
-A case that Numba compiles is timed twice: for the host's instructions, and for those that most
-processors have (`x86-64-v3`: AVX2). Targets are for both.
+default number of threads. In each turn the first call is not timed; then calls are timed for at
+least {shortest} s. Times are medians. Ratios to the first contender are computed within each round:
+median (quartiles). Memory is the peak beyond the inputs, in a process of its own. Error is the
+largest relative error against an independent computation; every contender had to pass that check
+first. A case that Numba compiles is timed twice: for the host's instructions, and for those that
+most processors have (`x86-64-v3`: AVX2). Targets are for both.
 """

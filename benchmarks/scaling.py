@@ -1,9 +1,9 @@
 """Scaling: time against the number of elements, of classes and of threads.
 
-Exact sums are of two float32 arrays of memberships, beside three plain sums of the same arrays:
-`(x * y).sum()`, `x.sum()` and `y.sum()`. `overlap` chooses its kernel by itself. Steps are forward
-and backward of Dice with softmax from 2²² float32 logits in PyTorch, in 2 to 1000 classes, beside
-the formula written out, also as `torch.compile` makes it.
+Exact sums of two float32 arrays of memberships are compared with three plain sums of the same
+arrays: `(x * y).sum()`, `x.sum()` and `y.sum()`. `overlap` chooses its kernel by itself. A step is
+forward and backward of Dice with softmax from 2²² float32 logits in PyTorch, in 2 to 1000 classes.
+It is compared with the formula written out, also compiled by `torch.compile`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .exact import FLOAT32_SUMS, integer_sums
 from .losses import PER_CLASS, Peer, step_job
 from .report import Table, is_ours
 
-#: powers of 2
+#: exponents of 2
 ELEMENTS, QUICK_ELEMENTS = (10, 13, 16, 19, 22, 25, 28), (10, 16)
 CLASSES, QUICK_CLASSES = (2, 4, 16, 64, 256, 1000), (2, 16)
 LOGITS, OF_THREADS = 22, 25
@@ -107,7 +107,7 @@ def _threads(power: int) -> Job:
 
 def _step(classes: int, power: int) -> Job:
     peers = {"written out": Peer(partial(_written_out, classes), PER_CLASS)}
-    if shutil.which("c++"):  # which `torch.compile` needs
+    if shutil.which("c++"):  # `torch.compile` needs it
         peers["written out, torch.compile"] = Peer(partial(_compiled, classes), PER_CLASS)
     peers["dice_loss"] = Peer(_dice_loss, PER_CLASS)
     return step_job(peers, (1, classes, 2**power // classes))
@@ -139,7 +139,7 @@ def _compiled(classes: int) -> Callable[..., Any]:
 
 
 def draw(tables: Sequence[Table], title: str, path: Path) -> None:
-    """Draw time for each element against elements, and time of a step against classes."""
+    """Draw the time per element against elements, and the time of a step against classes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -164,7 +164,7 @@ def _lines(
         target = table.title[found.end() :].strip(", ")
         for name, seconds in table.seconds.items():
             if target and not is_ours(name):
-                continue  # nothing of it is compiled by Numba
+                continue  # Numba compiles no part of it
             time = seconds.median / number * 1e9 if of_each else seconds.median * 1e3
             lines.setdefault((name, target), []).append((number, time))
     for (name, target), points in lines.items():

@@ -1,8 +1,8 @@
 """Small calls: where the calls themselves take the time, beside what a user would write or import.
 
 Scores are of two masks, or of two label maps of 4 classes, with 64 × 64 elements. Steps are forward
-and backward from float32 logits and integer labels in PyTorch, as in the suite of losses, by the
-kernel that this package chooses by itself. By hand is the formula on counts, in the same library.
+and backward from float32 logits and integer labels in PyTorch, as in the suite of losses. This
+package chooses the kernel by itself. "By hand" is the formula on counts, in the same library.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STEPS: dict[str, tuple[str, dict[str, Peer], Callable[..., Any], Any]] = {
 
 
 def cases(quick: bool) -> list[Case]:
-    """Return the cases; they are as small in any size."""
+    """Return the cases; quick and full sizes are the same."""
     scores = [
         Case(
             f"Dice of two {kind}, {library}",
@@ -86,7 +86,7 @@ def _score(kind: str, library: str) -> Job:
     if library == "torch" and find_spec("torchmetrics"):
         contenders["torchmetrics"] = Contender(_torchmetrics(of_masks, arrays), 1e-6)
         contenders["dice_score"] = replace(contenders["dice_score"], faster={"torchmetrics": 1.0})
-        contenders["dice_score"] = contenders.pop("dice_score")  # behind whom it is compared with
+        contenders["dice_score"] = contenders.pop("dice_score")  # after its peers in the table
 
     def expected() -> list[float]:
         found = []

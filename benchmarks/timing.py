@@ -1,6 +1,4 @@
-"""How long and how much memory: contenders in turn, medians with their spread, peaks in a process
-of their own.
-"""
+"""Time and memory: contenders in turn, medians with their spread, peaks in a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .case import find
 
-#: calls are repeated until a measurement takes this long, so that the clock does not matter
+#: calls are repeated until a measurement takes this many seconds, so the clock's error is small
 SHORTEST = 0.2
 
 
@@ -35,11 +33,11 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def interleave(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Return seconds a call, measured in turn: A B C A B C ...
+    """Return the seconds of each call, measured in turn: A B C A B C ...
 
-    A machine that slows down for a while then slows all of them, and the ratio within a round stays
-    what it was. Each has one call before its measurement: the one after another contender's pays
-    for the memory that the other gave back.
+    If the machine slows down for a while, it slows all of them, and the ratio within a round stays
+    the same. Each has one call before its measurement, because a first call after another
+    contender has to take back the memory that the other returned.
     """
     calls = {name: _calls(function) for name, function in functions.items()}
     seconds: dict[str, list[float]] = {name: [] for name in functions}
@@ -61,7 +59,7 @@ def ratios(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 
 def _calls(function: Callable[[], Any]) -> int:
-    """Return how many calls make a measurement; finding out warms up."""
+    """Return how many calls make a measurement; this also warms up."""
     calls = 1
     while _time(function, calls) < SHORTEST:
         calls *= 2
@@ -81,13 +79,12 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def extra_memory(suite: str, case: str, contender: str, quick: bool) -> int | None:
-    """Return the bytes that a call takes beyond its inputs; None where the system does not tell (it
-    takes Linux).
+    """Return the bytes that a call takes beyond its inputs; None on systems other than Linux.
 
-    That is the process's peak during a second call less what it held before the first: temporaries,
-    results, and whatever the first call has kept. A fresh process, because memory that was freed
-    and not given back would hide a peak; the case in its quick size before, so that thread pools
-    and the code of libraries do not count.
+    This is the process's peak during a second call, less the memory before the first call:
+    temporaries, results, and whatever the first call has kept. The process is new, because memory
+    that was freed but not returned to the system would hide a peak. It first runs the case in its
+    quick size, so that thread pools and the code of libraries do not count.
     """
     if not CLEAR.exists():
         return None
@@ -102,13 +99,13 @@ def _weigh(suite: str, case: str, contender: str, quick: bool) -> int:
     before = _held("VmRSS")
     run()
     _give_back()
-    CLEAR.write_text("5")  # the peak is what is held now
+    CLEAR.write_text("5")  # sets the peak to the memory held now
     run()
     return _held("VmHWM") - before
 
 
 def _give_back() -> None:
-    """Return freed memory to the system, so that taking it again is seen."""
+    """Return freed memory to the system, so that a call that takes it again is noticed."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
