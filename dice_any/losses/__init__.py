@@ -1,6 +1,6 @@
-"""Losses: what training makes small. Arrays in, a differentiable number out.
+"""Losses for training: from arrays to a differentiable number.
 
-Every loss describes itself by an objective (`objectives`); `pipeline` computes it, and
+Every loss is described by an objective (`objectives`). `pipeline` computes the loss, and
 `value_and_grad` its gradient too. A module's `__all__` names the losses of its family.
 """
 

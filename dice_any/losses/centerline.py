@@ -12,7 +12,7 @@ from .pipeline import described, loss
 
 __all__ = ["centerline_dice_loss"]
 
-#: No tube of an image is wider.
+#: More than the radius of any tube in an image.
 MOST_ITERATIONS = 10_000
 
 
@@ -26,7 +26,7 @@ def centerline_dice_loss(
     spatial_axes: Sequence[int] | None = None,
     **arguments: Unpack[LossArguments],
 ) -> A:
-    r"""Soft centre-line Dice loss (clDice), which asks that tubes be connected rather than thick.
+    r"""Soft centre-line Dice loss (clDice), which rewards connected tubes rather than thick ones.
 
     .. math::
         L = 1 - \frac{2 P S}{P + S}, \qquad
@@ -34,9 +34,9 @@ def centerline_dice_loss(
         S = \frac{\sum_i w_i\, s(y)_i\, x_i + s}{\sum_i w_i\, s(y)_i + s}
 
     where :math:`s(x)` and :math:`s(y)` are the soft skeletons of the predicted and of the target
-    set: what morphological opening takes away, collected while the set is eroded `iterations`
-    times. P is the part of the predicted centre lines that lies in the target, S the part of the
-    target's that was found, :math:`w_i` the `weight` and s `smooth`.
+    set: the parts that morphological opening removes, collected while the set is eroded
+    `iterations` times. P is the part of the predicted centre lines that is in the target, S the
+    part of the target's centre lines that was found, :math:`w_i` the `weight` and s `smooth`.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def centerline_dice_loss(
         Number of erosions, about the radius of the widest tube in elements.
     spatial_axes : sequence of int, optional
         The two or three axes along which elements have neighbours, in the prediction's numbering.
-        By default those that are summed.
+        By default the summed axes.
     {field parameters}
         `axis` is ``"space"`` by default: a skeleton for each sample and class. With ``axis=None``
-        samples are pooled, and `spatial_axes` must be named. Other forms than ``"product"`` are
+        samples are pooled, and `spatial_axes` must be given. Forms other than ``"product"`` are
         refused.
 
     {loss returns}
@@ -56,11 +56,11 @@ def centerline_dice_loss(
 
     Notes
     -----
-    A prediction of everything has no centre line, of which nothing lies outside of the target: it
-    costs 0, as in the paper, which adds a Dice loss. An element is eroded to the least of its
-    neighbours along each axis, and dilated to the largest of the box around it. Skeletons are
-    written out for every class, also those of a label map, so that memory is several times that of
-    the prediction. Ignored elements are outside of both sets. Both sets empty: 0.
+    A prediction of everything has no centre line, so nothing of it is outside of the target. Its
+    loss is 0, as in the paper, which adds a Dice loss. Erosion takes the smallest of an element's
+    neighbours along each axis, and dilation the largest value in the box around it. Skeletons are
+    stored for every class, also for a label map, so memory is several times that of the prediction.
+    Ignored elements are outside of both sets. If both sets are empty, the loss is 0.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Losses with a cross-entropy beside, from one pass over the logits."""
+"""Dice losses plus a cross-entropy or focal loss, from one pass over the logits."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def dice_cross_entropy_loss(
 
     Notes
     -----
-    The cross-entropy is one mean over all elements that count, whatever `axis` and `reduction`, and
-    over all classes: `classes`, `form`, `smooth`, `absent` and `average` concern the Dice loss,
-    `class_weight` both. With `regions` it is that of each channel by sigmoid; by softmax it is that
-    of the classes, and `class_weight` is of regions, so concerns the Dice loss alone. Nothing left
-    to count: 0.
+    The cross-entropy is one mean over all counted elements and all classes, for any `axis` and
+    `reduction`. `classes`, `form`, `smooth`, `absent` and `average` affect only the Dice loss;
+    `class_weight` affects both. With `regions` and sigmoid, the cross-entropy is that of each
+    channel. With `regions` and softmax, it is that of the classes, and `class_weight`, which is of
+    regions, affects only the Dice loss. If no element is counted, the loss is 0.
 
     References
     ----------
@@ -97,8 +97,8 @@ def dice_focal_loss(
 
     where :math:`L_D` is `dice_loss`, :math:`x_{ic}` and :math:`y_{ic}` are the memberships of
     element i in class c of the prediction and of the target, :math:`w_i` is the element's `weight`,
-    :math:`v_c` the `class_weight`, and :math:`\gamma` turns the loss from elements that are almost
-    right to those that are not. With sigmoid each class has a complement: the terms are :math:`-y
+    :math:`v_c` the `class_weight`. :math:`\gamma` gives elements that are almost right less weight
+    than the others. With sigmoid each class has a complement: the terms are :math:`-y
     (1 - x)^\gamma \ln x - (1 - y)\, x^\gamma \ln (1 - x)`, and they are divided by
     :math:`\sum_{i,c} w_i v_c`.
 
@@ -118,11 +118,11 @@ def dice_focal_loss(
 
     Notes
     -----
-    The focal loss is one mean over all elements that count, whatever `axis` and `reduction`, and
-    over all classes: `classes`, `form`, `smooth`, `absent` and `average` concern the Dice loss,
-    `class_weight` both. With `regions` it is that of each channel by sigmoid; by softmax it is that
-    of the classes, and `class_weight` is of regions, so concerns the Dice loss alone. Nothing left
-    to count: 0.
+    The focal loss is one mean over all counted elements and all classes, for any `axis` and
+    `reduction`. `classes`, `form`, `smooth`, `absent` and `average` affect only the Dice loss;
+    `class_weight` affects both. With `regions` and sigmoid, the focal loss is that of each channel.
+    With `regions` and softmax, it is that of the classes, and `class_weight`, which is of regions,
+    affects only the Dice loss. If no element is counted, the loss is 0.
 
     References
     ----------
@@ -147,7 +147,7 @@ def dice_focal_loss(
 
 
 def _entropy(gamma: float, **weights: float) -> Entropy:
-    """Check the weights of the two parts, that of the overlap first."""
+    """Check the weights of the two parts; the first is that of the overlap."""
     check_not_negative(**weights)
     of_overlap, of_entropy = weights.values()
     return Entropy(gamma, float(of_entropy), float(of_overlap))

@@ -36,8 +36,8 @@ def dice_loss(
 
     Notes
     -----
-    Both sets empty: 0, with zero gradient where s is 0. Smoothing keeps small sets from jumping
-    between 0 and 1.
+    If both sets are empty, the loss is 0, with zero gradient if s is 0. Smoothing prevents jumps of
+    small sets between 0 and 1.
 
     References
     ----------
@@ -62,7 +62,7 @@ def generalized_dice_loss(
     /,
     **arguments: Unpack[LossArguments],
 ) -> A:
-    r"""Generalized Dice loss: one Dice loss over all classes, small ones weighted up.
+    r"""Generalized Dice loss: one Dice loss over all classes, with more weight for small ones.
 
     .. math:: L = 1 - \frac{2 \sum_c w_c\, I_c + s}{\sum_c w_c\, (X_c + Y_c) + s}
 
@@ -79,8 +79,8 @@ def generalized_dice_loss(
     Notes
     -----
     It is `dice_loss` with ``average="micro", class_weight="square"``. Weights are scaled so that
-    the largest is 1; an absent class takes the largest, so that predicting it is never free. Every
-    set empty: 0.
+    the largest is 1; an absent class gets the largest, so that predicting it is never free. If
+    every set is empty, the loss is 0.
 
     References
     ----------
@@ -112,7 +112,7 @@ def log_dice_loss(
     .. math:: L = -\ln \max\left( \frac{2I + s}{X + Y + s},\ 10^{-7} \right)
 
     where I is the size of the intersection, X and Y those of the predicted and the target set (see
-    `overlap`, `form`), and s is `smooth`. The floor keeps it finite, with gradient 0 below.
+    `overlap`, `form`), and s is `smooth`. The floor keeps it finite; below, the gradient is 0.
 
     {loss parameters}
 
@@ -122,7 +122,7 @@ def log_dice_loss(
 
     Notes
     -----
-    Both sets empty: 0. Logarithms differ between libraries in the last bits.
+    If both sets are empty, the loss is 0. Logarithms differ between libraries in the last bits.
 
     References
     ----------
@@ -162,7 +162,8 @@ def log_cosh_dice_loss(
 
     Notes
     -----
-    Both sets empty: 0. Hyperbolic functions differ between libraries in the last bits.
+    If both sets are empty, the loss is 0. Hyperbolic functions differ between libraries in the last
+    bits.
 
     References
     ----------

@@ -1,5 +1,5 @@
-"""Gradients in closed form: of any loss, on every library, with automatic differentiation or
-without.
+"""Gradients in closed form: of any loss, on every library, with or without automatic
+differentiation.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
         + \frac{\partial L}{\partial X} \frac{\partial X}{\partial x_i} \right)
 
     in closed form, where L is the loss, I and X are the sums of the overlap (see `overlap`),
-    :math:`x_i` is the membership of element i in the predicted set and :math:`w_i` its weight; then
-    through the activation. No library's automatic differentiation has a part in it.
+    :math:`x_i` is the membership of element i in the predicted set and :math:`w_i` its weight. For
+    logits, the derivative of the activation follows. No automatic differentiation is used.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     -------
     function
         ``f(prediction, target, **arguments) -> (value, gradient)``, which takes the arguments of
-        the loss. The gradient has the prediction's shape and dtype and is in its library; lazy if
-        it is.
+        the loss. The gradient has the prediction's shape, dtype and library; it is lazy if the
+        prediction is.
 
     Raises
     ------
@@ -47,13 +47,13 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
         If `loss` is no loss of this package, or (when called) the prediction is no floating array.
     ValueError
         When called with ``reduction="none"``: only a number has a gradient. When a transformation
-        of JAX or `torch.func` differentiates through it: its answers are constants.
+        of JAX or `torch.func` differentiates through it: its results are constants.
 
     Notes
     -----
-    Finite everywhere: empty pairs and ignored elements have gradient 0, and so has an element that
-    is no more than tied with half of it in the minimum form. Integer weights and `class_weight`
-    from sizes are constants.
+    The gradient is finite everywhere: empty pairs and ignored elements have gradient 0. At a tie in
+    the minimum form, the derivative of the minimum is ½. Integer weights and `class_weight` from
+    sizes are constants.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
 
 
 def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return what describes a loss, and the arguments that are bound to it by name."""
+    """Return the function that describes a loss, and the arguments that are bound to it by name."""
     given, bound = loss, dict[str, Any]()
     while isinstance(loss, partial) or hasattr(loss, "as_partial"):
         if not isinstance(loss, partial):  # a module

@@ -35,7 +35,7 @@ def jaccard_loss(
 
     Notes
     -----
-    Both sets empty: 0, with zero gradient where s is 0.
+    If both sets are empty, the loss is 0, with zero gradient if s is 0.
 
     References
     ----------
@@ -78,7 +78,7 @@ def lovasz_loss(prediction: A, target: Array, /, **arguments: Any) -> A:
     ----------
     {field parameters}
         `activation` may also be ``"hinge"``: the logits are ranked by their hinge errors, each
-        class by itself, and without `regions`, as logits do not add up. `smooth`, `form`,
+        class by itself. Then `regions` are refused, because logits do not add up. `smooth`, `form`,
         ``exact=True`` and soft targets have no meaning here and are refused.
 
     {loss returns}
@@ -87,11 +87,11 @@ def lovasz_loss(prediction: A, target: Array, /, **arguments: Any) -> A:
 
     Notes
     -----
-    At predictions of 0 and 1 it is the Jaccard loss. Errors are sorted, so that time grows as n log
-    n and memory is several times that of the prediction. ``absent="skip"`` is the paper's mean over
-    the classes that are present; ``average="micro"`` ranks the elements of all classes together.
-    Everything ignored: 0. The gradient at tied errors is one of several; it follows their order in
-    memory. Lazy arrays are gathered, since a sum needs all of its errors at once.
+    For predictions of 0 and 1 it is the Jaccard loss. Errors are sorted, so time grows as n log n
+    and memory is several times that of the prediction. ``absent="skip"`` is the paper's mean over
+    the classes that are present; ``average="micro"`` ranks the elements of all classes together. If
+    everything is ignored, the loss is 0. At tied errors there are several gradients; the order in
+    memory decides. Lazy arrays are gathered, because a sum needs all its errors at once.
 
     References
     ----------

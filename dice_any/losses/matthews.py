@@ -27,7 +27,7 @@ def matthews_loss(
         L = 1 - \frac{(N I - X Y)\,(1 + s / v)}{\sqrt{X (N - X)\, v} + s}, \qquad v = Y (N - Y)
 
     where I is the size of the intersection, X and Y are those of the predicted and the target set,
-    N is the number of elements and s is `smooth`, which here stands beside products of sizes.
+    N is the number of elements and s is `smooth`, which here is added to products of sizes.
 
     {loss parameters}
 
@@ -37,10 +37,11 @@ def matthews_loss(
 
     Notes
     -----
-    Between 0 and 2. A constant prediction of a target that has both values costs 1, whatever s, and
-    the target itself 0: s is added to the numerator in proportion to the covariance, which is v at
-    the target and 0 at a constant. A target that is empty or full correlates with nothing; there
-    the loss is N·W / (N·W + s), where W = fp + fn is what is predicted wrong, and 0 where W is.
+    The loss is between 0 and 2. If the target has both values, the loss of a constant prediction is
+    1 for any s, and that of the target itself is 0: s is added to the numerator in proportion to
+    the covariance, which is v for the target and 0 for a constant. A target that is empty or full
+    has no correlation. Its loss is N·W / (N·W + s), where W = fp + fn is the size of the error, and
+    0 if W is 0.
 
     References
     ----------

@@ -1,11 +1,12 @@
-"""The one way from arrays to a loss and its gradient.
+"""The path from arrays to a loss and its gradient, the same for all losses.
 
     arguments ──► read_call ──► measure ──► choose ──► losses ──► reduce ──► value
                                    │                     │
                     gradient ◄─────┴───── all classes ◄──┘ slopes
 
-An `Objective` says what is measured, which losses follow and how their slopes go back. Everything
-else is here: precision, settings, the choice of classes, reductions, dtypes and the gradient.
+An `Objective` is the part that is specific to a loss: its measurement, its losses and their slopes.
+Everything else is here: precision, settings, the choice of classes, reductions, dtypes and the
+gradient.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from .objectives.settings import CHOICES, read_settings
 F = TypeVar("F", bound=Callable[..., Any])
 Pull = Callable[["Array | None"], Array]
 
-#: Arguments that are compared with names all over: an array would answer element by element.
+#: Arguments that are compared with names: the comparison of an array would be an array.
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 NOT_EXACT = (
     "`exact` must be None or False where the target is differentiated, or a gradient is once more, "
@@ -51,38 +52,38 @@ ONCE = (
 
 
 class Loss(NamedTuple):
-    """A loss that was asked for."""
+    """A call of a loss, not yet computed."""
 
     objective: Objective
     prediction: Any  # array or Overlap
     target: Any
     arguments: Any
-    #: what joins the sums with those of other processes
+    #: joins the sums with those of other processes
     join: Callable[[Measured], Measured] | None = None
     #: whether only classes are averaged, so that each sample keeps its loss
     by_sample: bool = False
 
 
 def loss(**options: Any) -> Callable[[F], F]:
-    """Return a decorator that makes a public loss of a function that returns a `Loss`."""
+    """Return a decorator that makes a function that returns a `Loss` a public loss."""
     return public(LossArguments, answer=evaluate, **options)
 
 
 def described(
     objective: Objective, prediction: A | Overlap, target: Any, arguments: LossArguments
 ) -> A:
-    """Return what a public loss asks for, which `loss` makes the answer of."""
+    """Return the description of a call, which the decorator `loss` evaluates."""
     asked: Any = Loss(objective, prediction, target, arguments)
     return asked  # type: ignore[no-any-return]
 
 
 def evaluate(asked: Loss) -> Array:
-    """Return a loss, which an automatic differentiation may follow."""
+    """Return a loss; automatic differentiation may record it."""
     call = read_call(asked, wants_gradient=False)
     if not call.exact or call.task is None:
         return _evaluate_plainly(asked.objective, call)
 
-    # integers have no slope: the derivative is the closed form, of the whole loss at once
+    # integers have no derivative: use the closed form of the whole loss
     given = {**asked.arguments, "weight": call.weight}
     if given.get("regions") is not None and call.task.regions is None:
         # a label map of regions, and labels to ignore, were turned into masks and weights
@@ -114,12 +115,12 @@ def evaluate_with_gradient(asked: Loss) -> tuple[Array, Array]:
 
 
 def _evaluate_plainly(objective: Objective, call: LossCall) -> Array:
-    """Return a loss that an automatic differentiation may follow."""
+    """Return a loss that automatic differentiation may record."""
     if not _is_lent(objective, call):
         return _evaluate(objective, call)[0]
     if not call.library.differentiable(call.prediction):
         return _evaluate(objective, _lent(call))[0]
-    # no array among what is kept: a graph would keep it for as long as the loss is kept
+    # keep no arrays in these closures: the graph would hold them as long as the loss lives
     arrays = call.prediction, call.target, call.weight
     call = _with_arrays(call, None, None, None)
     closed_form = _lent(call)._replace(wants_gradient=True)
@@ -131,7 +132,7 @@ def _evaluate_plainly(objective: Objective, call: LossCall) -> Array:
 
 
 def _is_lent(objective: Objective, call: LossCall) -> bool:
-    """Tell whether another library may do what is not done to whole arrays."""
+    """Return whether another library may do the operations that are not on whole arrays."""
     if not objective.of_sums or call.task is None or call.join is not None:
         return False
     arrays = call.prediction, call.target, call.weight, *call.settings.arrays
@@ -147,7 +148,7 @@ def _with_arrays(call: LossCall, prediction: Any, target: Any, weight: Any) -> L
 
 
 def _evaluate(objective: Objective, call: LossCall) -> tuple[Array, Pull]:
-    """Return a loss, and what makes the prediction's gradient of a cotangent of it, 1 if None."""
+    """Return a loss, and a function from its cotangent (None: 1) to the prediction's gradient."""
     with call.library.precision():
         terms = objective.measure(call)
         library, settings = terms.library, terms.settings
@@ -194,7 +195,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         )
     objective.check(prediction, arguments)
     choices = {name: arguments.pop(name) for name in CHOICES if name in arguments}
-    choices = {"smooth": 1.0, "average": None} | choices  # of losses that have none
+    choices = {"smooth": 1.0, "average": None} | choices  # for losses without these arguments
     if isinstance(prediction, Overlap):
         refuse_beside_overlap(target, arguments)
         objective.check_counts(prediction.kind, prediction.form, prediction.by_class)
@@ -204,7 +205,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         return LossCall(
             library, None, prediction, None, None, exact, None, settings, wants_gradient
         )
-    if wants_gradient:  # what it answers is made of constants, in closed form
+    if wants_gradient:  # the closed form treats its arguments as constants
         prediction, target = (
             _without_gradient(array, ONCE, eager=False) for array in (prediction, target)
         )
@@ -240,9 +241,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
 
 
 def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
-    """Return an array in which a derivative is an error; what is no floating array is not looked
-    at.
-    """
+    """Return an array for which a derivative is an error; only floating arrays are changed."""
     try:
         library = library_of(array)
     except UnknownLibraryError:
@@ -253,8 +252,8 @@ def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
 
 
 def _as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -> Array:
-    """Return a loss in the dtype of a floating prediction, at least float32; in float64 for counts
-    and overlaps.
+    """Return a loss in the dtype of a floating prediction, at least float32; float64 for masks,
+    label maps and overlaps.
     """
     dtype = library.widest(value)
     if not isinstance(prediction, Overlap):

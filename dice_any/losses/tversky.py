@@ -35,10 +35,11 @@ def tversky_loss(
     Parameters
     ----------
     alpha : float
-        Weight of false positives, at least 0. No default: libraries differ in which of the two it
-        weighs.
+        Weight of false positives, at least 0. It has no default, because in some libraries it is
+        the weight of false negatives.
     beta : float
-        Weight of false negatives, at least 0. Larger than `alpha`, it buys recall with precision.
+        Weight of false negatives, at least 0. If it is larger than `alpha`, the loss favours recall
+        over precision.
     {more loss parameters}
 
     {loss returns}
@@ -47,7 +48,7 @@ def tversky_loss(
 
     Notes
     -----
-    Both sets empty: 0, with zero gradient where s is 0.
+    If both sets are empty, the loss is 0, with zero gradient if s is 0.
 
     References
     ----------
@@ -85,7 +86,7 @@ def focal_tversky_loss(
     .. math:: L = \left( 1 - \frac{tp + s}{tp + \alpha\,fp + \beta\,fn + s} \right)^{\gamma}
 
     where tp, fp and fn are the (soft) true positives, false positives and false negatives, s is
-    `smooth`, and :math:`\gamma` bends the loss: below 1 it keeps its slope for classes that are
+    `smooth`, and :math:`\gamma` bends the loss: below 1 the slope is large for classes that are
     almost right, above 1 for those that are not.
 
     Parameters
@@ -95,7 +96,7 @@ def focal_tversky_loss(
     beta : float
         Weight of false negatives, at least 0.
     gamma : float
-        Power, above 0. The paper's :math:`1/\gamma` with 4/3 is 0.75 here.
+        Power, above 0. The paper's power is :math:`1/\gamma`; its 4/3 is 0.75 here.
     {more loss parameters}
 
     {loss returns}
@@ -104,8 +105,8 @@ def focal_tversky_loss(
 
     Notes
     -----
-    Both sets empty: 0. The gradient at a perfect overlap is 0, also where the power's own slope has
-    no bound.
+    If both sets are empty, the loss is 0. The gradient at a perfect overlap is 0, even if the slope
+    of the power is infinite there.
 
     References
     ----------

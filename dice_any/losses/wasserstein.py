@@ -28,7 +28,7 @@ def wasserstein_dice_loss(
     distances: Sequence[Sequence[float]] | Array,
     **arguments: Unpack[LossArguments],
 ) -> A:
-    r"""Generalised Wasserstein Dice loss: mistaking a class for a close one costs less.
+    r"""Generalised Wasserstein Dice loss: confusing close classes costs less.
 
     .. math::
         L = 1 - \frac{2A + s}{2A + D + s}, \qquad
@@ -44,12 +44,12 @@ def wasserstein_dice_loss(
     ----------
     distances : matrix of float
         M, C × C: the distance from the target class of the row to the predicted class of the
-        column; 0 on the diagonal, divided by its largest number.
+        column; 0 on the diagonal. It is divided by its largest number.
     {field parameters}
         `class_weight` is 0 for class 0 (background) and 1 for the others by default. `form`,
-        `average` (it is one ratio over the classes already) and `regions` (distances of 0 make a
-        group one) are refused, and so is ``activation="sigmoid"``, as memberships have to add up to
-        1.
+        `average` (the loss is already one ratio over the classes) and `regions` (distances of 0
+        join classes to a group) are refused. So is ``activation="sigmoid"``, because memberships
+        have to add up to 1.
 
     {compound returns}
 
@@ -57,8 +57,8 @@ def wasserstein_dice_loss(
 
     Notes
     -----
-    With all distances 1 it is a Dice loss of the foreground. `absent` looks at the classes of
-    positive weight together. Nothing but background, predicted as such: 0.
+    With all distances 1 it is a Dice loss of the foreground. `absent` treats the classes of
+    positive weight as one. If there is only background, and it is predicted, the loss is 0.
 
     References
     ----------
@@ -71,7 +71,7 @@ def wasserstein_dice_loss(
     >>> from dice_any import wasserstein_dice_loss
     >>> distances = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
     >>> prediction = np.eye(3)  # classes, elements
-    >>> # the last is taken for a class that is half as far as background
+    >>> # the last is predicted as a class that is half as far as background
     >>> target = np.array([0, 1, 1])
     >>> options = {"class_axis": 0, "distances": distances, "smooth": 0}
     >>> loss = wasserstein_dice_loss(prediction, target, **options)

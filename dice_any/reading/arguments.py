@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Real
 
-#: No number that weighs or smooths has a use beyond this, and sums times it stay finite.
+#: The largest weight or smoothing. Larger numbers have no use, and sums times this stay finite.
 LARGEST = 2.0**100
-#: A label map of more classes than this is numbered by something else than its classes.
+#: The most classes. The labels of a map with more are probably not class numbers.
 MOST_CLASSES = 2**24
 
 
@@ -22,7 +22,7 @@ def class_name(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return what a message may say of a value: short ones as they are, never the contents of an
+    """Return a value as it is shown in a message: short ones in full, never the contents of an
     array.
     """
     if value is None or isinstance(value, bool):
@@ -49,7 +49,7 @@ def read_integer(name: str, value: object) -> int:
     """Return an integer, or raise `TypeError`."""
     if type(value) is int:
         return value
-    # PyTorch takes one boolean for an integer, sparse a fraction, both an array of one number
+    # PyTorch accepts one boolean as an integer, sparse a fraction, both an array of one number
     dtype = str(getattr(value, "dtype", "int")).rpartition(".")[2]
     whole = dtype.startswith(("int", "uint")) and not isinstance(value, bool)
     if whole and getattr(value, "shape", ()) == ():
@@ -72,7 +72,7 @@ def read_number(name: str, value: object) -> float:
 
 
 def check_not_negative(**numbers: object) -> None:
-    """Check that numbers are finite, at least 0 and of a size that sums can be multiplied by."""
+    """Check that numbers are finite, at least 0 and not too large to multiply sums by."""
     for name, value in numbers.items():
         number = read_number(name, value)
         if not 0 <= number < float("inf"):
@@ -105,7 +105,7 @@ def read_num_classes(num_classes: object) -> int:
 
 
 def read_label(name: str, label: object) -> int:
-    """Return a label, which some type of integers must hold."""
+    """Return a label, which must fit int64 or uint64."""
     number = read_integer(name, label)
     if not -(2**63) <= number < 2**64:
         raise ValueError(
@@ -125,7 +125,7 @@ def check_name(name: str, value: object) -> None:
 
 def check_choice(name: str, value: object, choices: Sequence[str | None]) -> None:
     """Check that a value is one of some names."""
-    # only a name is compared: an array has no truth, and `0 in (None, False)` holds
+    # only names are compared: an array has no truth value, and `0 in (None, False)` is true
     if (value is None or isinstance(value, str)) and value in choices:
         return
     error = ValueError if isinstance(value, str) else TypeError
@@ -191,7 +191,7 @@ def as_classes(classes: object, length: int) -> list[int]:
 
 
 def size_power(class_weight: object) -> int:
-    """Return the power of the target's size that a named class weight divides by."""
+    """Return the power of the target's size in the denominator of a named class weight."""
     powers = {"square": 2, "simple": 1, "uniform": 0}
     check_choice("class_weight", class_weight, tuple(powers))
     return powers[str(class_weight)]

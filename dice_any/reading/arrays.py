@@ -15,7 +15,7 @@ LIMIT = 2**32
 def read_library(name: str, array: Array, beside: Array | None = None) -> ArrayLibrary:
     """Return the library of an array, or raise `TypeError` saying what to pass instead.
 
-    `beside` is the array that it is to be compared with: a cure makes what fits it.
+    `beside` is the other array of the call; the suggested code fits it.
     """
     try:
         library = library_of(array)

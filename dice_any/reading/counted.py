@@ -1,4 +1,4 @@
-"""Read counts that somebody else has made."""
+"""Read counts that were made elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..arrays.library import Array, ArrayLibrary
 from .arguments import class_name, read_integer, shown
 from .arrays import read_library
 
-#: Counts, merged ones too, are at most this.
+#: The largest count, also of merged overlaps.
 MOST_COUNTED = 2**62
 
 

@@ -1,6 +1,6 @@
-"""What to do instead: the last sentence of messages about arrays, made to fit what was passed.
+"""Cures: the last sentence of messages about arrays says what to do, for what was passed.
 
-A cure is code that can be followed as it stands, and it never leads to a wrong number.
+The code in a cure can be used as it is, and it never leads to a wrong number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def without(shape: Axes, axis: int) -> Axes:
 def cure_for_shapes(
     library: ArrayLibrary, kinds: Kinds, shapes: Shapes, class_axis: int | None
 ) -> str:
-    """Return what makes two arrays fit whose shapes do not."""
+    """Return how to make two arrays with different shapes fit."""
     if class_axis is None:
         cures = _fit_without_classes(library, kinds, shapes)
     else:
@@ -61,7 +61,7 @@ def _fit_to_classes(
 def _as_label_map(
     library: ArrayLibrary, kind: str, code: str, classes: int, arguments: str = ""
 ) -> Iterator[str]:
-    """Say how a target without a class axis becomes a label map."""
+    """Yield how a target without a class axis becomes a label map."""
     if kind == "integer":
         yield f"Pass `{code}`{arguments}"
     elif kind == "floating":
@@ -181,7 +181,7 @@ def cure_for_no_labels(library: ArrayLibrary, kinds: Kinds) -> str:
 
 
 def cure_for_weight(library: ArrayLibrary, shape: Axes, target_shape: Axes) -> str:
-    """Return what makes a weight fit its target."""
+    """Return how to make a weight fit its target."""
     lone = [a for a in range(len(shape)) if shape[a] == 1]
     for a in lone:
         if _broadcasts(without(shape, a), target_shape):
@@ -199,7 +199,7 @@ def _broadcasts(shape: Axes, target_shape: Axes) -> bool:
 
 
 def _extra_axes(longer: Axes, shorter: Axes) -> list[int]:
-    """Return the axes without one of which a shape equals the other."""
+    """Return the axes of a shape that can each be dropped to make it equal to the shorter one."""
     return [a for a in range(len(longer)) if without(longer, a) == shorter]
 
 
@@ -220,9 +220,7 @@ def _new_axis(library: ArrayLibrary, name: str, axis: int) -> str:
 
 
 def _labels(library: ArrayLibrary, code: str, kind: str) -> str:
-    """Return the code of a label map as integers; files hold labels that are a rounding error
-    off.
-    """
+    """Return code for a label map as integers; labels from files may have a rounding error."""
     if kind == "integer":
         return code
     return library.cast_code(code, INT, rounded=kind == "floating")
@@ -253,9 +251,9 @@ def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
 def cure_for_memberships(
     library: ArrayLibrary, name: str, values: Array, task: Task, counted: Array | None = None
 ) -> str:
-    """Return what to do about floating numbers that are no memberships, from a look at them.
+    """Return what to do about floating numbers that are no memberships; reads their values.
 
-    `counted` masks those that take part.
+    `counted` is the mask of those that take part.
     """
     xp = library.xp
     values = xp.astype(values, library.widest(values))
@@ -278,7 +276,7 @@ def cure_for_memberships(
 
 
 def _cure_for_floating_labels(library: ArrayLibrary, name: str, task: Task) -> str | None:
-    """Return what to do about labels stored as floating numbers; None if they can be none."""
+    """Return what to do about labels stored as floating numbers; None if they cannot be labels."""
     rounded = library.round_code("target")
     if task.class_axis is not None:
         if name == "target" and task.classes == 1:
@@ -297,7 +295,7 @@ def _cure_for_floating_labels(library: ArrayLibrary, name: str, task: Task) -> s
 
 
 def cure_for_labels(name: str, task: Task) -> str:
-    """Return what to do about labels that are none of the classes."""
+    """Return what to do about labels outside the classes."""
     more = "" if task.class_axis is not None else "Raise `num_classes`, "
     ignore = "pass `ignore_label=` for a label that means nothing, " if name == "target" else ""
     cure = f"{more}{ignore}or relabel"

@@ -9,12 +9,12 @@ from ..arrays.library import Array, ArrayLibrary
 from .arguments import class_name, read_integer, shown
 from .arrays import check_same_place, read_library
 
-#: Merged overlaps hold no more.
+#: The largest total of a merged overlap.
 MOST = 2**62
 
 
 def are_collections(a: Any, b: Any) -> bool:
-    """Tell whether ids come in collections; False if in arrays, of which the rest is checked."""
+    """Return whether the ids are in collections; False for arrays, which `read_ids` checks."""
     arrays = [hasattr(ids, "shape") for ids in (a, b)]
     if all(arrays):
         return False

@@ -1,4 +1,4 @@
-"""Several labels to ignore: what no kernel has to know, as a mask says it."""
+"""Several labels to ignore: they become a mask, so that kernels need not know them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def read_ignoring(
     weight: Array | None = None,
     **arguments: Any,
 ) -> tuple[ArrayLibrary, Task, Array | None]:
-    """Read two arrays as `read` does; return the weight that goes with the task too.
+    """Read two arrays as `read` does; also return the weight that belongs to the task.
 
-    A task holds one label to ignore. Several become elements of weight 0, so that every kernel is
-    right about them, also one of a plugin that never heard of several.
+    A task holds one label to ignore. With several labels, their elements get weight 0, so that
+    every kernel is right, including those of plugins.
     """
     key = call_key((prediction, target, weight), {"ignore_label": ignore_label, **arguments})
     known = recall(key)
@@ -49,7 +49,7 @@ def read_ignoring(
 
 
 def read_labels(name: str, labels: Any) -> tuple[int, ...]:
-    """Return the labels that are named by one integer or by a sequence of them, each once."""
+    """Return the labels in one integer or in a sequence of integers, each once."""
     if labels is None:
         return ()
     if isinstance(labels, (str, bytes, bytearray, memoryview)):
@@ -71,7 +71,7 @@ def read_labels(name: str, labels: Any) -> tuple[int, ...]:
 def weight_without(
     library: ArrayLibrary, target: Array, labels: Sequence[int], weight: Array | None
 ) -> Array | None:
-    """Return the weight, 0 where the target has one of the labels; a mask where there was none."""
+    """Return the weight, 0 where the target has one of the labels; a mask if there was none."""
     limits = library.xp.iinfo(target.dtype)
     # no element can have a label that its type cannot hold
     masks = [target != label for label in labels if limits.min <= label <= limits.max]

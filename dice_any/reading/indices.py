@@ -1,4 +1,4 @@
-"""Read what selects counts of an overlap: integers, slices, and an array of integers."""
+"""Read the index of an overlap's counts: integers, slices, and an array of integers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ PARTS = "`index` must hold integers, slices, `...` and at most one array of inte
 
 
 class Picked(NamedTuple):
-    """Places along an axis, in the order in which they are to stand there."""
+    """Places along an axis, in their new order."""
 
     axis: int
     #: numbers from 0, checked; or an array of the overlap's library whose values are not at hand
     places: list[int] | Array
-    #: of the axes that take the place of the one
+    #: of the axes that replace this one
     shape: tuple[int, ...]
 
 
 class Index(NamedTuple):
-    """What an index of counts says. Axes are those that the items leave."""
+    """An index of counts, read. Axes are numbered as they are after the items are applied."""
 
     #: integers from 0, slices that step forwards and at most one ellipsis
     items: tuple[Any, ...]
@@ -90,7 +90,7 @@ def _read_place(item: Any, axis: int, length: int) -> int:
 
 
 def _forwards(item: slice, length: int) -> tuple[slice, bool]:
-    """Return the slice that takes the same forwards, as PyTorch steps no other way."""
+    """Return the slice that selects the same forwards, because PyTorch has no negative steps."""
     if item.step is not None and item.step == 0:
         raise ValueError("`index` must step by a number other than 0; got 0. Leave the step out.")
     taken = range(*item.indices(length))

@@ -18,7 +18,7 @@ Smooth = float | tuple[float, float]
 
 
 class OverlapArguments(TypedDict, total=False):
-    """The keyword arguments of `overlap`, which every score and loss takes too."""
+    """The keyword arguments of `overlap`, which every score and loss accepts too."""
 
     class_axis: int | None
     axis: Axis

@@ -1,6 +1,6 @@
-"""What to pass instead of things that are no arrays, or none that can be summed.
+"""What to pass instead of objects that are no arrays, or arrays that cannot be summed.
 
-Nothing is imported to find out what an object is: its class says where it comes from.
+Nothing is imported to find out what an object is: the module of its class tells that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..arrays.library import Array, ArrayLibrary, Axes, Masked
 def cure_for_object(name: str, value: Any, beside: Any = None) -> str:
     """Return what to pass instead of something that is no array of a known library.
 
-    The code makes an array that fits `beside`, what it is to be compared with.
+    The suggested code makes an array that fits `beside`, the other array.
     """
     fit = partial(_fit, _known(beside))
     if value is None:
@@ -68,7 +68,7 @@ def _known(value: Any) -> ArrayLibrary | None:
 
 
 def _fit(library: ArrayLibrary | None, code: str, of_numpy: bool = True) -> str:
-    """Return the code of an array of this library, from that of NumPy's or from that of a list."""
+    """Return code for an array of this library, from code for an array of NumPy or for a list."""
     if library is not None and library.name != "numpy":
         return library.array_code(code)
     return code if of_numpy else f"numpy.asarray({code})"
@@ -87,7 +87,7 @@ def _is_buffer(value: Any) -> bool:
 
 
 def _likely_key(value: Mapping[Any, Any]) -> Any:
-    """Return the key under which a model hands out its prediction, or the first."""
+    """Return the key of the prediction in a model's output, or the first key."""
     return next((key for key in ("out", "logits") if key in value), next(iter(value), "name"))
 
 
@@ -159,7 +159,7 @@ def _of_nibabel(fit: Callable[..., str], name: str, value: Any, beside: Any) -> 
 
 
 def _of_storage(fit: Callable[..., str], name: str, value: Any, beside: Any) -> str:
-    """Zarr, h5py and netCDF4: arrays that lie in a file, and groups of them."""
+    """Zarr, h5py and netCDF4: arrays that are in a file, and groups of them."""
     if not hasattr(value, "dtype"):
         return f"Choose one of its arrays: `{name}[...]` with its name"
     lazy = f", or `dask.array.from_array({name})` where it is large"
@@ -221,7 +221,7 @@ OF_MODULE: dict[str, Callable[..., str]] = {
 
 
 def cure_for_masked(name: str, array: Array, masked: Masked, beside: Any = None) -> str:
-    """Return what to pass instead of a masked array: a mask leaves elements out, as weights do."""
+    """Return what to pass instead of a masked array: a weight can leave out the same elements."""
     data, valid = (code.replace("{name}", name) for code in masked)
     if name not in ("prediction", "target"):
         return f"Pass `{data}`, without what is masked"

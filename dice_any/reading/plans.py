@@ -1,6 +1,4 @@
-"""What was read from the metadata of a call, kept for the next call like it: training makes
-thousands of them.
-"""
+"""A cache of what was read from the metadata of calls: training makes thousands of equal calls."""
 
 from __future__ import annotations
 
@@ -11,17 +9,17 @@ from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import Array
 from ..plugins import forgettable
 
-#: Calls that are remembered.
+#: The most calls that are remembered.
 MOST = 512
-#: Types whose values tell calls apart, with the type: 1 equals True, and is another argument.
+#: Types that can be part of a key, with the type: 1 equals True, but is another argument.
 PLAIN = frozenset({type(None), bool, int, float, str})
 
 _kept: dict[Hashable, Any] = forgettable({})
 
 
 def call_key(arrays: tuple[Array | None, ...], arguments: Mapping[str, Any]) -> Hashable | None:
-    """Return what two calls share if all that can be told without values is the same; None where
-    that cannot be said.
+    """Return a key that is equal for calls with the same metadata and arguments; None if there is
+    no such key.
     """
     key: list[Hashable] = []
     for array in arrays:
@@ -49,7 +47,7 @@ def recall(key: Hashable | None) -> Any:
 def keep(key: Hashable | None, plan: Any) -> None:
     """Keep what was read for the next call like this.
 
-    Threads may do so at once: what two of them have read for one key is the same.
+    Threads may do so at the same time: what they read for one key is equal.
     """
     if key is None:
         return

@@ -21,8 +21,8 @@ Groups = tuple[tuple[int, ...], ...]
 
 
 class RegionWork(NamedTuple):
-    """What is to be computed by region; `task.regions` is None where the target was turned into
-    masks of them.
+    """The work by region; `task.regions` is None if the target was turned into masks of the
+    regions.
     """
 
     library: ArrayLibrary
@@ -58,7 +58,7 @@ def read_regions(
 
 
 def _read_groups(regions: object) -> Groups:
-    """Read groups of labels, or a mapping whose values they are."""
+    """Read groups of labels, or a mapping from names to groups."""
     groups = list(regions.values()) if isinstance(regions, Mapping) else regions
     if not isinstance(groups, Sequence) or isinstance(groups, (str, bytes, bytearray, memoryview)):
         raise TypeError(
@@ -81,7 +81,7 @@ def _read_groups(regions: object) -> Groups:
 
 
 def _number_of_labels(groups: Groups, num_classes: object) -> int:
-    """Return how many labels a map has: by default those up to the largest that is named."""
+    """Return the number of labels of a map; by default the largest label in a group plus 1."""
     largest = max(map(max, groups))
     number = read_num_classes(largest + 1 if num_classes is None else num_classes)
     if number <= largest:
@@ -93,7 +93,7 @@ def _number_of_labels(groups: Groups, num_classes: object) -> int:
 
 
 def _check_maps(prediction: Array, target: Array) -> None:
-    """Check that without a class axis there are two label maps."""
+    """Check that there are two label maps, as there is no class axis."""
     library = read_library("prediction", prediction, target)
     kinds = read_kind(library, "prediction", prediction), read_kind(library, "target", target)
     if kinds != ("integer", "integer"):
@@ -105,7 +105,7 @@ def _check_maps(prediction: Array, target: Array) -> None:
 
 
 def _check_classes(task: Task, groups: Groups) -> None:
-    """Check that every label is a channel, and that channels that are added up weigh alike."""
+    """Check that every label has a channel, and that the weight is the same for all channels."""
     largest = max(map(max, groups))
     if largest >= task.classes:
         raise ValueError(
@@ -131,10 +131,10 @@ def _read_channels(
     ignore_label: int | Sequence[int] | None = None,
     **arguments: Any,
 ) -> RegionWork:
-    """Read sigmoid channels, one a region, against a label map.
+    """Read sigmoid channels, one for each region, against a label map.
 
-    The map becomes a mask of each region, so that every kernel, gradient and loss is right. A label
-    that is invalid is an error or, where Python may not look, a weight of NaN.
+    The map becomes a mask of each region, so that every kernel, gradient and loss is right. An
+    invalid label is an error, or a weight of NaN where Python may not read values.
     """
     library = read_library("prediction", prediction, target)
     check_same_place(library, "target", target, prediction)
@@ -207,14 +207,14 @@ def _masks(
 def _valid_weight(
     library: ArrayLibrary, target: Array, num_classes: int, weight: Array | None
 ) -> Array | None:
-    """Return the weight, NaN at labels beyond the classes where Python may not look at them."""
+    """Check the labels, or make the weight NaN at invalid ones where Python may not read them."""
     xp = library.xp
     numbers = xp.astype(target, xp.int64, copy=False)
     outside = (numbers < 0) | (numbers >= num_classes)
     if weight is not None:
         outside = outside & (weight if library.kind(weight.dtype) == "bool" else weight != 0)
     number = library.answer(library.count(outside, tuple(range(outside.ndim))))
-    if library_of(number).at_hand(number):  # also of a sparse map, whose sums are dense
+    if library_of(number).at_hand(number):  # for a sparse map too, because its sums are dense
         if int(number):
             raise ValueError(
                 f"`target` must hold labels from 0 to {num_classes - 1} beside these "
@@ -232,7 +232,7 @@ def _valid_weight(
 
 
 def refuse_foreground(classes: object) -> None:
-    """Refuse to leave out a background that regions do not have."""
+    """Refuse ``classes="foreground"``, because no region is background."""
     if isinstance(classes, str) and classes == "foreground":
         raise ValueError(
             "`classes` must be None or the numbers of regions beside `regions`, none of which is "

@@ -1,4 +1,4 @@
-"""Docstring sections that many functions share, written once, and their place in a docstring."""
+"""Docstring sections that many functions share; each is written once and filled in."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ average : {None, "macro", "micro", "weighted"}
     Over the classes: none; mean of the classes that have a score; pooled sums; mean weighted by the
     target's sizes.
 classes : sequence of int or "foreground", optional
-    The classes that take part, in this order; ``"foreground"`` is all but 0. Beside `regions` the
-    numbers of regions; ``"foreground"`` is refused there, as no region is background.
+    The classes that take part, in this order; ``"foreground"`` is all but 0. With `regions` these
+    are numbers of regions; then ``"foreground"`` is refused, because no region is background.
 empty : float
     The score where its denominator is 0. Averages leave NaN out.
 empty_target : float, optional
-    The score where only the target is empty; None takes the formula's."""
+    The score where only the target is empty; None: that of the formula."""
 _EMPTY = """\
 empty : float
     The score where its denominator is 0."""
@@ -37,21 +37,21 @@ _LOSS = """\
 smooth : float or pair of float
     Laplace smoothing s: added to numerator and denominator, or one number for each.
 class_weight : sequence of float, array or {"square", "simple", "uniform"}, optional
-    Non-negative weight of each class, one for every class of the class axis; or its name: 1/Y², 1/Y
-    or 1, Y the target's size, scaled so that the largest is 1 (an absent class takes the largest).
-    A mean divides by the sum of weights. Beside `regions` one weight for each region.
+    Non-negative weights, one for every class of the class axis; or a name: 1/Y², 1/Y or 1, where Y
+    is the target's size, scaled so that the largest is 1 (an absent class gets the largest). A mean
+    divides by the sum of weights. With `regions`, one weight for each region.
 classes : sequence of int or "foreground", optional
-    The classes that take part, in this order; ``"foreground"`` is all but 0. Beside `regions` the
-    numbers of regions; ``"foreground"`` is refused there, as no region is background.
+    The classes that take part, in this order; ``"foreground"`` is all but 0. With `regions` these
+    are numbers of regions; then ``"foreground"`` is refused, because no region is background.
 average : {None, "micro"}
-    None: the formula for each class. ``"micro"``: pool the sums over the classes first, times
+    None: the formula for each class. ``"micro"``: first pool the sums over the classes, times
     `class_weight`.
 absent : {"count", "zero", "skip"}
-    Classes without target: as the formula says; loss 0, still counted in the mean; left out of the
-    mean. Where nothing is left, the loss is 0.
+    The loss of a class without target: that of the formula; 0, but still counted in the mean; left
+    out of the mean. Where nothing is left, the loss is 0.
 reduction : {"mean", "sum", "none"}
-    Of the losses times their weights. A count in which nothing took part adds nothing to any of
-    them.
+    Of the losses times their weights. A count without counted elements adds nothing to any of
+    these.
 """[:-1]
 
 SECTIONS = {
@@ -63,16 +63,16 @@ SECTIONS = {
 Returns
 -------
 array of float64
-    Scores with the shape of the counts: the axes that were not summed, the classes last unless they
-    were averaged. In the arrays' library, on their device, lazy if they are. float32 on a device
-    without float64. NaN where an input was invalid and an error could not be raised at once.""",
+    Scores with the shape of the counts: the axes that were not summed, with the classes last unless
+    they were averaged. In the arrays' library, on their device, lazy if they are. float32 on a
+    device without float64. NaN where an input was invalid and no error could be raised at once.""",
     "joint returns": """\
 Returns
 -------
 array of float64
     One score for the classes together, with the shape of the counts without the class axis. In the
-    arrays' library, on their device, lazy if they are. NaN where an input was invalid and an error
-    could not be raised at once.""",
+    arrays' library, on their device, lazy if they are. NaN where an input was invalid and no error
+    could be raised at once.""",
     "score raises": """\
 Raises
 ------
@@ -86,7 +86,7 @@ prediction : array
 target : array
     A label map, masks or memberships.
 activation : {{"softmax", "sigmoid"}}
-    How the logits become memberships. With ``"sigmoid"`` each class is told from the rest by
+    How the logits become memberships. With ``"sigmoid"`` each class is separated from the rest by
     itself.
 {_LOSS}
 {_ARGUMENTS}""",
@@ -104,16 +104,16 @@ array
     The loss, without axes unless ``reduction="none"``, which keeps those of the counts without the
     class axis. In the arrays' library, on their device, lazy if they are; in the prediction's
     dtype, at least float32. Differentiable by PyTorch and JAX. NaN where a label was out of range
-    and an error could not be raised at once.""",
+    and no error could be raised at once.""",
     "loss returns": """\
 Returns
 -------
 array
     The loss, without axes unless ``reduction="none"``, which keeps those of the counts. In the
     arrays' library, on their device, lazy if they are; in the prediction's dtype, at least float32
-    (float64 for masks and overlaps). Differentiable by PyTorch and JAX, more than once; with
-    `exact` once, in the prediction, by ``backward`` and `jax.grad`: the slope of `value_and_grad`,
-    the same bits. NaN where a label was out of range and an error could not be raised at once.""",
+    (float64 for masks and overlaps). Differentiable by PyTorch and JAX, more than once. With
+    `exact` differentiable once, in the prediction, by ``backward`` and `jax.grad`, with the bits of
+    `value_and_grad`. NaN where a label was out of range and no error could be raised at once.""",
     "loss raises": """\
 Raises
 ------
@@ -127,8 +127,8 @@ TypeError, ValueError, LookupError
 def fill_sections(docstring: str, keywords: Mapping[str, inspect.Parameter]) -> str:
     """Return a docstring with its ``{named sections}`` filled.
 
-    The shared sections tell of more keywords than a function may have: others are left out. Each
-    that has a default is given it.
+    The shared sections describe more keywords than a function may have; the others are left out.
+    Each keyword gets its default.
     """
     lines = []
     for line in inspect.cleandoc(docstring).split("\n"):

@@ -1,8 +1,7 @@
-"""The door of the package: what a public function shows of its keywords, and what it answers to
-others.
+"""Signatures of public functions: their keywords with defaults, and errors for other keywords.
 
 Functions share keywords (`keywords`), so they are written with ``**arguments``. `public` gives each
-a signature in which every keyword stands with its default, and refuses what is not in it.
+function a signature that shows every keyword with its default, and refuses other keywords.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .sections import fill_sections
 from .words import unknown_keyword
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: What says to a type checker that an answer is of the type of an argument.
+#: The type variable that tells a type checker that the result has the type of an argument.
 _ANY_ARRAY = re.compile(r"\bA\b")
 
 
@@ -31,11 +30,11 @@ def public(
     answer: Callable[[Any], Any] | None = None,
     **defaults: Any,
 ) -> Callable[[F], F]:
-    """Return a decorator that makes a public function of one that is written with ``**arguments``.
+    """Return a decorator that makes a function with ``**arguments`` public.
 
-    `keywords` is the TypedDict of those, without the names that the function `refuses`, each for
-    its reason; `defaults` are this function's own. The function gets a value for each keyword that
-    is not one of `overlap`. With `answer` it describes what is to be computed, and `answer`
+    `keywords` is the TypedDict of its arguments. The function `refuses` some of them, each with a
+    reason. `defaults` are this function's own. The function gets a value for each keyword that is
+    not one of `overlap`. With `answer`, the function only describes the computation, and `answer`
     computes it.
     """
 
@@ -82,7 +81,7 @@ def public(
 
 
 def _without_refused(refuses: Mapping[str, str], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments without those that say nothing; an error if they do."""
+    """Return the arguments without the refused ones; raise unless these have their defaults."""
     for name in refuses.keys() & arguments.keys():
         value = arguments[name]
         default = DEFAULTS[name]
@@ -101,7 +100,7 @@ def _signature(
     refuses: Mapping[str, str],
     defaults: Mapping[str, Any],
 ) -> inspect.Signature:
-    """Return the signature of a function, its ``**arguments`` replaced by what they stand for."""
+    """Return the signature of a function, with its ``**arguments`` replaced by the keywords."""
     own = inspect.signature(function)
     result = str(own.return_annotation)
     parameters = [

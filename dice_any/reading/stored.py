@@ -1,4 +1,4 @@
-"""Read what an overlap is made of besides arrays: what `to_dict` wrote, and shapes."""
+"""Read the other sources of an overlap: what `to_dict` wrote, and shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tasks import FORMS
 
 KINDS = ("hard", "exact", "plain")
 KEYS = ("kind", "form", "by_class", "sums")
-#: Of the format that `to_dict` writes.
+#: The version of the format that `to_dict` writes.
 VERSION = 1
 ROWS, LIMBS = 5, 3
 
@@ -102,7 +102,7 @@ def _check_int64(value: Any) -> None:
 
 
 def _read_hexadecimal(value: Any) -> float:
-    # "0.5" would be read as five sixteenths
+    # `float.fromhex` would read "0.5" as five sixteenths
     if isinstance(value, str) and (value in ("nan", "inf", "-inf") or "0x" in value):
         with suppress(ValueError, OverflowError):
             return float.fromhex(value)

@@ -35,7 +35,7 @@ def read(
     exact: bool | None = None,
     entropy: float | None = None,
 ) -> tuple[ArrayLibrary, Task]:
-    """Check everything that can be told without looking at values, and describe the work."""
+    """Check everything that does not depend on values, and describe the work."""
     check_choice("form", form, FORMS)
     check_choice("activation", activation, ACTIVATIONS)
     exact = read_flag("exact", exact)

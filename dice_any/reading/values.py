@@ -1,5 +1,5 @@
-"""Check values, where Python may look: what is invalid, and the message that says so. Metadata is
-checked by `reading`.
+"""Check values where Python may read them, and write the messages about invalid values. `reading`
+checks metadata.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def raise_invalid(
     by_class: bool | None = None,
     pairs: bool = False,
 ) -> None:
-    """Raise an error about invalid values where Python may look at how many there were.
+    """Raise an error about invalid values where Python may read their number.
 
-    `invalid` holds the numbers of those in prediction, target and weight, (3, *counts), by
-    `answer`; its last axis is classes if `by_class`, which the task tells by default. Counts of
-    `pairs` are of every row X with every row Y.
+    `invalid`, an array of the library `answer`, has the shape (3, *counts): the numbers of invalid
+    values in prediction, target and weight. Its last axis is classes if `by_class`; the task
+    decides by default. With `pairs` there is a count for every row of X with every row of Y.
     """
     if not answer.at_hand(invalid) or not answer.xp.any(invalid > 0):
         return
@@ -68,26 +68,24 @@ def raise_invalid(
 
 
 def raise_not_a_number(answer: ArrayLibrary, sums: Array, task: Task) -> None:
-    """Raise an error where Python may see that plain sums of activated values are NaN."""
+    """Raise an error if plain sums of activated values are NaN, where Python may read them."""
     if task.activation and answer.at_hand(sums) and answer.xp.any(answer.xp.isnan(sums)):
         raise ValueError(_bad_logits(task.activation, "got others"))
 
 
 def raise_heavy(answer: ArrayLibrary, total: Array) -> None:
-    """Raise an error where Python may see that a count weighs too much."""
+    """Raise an error if the weight of a count is too large, where Python may read it."""
     if answer.at_hand(total) and answer.xp.any(too_heavy(total)):
         raise ValueError(TOO_MUCH_WEIGHT)
 
 
 def too_heavy(total: Array) -> Array:
-    """Return which whole totals are beyond the limit, where integer sums could have wrapped."""
+    """Return which integer totals are beyond the limit, where sums could have overflowed."""
     return (total >= LIMIT) | (total < 0)
 
 
 def _number(answer: ArrayLibrary, counts: Array, shared: int | None) -> int:
-    """Return how many values were invalid; those that counts along an axis share are in each of
-    them.
-    """
+    """Return how many values were invalid; counts along the axis `shared` count the same values."""
     xp = answer.xp
     counts = counts if shared is None else xp.max(counts, axis=shared)
     return int(xp.sum(xp.astype(counts, xp.int64)))

@@ -1,4 +1,4 @@
-"""What to say of a keyword that a function does not have: a slip, or the word of somebody else."""
+"""Errors for unknown keywords: a spelling mistake, or the name in another package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHARED = OverlapArguments.__annotations__.keys()
 _OF_SCORES = (ScoreArguments.__annotations__.keys() | JointArguments.__annotations__) - _SHARED
 _OF_LOSSES = LossArguments.__annotations__.keys() - _SHARED
 
-#: What other packages call a thing, and how it is asked for here.
+#: Keywords of other packages, and what to write here instead.
 ELSEWHERE: Mapping[str, str] = {
     "ignore_index": "Pass `ignore_label=`.",
     "ignored_index": "Pass `ignore_label=`.",
@@ -63,9 +63,9 @@ ELSEWHERE: Mapping[str, str] = {
     "lambda_ce": "Pass `cross_entropy_weight=` to `dice_cross_entropy_loss`.",
     "lambda_focal": "Pass `focal_weight=` to `dice_focal_loss`.",
 }
-#: Of these every loss has at least one, and no score any.
+#: Every loss has at least one of these, and no score has any.
 _LOSS = {"smooth", "absent"}
-#: What a score has in place of a loss's word.
+#: What a score has instead of a keyword of losses.
 _IN_SCORES: Mapping[str, str] = {
     "smooth": "A score has no smoothing: `empty=` says what an empty pair scores.",
     "reduction": "A score has `average=` over classes; reduce over samples with `mean`.",
@@ -78,7 +78,7 @@ ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output"
 def check_keywords(
     function: Callable[..., Any], given: Mapping[str, Any], also: Iterable[str] = ()
 ) -> None:
-    """Check that a function has the keywords that are kept for it, or somebody `also` has them."""
+    """Check that a function has the given keywords, or that they are in `also`."""
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY] + list(also)
     if not given.keys() <= set(known):
@@ -110,7 +110,7 @@ def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any
 
 
 def _preset_meant(function: str, known: set[str], name: str, given: Mapping[str, Any]) -> str:
-    """Say which preset was unpacked, if one was, and which of its package the function takes."""
+    """Return which preset was unpacked, if any, and which preset of its package would be right."""
     presets = [each for each in vars(conventions).values() if isinstance(each, conventions.Preset)]
     unpacked = [each for each in presets if name in each and _is_in(each, given)]
     if not unpacked:
@@ -132,5 +132,5 @@ def _preset_meant(function: str, known: set[str], name: str, given: Mapping[str,
 
 
 def _is_in(preset: conventions.Preset, given: Mapping[str, Any]) -> bool:
-    """Tell whether a preset was unpacked into a call: its very values, not only equal ones."""
+    """Return whether a preset was unpacked into a call: the same objects, not only equal ones."""
     return all(name in given and given[name] is value for name, value in preset.items())

@@ -1,7 +1,7 @@
 """Scores: how well a prediction agrees with a target, from arrays or from one `Overlap`.
 
-Every function checks its own arguments, names its formula, and leaves the rest to `averages`. A
-module's `__all__` names the scores of its family.
+Every function checks its own arguments and names its formula; `averages` does the rest. A module's
+`__all__` names the scores of its family.
 """
 
 from ..sums import SCORES
@@ -16,7 +16,7 @@ __all__ += detection.__all__
 __all__ += joint.__all__
 __all__ += similarity.__all__
 
-# the tables of an `Overlap`, which stands below, ask for scores by their names
+# the tables of an `Overlap` find scores by their names; `sums` cannot import this package
 SCORES.update({name: globals()[name] for name in __all__})
 
 __all__ += conversions.__all__

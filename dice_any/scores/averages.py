@@ -1,4 +1,4 @@
-"""What every score shares: from the sizes of two sets to one number, averaged over classes."""
+"""Shared by all scores: from the sizes of two sets to one number, averaged over classes."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def score_of_all(
     *,
     mirrored: bool = True,
 ) -> Array:
-    """Divide the two parts of a formula over all classes; `mirrored`, a set without classes is two,
-    with its complement.
+    """Divide the two parts of a formula over all classes. If `mirrored`, a set without classes
+    counts as two: itself and its complement.
     """
     empty = read_number("empty", arguments.pop("empty"))
     if arguments.get("regions") is not None:
@@ -111,9 +111,7 @@ def score_of_all(
             parts = formulas.two_classes(library, parts)
         else:
             parts = Sizes(*(xp.expand_dims(part, axis=-1) for part in parts))
-        if (
-            parts.total.shape and parts.total.shape[-1] == 0
-        ):  # no class at all, selected by an index
+        if parts.total.shape and parts.total.shape[-1] == 0:  # an index selected no class
             nothing = halving_sum(library, parts.total)
             scores = divide(library, nothing, nothing, empty)
         else:
@@ -126,7 +124,7 @@ def _check_fits(library: ArrayLibrary, overlap: Overlap, **values: float | None)
     """Check that values for empty sets fit the scores, which are float32 on some devices."""
     if library.has_float64(
         overlap.rows
-    ):  # asked first: a compiler that traces numbers compares no NaN
+    ):  # checked first: a compiler that traces numbers cannot compare NaN
         return
     for name, value in values.items():
         if value is not None and FLOAT32_MAX < abs(value) < float("inf"):
@@ -134,9 +132,9 @@ def _check_fits(library: ArrayLibrary, overlap: Overlap, **values: float | None)
 
 
 def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array | None = None) -> Array:
-    """Return the mean over the last axis of those values that are not NaN; NaN if there are none.
+    """Return the mean over the last axis of the values that are not NaN; NaN if there are none.
 
-    Where none of these has a weight they all weigh the same, as in scikit-learn.
+    If all their weights are 0, they get equal weights, as in scikit-learn.
     """
     xp = library.xp
     counts, zero = ~xp.isnan(values), xp.zeros_like(values)
@@ -150,6 +148,6 @@ def mean_of_numbers(library: ArrayLibrary, values: Array, weights: Array | None 
             some = xp.expand_dims(share > 0, axis=-1)
             weights = xp.where(some, weights, xp.astype(counts, values.dtype))
             share = halving_sum(library, weights)
-        counts = weights > 0  # what weighs nothing may be infinite
+        counts = weights > 0  # a value of weight 0 may be infinite
     total = halving_sum(library, xp.where(counts, values, zero) * weights)
     return divide(library, total, share, NAN)

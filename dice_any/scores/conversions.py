@@ -27,8 +27,8 @@ def dice_to_jaccard(dice: Array | float, /) -> Array | float:
     Returns
     -------
     array or float
-        J, of the kind that was passed; NaN stays NaN. A rounding error outside of [0, 1] counts as
-        0 or 1; what lies farther outside is an error, or NaN where Python may not look.
+        J, of the type that was passed; NaN stays NaN. A value outside of [0, 1] by a rounding error
+        counts as 0 or 1. Other values outside are an error, or NaN where Python may not read them.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def jaccard_to_dice(jaccard: Array | float, /) -> Array | float:
     Returns
     -------
     array or float
-        D, of the kind that was passed; NaN stays NaN. A rounding error outside of [0, 1] counts as
-        0 or 1; what lies farther outside is an error, or NaN where Python may not look.
+        D, of the type that was passed; NaN stays NaN. A value outside of [0, 1] by a rounding error
+        counts as 0 or 1. Other values outside are an error, or NaN where Python may not read them.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def jaccard_to_dice(jaccard: Array | float, /) -> Array | float:
     return _converted("jaccard", jaccard, lambda j: 2 * j / (1 + j))
 
 
-#: Scores of float32 sums are off by less.
+#: The errors of scores of float32 sums are smaller.
 ROUNDING = 2.0**-20
 NOT_A_SCORE = "A percentage is to be divided by 100."
 

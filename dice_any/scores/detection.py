@@ -1,4 +1,4 @@
-"""Scores of what was found and what was missed, class by class."""
+"""Scores of found and missed elements, class by class."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def f_score(
     Notes
     -----
     :math:`F_\beta` is Tversky's index with :math:`1/(1+\beta^2)` and :math:`\beta^2/(1+\beta^2)`.
-    Denominator 0: `empty`.
+    If the denominator is 0, the score is `empty`.
 
     References
     ----------
@@ -89,7 +89,7 @@ def precision_score(
 
     Notes
     -----
-    Nothing predicted: `empty`.
+    If nothing is predicted, the score is `empty`.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def recall_score(
 
     Notes
     -----
-    Target empty: `empty`.
+    If the target is empty, the score is `empty`.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def specificity_score(
     /,
     **arguments: Unpack[ScoreArguments],
 ) -> Array:
-    r"""Specificity (true negative rate): how much of the rest was left alone.
+    r"""Specificity (true negative rate): how much of the rest was not predicted.
 
     .. math:: S = \frac{tn}{tn + fp} = \frac{N - |X \cup Y|}{N - |Y|}
 
@@ -160,7 +160,7 @@ def specificity_score(
 
     Notes
     -----
-    Target everywhere: `empty`.
+    If the target is everywhere, the score is `empty`.
 
     Examples
     --------

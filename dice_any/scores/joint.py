@@ -41,8 +41,8 @@ def accuracy_score(
 
     Notes
     -----
-    Nothing counted: `empty`. One class to each element is presupposed; for masks that overlap use
-    `jaccard_score`.
+    If no element is counted, the score is `empty`. Each element must have exactly one class; for
+    masks that overlap use `jaccard_score`.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def matthews_correlation(
 
     Notes
     -----
-    A constant prediction or target: `empty`.
+    If the prediction or the target is constant, the score is `empty`.
 
     References
     ----------
@@ -121,7 +121,7 @@ def cohen_kappa(
 
     Notes
     -----
-    Both constant and equal: `empty`.
+    If both are constant and equal, the score is `empty`.
 
     References
     ----------
@@ -148,7 +148,7 @@ def generalized_dice_score(
     classes: Classes = None,
     **arguments: Unpack[JointArguments],
 ) -> Array:
-    r"""Generalized Dice: one Dice coefficient over all classes, small ones weighted up.
+    r"""Generalized Dice: one Dice coefficient over all classes, with more weight for small ones.
 
     .. math:: G = \frac{2 \sum_c w_c\, I_c}{\sum_c w_c\, (X_c + Y_c)}
 
@@ -160,7 +160,7 @@ def generalized_dice_score(
     ----------
     class_weight : {"square", "simple", "uniform"}
         Weight of a class from its target's size. Weights are scaled so that the largest is 1; an
-        absent class takes the largest, so that predicting it is never free.
+        absent class gets the largest, so that predicting it is never free.
     classes : sequence of int or "foreground", optional
         The classes that take part; ``"foreground"`` is all but 0.
     {more joint parameters}
@@ -171,7 +171,7 @@ def generalized_dice_score(
 
     Notes
     -----
-    Every set empty: `empty`. Without a class axis it is the Dice coefficient.
+    If every set is empty, the score is `empty`. Without a class axis it is the Dice coefficient.
 
     References
     ----------

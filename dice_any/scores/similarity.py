@@ -1,4 +1,4 @@
-"""Scores of how alike two sets are, class by class."""
+"""Scores of the similarity of two sets, class by class."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def dice_score(
 
     Notes
     -----
-    Both sets empty: `empty`. :math:`D = 2J / (1 + J)`, J the Jaccard index.
+    If both sets are empty, the score is `empty`. :math:`D = 2J / (1 + J)`, J the Jaccard index.
 
     References
     ----------
@@ -82,7 +82,8 @@ def jaccard_score(
 
     Notes
     -----
-    Both sets empty: `empty`. 1 − J is a metric (with the minimum form for soft sets); 1 − D is not.
+    If both sets are empty, the score is `empty`. 1 − J is a metric (for soft sets, in the minimum
+    form); 1 − D is not.
 
     References
     ----------
@@ -110,7 +111,7 @@ def tversky_score(
     beta: float,
     **arguments: Unpack[ScoreArguments],
 ) -> Array:
-    r"""Tversky index: overlap with a price of its own for each kind of error.
+    r"""Tversky index: overlap with separate weights for the two kinds of error.
 
     .. math:: T = \frac{|X \cap Y|}{|X \cap Y| + \alpha\,|X \setminus Y| + \beta\,|Y \setminus X|}
 
@@ -120,8 +121,8 @@ def tversky_score(
     Parameters
     ----------
     alpha : float
-        Weight of false positives, at least 0. No default: libraries differ in which of the two it
-        weighs.
+        Weight of false positives, at least 0. It has no default, because in some libraries it is
+        the weight of false negatives.
     beta : float
         Weight of false negatives, at least 0.
     {more score parameters}
@@ -132,7 +133,8 @@ def tversky_score(
 
     Notes
     -----
-    (½, ½) is Dice, (1, 1) Jaccard, (1, 0) precision, (0, 1) recall. Denominator 0: `empty`.
+    (½, ½) is Dice, (1, 1) Jaccard, (1, 0) precision, (0, 1) recall. If the denominator is 0, the
+    score is `empty`.
 
     References
     ----------
@@ -159,7 +161,7 @@ def volume_similarity(
     /,
     **arguments: Unpack[ScoreArguments],
 ) -> Array:
-    r"""Volume similarity: agreement of the sizes of two sets, wherever they lie.
+    r"""Volume similarity: agreement of the sizes of two sets, whatever their position.
 
     .. math:: VS = 1 - \frac{\bigl| |X| - |Y| \bigr|}{|X| + |Y|}
 
@@ -173,7 +175,7 @@ def volume_similarity(
 
     Notes
     -----
-    Both sets empty: `empty`. Never below the Dice coefficient.
+    If both sets are empty, the score is `empty`. It is never below the Dice coefficient.
 
     References
     ----------
@@ -201,7 +203,7 @@ def overlap_coefficient(
     /,
     **arguments: Unpack[ScoreArguments],
 ) -> Array:
-    r"""Overlap coefficient (Szymkiewicz–Simpson): how much of the smaller set lies in the larger.
+    r"""Overlap coefficient (Szymkiewicz–Simpson): the part of the smaller set in the larger one.
 
     .. math:: O = \frac{|X \cap Y|}{\min(|X|, |Y|)}
 
@@ -215,7 +217,7 @@ def overlap_coefficient(
 
     Notes
     -----
-    One set empty: `empty`.
+    If one set is empty, the score is `empty`.
 
     References
     ----------
@@ -257,7 +259,8 @@ def cosine_score(
 
     Notes
     -----
-    One set empty: `empty`. Another `form` makes it Ochiai's coefficient of soft sizes.
+    If one set is empty, the score is `empty`. With another `form` it is Ochiai's coefficient of
+    soft sizes.
 
     References
     ----------
@@ -271,5 +274,5 @@ def cosine_score(
     0.6
     """
     if isinstance(prediction, Overlap) and arguments["form"] == "squared":
-        del arguments["form"]  # the default is one of arrays
+        del arguments["form"]  # this default is for arrays
     return score_of_classes(formulas.cosine, prediction, target, arguments)

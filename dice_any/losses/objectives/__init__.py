@@ -1,4 +1,4 @@
-"""The losses, each as what it measures, what follows and how a slope goes back."""
+"""The part of each loss that is specific to it: its measurement, its formula, its gradient."""
 
 from .distances import DistanceObjective
 from .entropy import Entropy

@@ -26,7 +26,7 @@ WHY = "it weighs one class against another"
 
 @dataclass(frozen=True)
 class DistanceObjective:
-    """One ratio over the classes, of what agrees and how far the rest is."""
+    """One ratio over the classes, of the agreement and the distances of the rest."""
 
     #: a row for each class, as the caller gave them
     distances: Any
@@ -47,7 +47,7 @@ class DistanceObjective:
             )
 
     def check_counts(self, kind: str, form: str, by_class: bool) -> None:
-        """Every kind of sums will do."""
+        """Accept every kind of sums."""
 
     def measure(self, call: LossCall) -> Terms:
         task, library = plain_task(call, WHY), call.library
@@ -62,8 +62,8 @@ class DistanceObjective:
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
         far = differentiable_map(library, task, forward, backward, logits, target, weight)
-        # memberships that add up to more than 1 by a rounding error must not be farther away than
-        # the farthest class
+        # if memberships add up to more than 1 by a rounding error, the distance must not exceed
+        # that of the farthest class
         far = far + library.detach(library.clip(far) - far)
         found = measure(
             far,
@@ -79,7 +79,7 @@ class DistanceObjective:
         )
         distance, _, size, total, invalid = found.overlap.as_float64()
         settings = call.settings
-        if settings.class_weight is None and settings.power is None:  # background agrees for free
+        if settings.class_weight is None and settings.power is None:  # background does not count
             settings = replace(settings, class_weight=[0.0] + [1.0] * (task.classes - 1))
 
         def gradient(slope: Array) -> Array:
@@ -98,7 +98,7 @@ class DistanceObjective:
         )
 
     def choose(self, terms: Terms) -> Chosen:
-        """Return cells of all classes: what agrees, the sum of distances, and the class weights."""
+        """Return the agreement, the sum of distances over all classes, and the class weights."""
         library = terms.library
         by_class = terms._replace(settings=replace(terms.settings, absent="count"))
         classes = choose(by_class)
@@ -136,7 +136,7 @@ class DistanceObjective:
 
 
 def _read_distances(distances: Any, classes: int) -> Matrix:
-    """Return the matrix in Python numbers, its largest 1."""
+    """Return the matrix as Python numbers, scaled so that the largest is 1."""
     try:
         if not isinstance(distances, Sequence):
             distances = library_of(distances).tolist(distances)

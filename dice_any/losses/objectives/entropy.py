@@ -12,7 +12,7 @@ from .reductions import Terms, sum_all
 
 
 class Entropy(NamedTuple):
-    """What is added to the loss of an overlap."""
+    """The term that is added to the loss of an overlap."""
 
     gamma: float  # focusing power; 0 is cross-entropy itself
     weight: float
@@ -21,11 +21,11 @@ class Entropy(NamedTuple):
     def add_to(self, value: Array, terms: Terms) -> Array:
         """Return the compound loss: λ·(loss of the overlap) + μ·Σ v·E / Σ v·W over all counts.
 
-        v are the class weights, E and W the two rows of the entropy. Where nothing counts its mean
-        is 0.
+        v are the class weights, E and W the two rows of the entropy. If no element is counted, the
+        mean is 0.
         """
         library, entropy, weights = self._weighed(terms)
-        if terms.settings.class_weight is not None:  # what weighs nothing may cost an infinity
+        if terms.settings.class_weight is not None:  # a term of weight 0 may be infinite
             entropy = library.xp.where(weights == 0, library.xp.zeros_like(entropy), entropy)
         total, share = (sum_all(library, row) for row in library.unstack(entropy * weights))
         return self.overlap_weight * value + self.weight * divide(library, total, share, 0.0)
@@ -33,10 +33,11 @@ class Entropy(NamedTuple):
     def add_slope(
         self, slopes: Sequence[Array], terms: Terms, cotangent: Array | None
     ) -> list[Array]:
-        """Return the derivatives of the compound loss in the overlap's rows, then in E, times a
-        cotangent of it, 1 if None.
+        """Return the derivatives of the compound loss in the overlap's rows, then in E, times its
+        cotangent (None: 1).
 
-        The `slopes` have met the cotangent. The entropy is part of every entry of the loss.
+        The `slopes` are already multiplied by the cotangent. The entropy is part of every entry of
+        the loss.
         """
         library, entropy, weights = self._weighed(terms)
         slope = divide(library, weights, sum_all(library, entropy[1, ...] * weights), 0.0)
@@ -47,8 +48,8 @@ class Entropy(NamedTuple):
     def _weighed(self, terms: Terms) -> tuple[ArrayLibrary, Array, Array]:
         """Return the rows E and W, and the weight of each count.
 
-        Every class takes part, whichever the overlap's loss looks at. Class weights are those of
-        the regions, where there are some, and an entropy of the classes has none.
+        Every class takes part, including those that the overlap's loss leaves out. With regions,
+        the class weights are those of the regions, so an entropy of the classes has none.
         """
         library, settings = terms.library, terms.settings
         entropy: Any = terms.entropy

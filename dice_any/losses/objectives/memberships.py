@@ -1,5 +1,5 @@
-"""Memberships written out: every class of every element, for losses that look at where elements are
-or how they rank.
+"""Memberships stored for every class of every element, for losses that depend on the positions or
+the ranks of elements.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .objective import LossCall
 
 
 class WrittenSets(NamedTuple):
-    """Two sets of one shape, and the arrays that they were read from."""
+    """Two sets of one shape, and the arrays from which they were made."""
 
     library: ArrayLibrary
     task: Task
@@ -34,11 +34,11 @@ class WrittenSets(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Those of `overlap` that fit the two sets."""
+        """The arguments of `overlap` for the two sets."""
         return {"class_axis": self.task.class_axis, "axis": self.task.axis, "weight": self.weight}
 
     def gradient(self, cotangent: Array) -> Array:
-        """Take a gradient in the memberships back to the logits."""
+        """Return the gradient in the logits from that in the memberships."""
         if self.task.regions is not None:
             cotangent = to_classes(self.task, self.library, cotangent)
         return self.library.map(
@@ -47,7 +47,7 @@ class WrittenSets(NamedTuple):
 
 
 def refuse_overlap(prediction: Any, why: str) -> None:
-    """Refuse an overlap where a loss looks at more than sums."""
+    """Refuse an overlap, because the loss needs more than sums."""
     if isinstance(prediction, Overlap):
         raise TypeError(
             f"`prediction` must be an array here, as {why}; got an Overlap. Pass the arrays."
@@ -55,10 +55,9 @@ def refuse_overlap(prediction: Any, why: str) -> None:
 
 
 def plain_task(call: LossCall, why: str) -> Task:
-    """Return the task of a loss of a floating prediction; `why` says what it needs more than sums
-    for.
+    """Return the task of a loss of a floating prediction; `why` says why it needs more than sums.
 
-    What is drawn or ranked is floating; only the sums of it may be exact.
+    Skeletons and ranked errors are floating; only their sums may be exact.
     """
     if call.task is None:
         raise TypeError("a call of this loss has arrays")
@@ -71,9 +70,9 @@ def plain_task(call: LossCall, why: str) -> Task:
 
 
 def write_out(call: LossCall, task: Task, *, of_memberships: bool = True) -> WrittenSets:
-    """Write both sets out; to be called inside the library's precision context.
+    """Make both sets; to be called inside the library's precision context.
 
-    Logits that are ranked as they are, are no prediction `of_memberships`.
+    `of_memberships` is False if the logits themselves are ranked.
     """
     library, target = call.library, call.target
     xp = library.xp
@@ -101,9 +100,9 @@ def valid_sets(
     *,
     of_memberships: bool = True,
 ) -> tuple[Array, Array]:
-    """Return the memberships of a prediction and of the block's target drawn into [0, 1].
+    """Return the memberships of a prediction and of the block's target, clipped to [0, 1].
 
-    Where some are invalid it is an error or, where Python may not look, NaN in the prediction.
+    Invalid ones are an error, or NaN in the prediction where Python may not read values.
     """
     library = call.library
     xp = library.xp
@@ -128,7 +127,7 @@ def valid_sets(
 def _valid(
     task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
 ) -> tuple[Array, Array | None]:
-    """Return memberships in [0, 1], of regions where there are some, and where they were not."""
+    """Return memberships in [0, 1], of regions if there are some, and the mask of invalid ones."""
     bad = None
     if task.regions is not None:
         values, bad = valid_in_regions(task, library, values, activated=activated)
@@ -153,9 +152,9 @@ def differentiable_map(
     whole: bool = False,
 ) -> Array:
     """Map a block function; its gradient in the first array is `backward`, which takes a cotangent
-    behind the arrays.
+    after the arrays.
 
-    A trace sees through the block function itself.
+    A trace follows the operations of the block function itself.
     """
     run: Callable[..., Array] = library.map_whole if whole else library.map
     if library.traced(*arrays) or not library.differentiable(*arrays):

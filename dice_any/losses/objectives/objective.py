@@ -1,4 +1,4 @@
-"""What tells one loss from another, and what passes between a loss and its pipeline."""
+"""The protocol of the part that is specific to a loss, and the call that the pipeline passes it."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ class LossCall(NamedTuple):
     backend: str | None
     settings: Settings
     wants_gradient: bool
-    #: see `ArrayLibrary.casts_back`, which is to be asked where the caller's mode still holds
+    #: see `ArrayLibrary.casts_back`, which must be called while the caller's mode is still active
     casts_back: bool = False
     #: joins the sums with those of other processes
     join: Callable[[Measured], Measured] | None = None
-    #: whether the numbers that follow from the sums are in the hands of another library
+    #: whether another library computes the numbers that follow from the sums
     lent: bool = False
 
 
-#: From the share that each loss has in the final number to the derivatives in the rows.
+#: From the share of each loss in the final number to the derivatives in the rows.
 Slopes = Callable[[Array], Sequence[Array]]
 
 
 class Objective(Protocol):
-    """A loss: what it measures, the losses that follow, and how a slope goes back."""
+    """The part that is specific to a loss: its measurement, its losses, and their slopes."""
 
     @property
     def entropy(self) -> Entropy | None:
-        """The entropy that is wanted in the same pass, or None."""
+        """The entropy to compute in the same pass, or None."""
 
     @property
     def of_sums(self) -> bool:
-        """Whether it follows from the sums of an overlap, and an entropy, alone."""
+        """Whether the loss depends only on the sums of an overlap, and an entropy."""
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
-        """Refuse arguments that mean nothing to this loss, and say why."""
+        """Refuse arguments that have no meaning for this loss, and say why."""
 
     def check_counts(self, kind: str, form: str, by_class: bool) -> None:
-        """Refuse sums that mean nothing to this loss."""
+        """Refuse sums that have no meaning for this loss."""
 
     def measure(self, call: LossCall) -> Terms:
-        """Return what the losses follow from; inside the library's precision context."""
+        """Return the terms of the losses; called inside the library's precision context."""
 
     def choose(self, terms: Terms) -> Chosen:
-        """Return the rows of the classes that take part."""
+        """Return the rows of the selected classes."""
 
     def losses(
         self, library: ArrayLibrary, rows: Sequence[Array], smooth: tuple[float, float]
     ) -> tuple[Array, Slopes]:
-        """Return the loss of each count, and the way back."""
+        """Return the loss of each count, and the function for its slopes."""

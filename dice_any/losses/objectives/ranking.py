@@ -23,7 +23,7 @@ WHY = "it ranks elements by their errors"
 
 @dataclass(frozen=True)
 class RankingObjective:
-    """Errors, sorted, times what each adds to the Jaccard loss."""
+    """The sum of the sorted errors, each times its step of the Jaccard loss."""
 
     #: whether logits are ranked by their hinge errors
     hinge: bool
@@ -50,7 +50,7 @@ class RankingObjective:
             )
 
     def check_counts(self, kind: str, form: str, by_class: bool) -> None:
-        """Every kind of sums will do."""
+        """Accept every kind of sums."""
 
     def measure(self, call: LossCall) -> Terms:
         task, library = plain_task(call, WHY), call.library
@@ -89,13 +89,13 @@ class RankingObjective:
 
 
 class _Ranked(NamedTuple):
-    """What is to be ranked, and how the gradient goes back from there."""
+    """The arrays to rank, and the way back to the gradient."""
 
     library: ArrayLibrary
     task: Task
     arrays: tuple[Array, Array, Array | None]
     settings: Settings
-    sets: WrittenSets | None = None  # that the arrays were made of
+    sets: WrittenSets | None = None  # the source of the arrays
 
     def rows(self, hinge: bool) -> Array:
         """Return the rows of `lovasz_sums`, differentiable in the prediction."""
@@ -106,8 +106,7 @@ class _Ranked(NamedTuple):
         )
         if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
             return run(*self.arrays)
-        # not a method of what holds the arrays: a graph, which keeps it, would keep them for as
-        # long as the loss is kept
+        # not a method: the graph would keep the object, and its arrays, as long as the loss lives
         backward, operations = (
             partial(_pull_at_rows, library, task, hinge),
             partial(function, task, library),
@@ -115,13 +114,13 @@ class _Ranked(NamedTuple):
         return library.with_gradient(run, backward, operations)(*self.arrays)
 
     def gradient(self, hinge: bool, slope: Array) -> Array:
-        """Return the gradient in the prediction that the caller gave."""
+        """Return the gradient in the caller's prediction."""
         gradient = _pull(self.library, self.task, hinge, *self.arrays, slope)
         return gradient if self.sets is None else self.sets.gradient(gradient)
 
 
 def _pull(library: ArrayLibrary, task: Task, hinge: bool, *arrays: Array) -> Array:
-    """Return the gradient in what is ranked from the derivative in each loss, which stands last."""
+    """Return the gradient in the ranked values; the last array is the derivative in each loss."""
     *ranked, slope = arrays
     function = partial(lovasz_gradient, hinge=hinge)
     return library.map_whole(function, task, *ranked, align(task, library, slope))
@@ -144,8 +143,8 @@ def _by_class(call: LossCall, task: Task, hinge: bool) -> _Ranked:
 
 
 def _pooled(call: LossCall, task: Task, hinge: bool) -> _Ranked:
-    """Rank the elements of all classes together: the class axis is one more axis of elements, its
-    weights theirs.
+    """Rank the elements of all classes together: the class axis becomes an axis of elements, and
+    class weights become weights of elements.
     """
     library = call.library
     xp = library.xp

@@ -2,8 +2,8 @@
 
     sizes ──► formula ──► ratio R = (numerator + a) / (denominator + b) ──► outer(R)
 
-The way forward is made of operations that PyTorch and JAX differentiate; the way back is closed
-form, the same for every library. Both use the same formula: it is `linear` in the sizes before the
+PyTorch and JAX can differentiate the operations of the forward pass. The backward pass is in closed
+form, the same for every library. Both use the same formula. It is `linear` in the sizes before the
 division, so that its derivatives are its values at the unit sizes, or it gives its own slopes.
 """
 
@@ -27,7 +27,7 @@ from .reductions import Chosen, Terms, choose
 
 
 class Outer(NamedTuple):
-    """What a loss makes of a ratio: its value, and its slope in the ratio."""
+    """The function of the ratio that is the loss: its value, and its slope in the ratio."""
 
     value: Callable[[ArrayLibrary, Array], Array]
     slope: Callable[[ArrayLibrary, Array], Array]
@@ -36,7 +36,7 @@ class Outer(NamedTuple):
 ONE_MINUS = Outer(
     lambda library, ratio: 1.0 - ratio, lambda library, ratio: -library.xp.ones_like(ratio)
 )
-#: below this a logarithm would run away
+#: below this, the logarithm is cut off
 FLOOR = 1e-7
 
 
@@ -44,7 +44,7 @@ def focal(gamma: float) -> Outer:
     """Return (1 − R)^γ, whose slope at R = 1 is 0."""
 
     def rest(library: ArrayLibrary, ratio: Array) -> tuple[Array, Array]:
-        """Return 1 − R where that is positive, or NaN, 1 elsewhere, and where it is."""
+        """Return 1 − R where it is positive or NaN, and 1 elsewhere; and the mask of the former."""
         positive = ~(ratio >= 1)
         return library.xp.where(positive, 1.0 - ratio, library.xp.ones_like(ratio)), positive
 
@@ -78,9 +78,9 @@ NEGATIVE_LOG = Outer(_log_value, _log_slope)
 def _log_cosh_value(library: ArrayLibrary, ratio: Array) -> Array:
     """Return ln cosh u, u = 1 − R.
 
-    Small u by ln(1 + 2·sinh²(u/2)), which is smooth at 0, others by |u| + ln(1 + e^(−2|u|)) − ln 2,
-    which does not overflow. The square is t² / (1 − t²) of t = tanh(u/2), since not every library
-    has a sinh of float64.
+    Small u use ln(1 + 2·sinh²(u/2)), which is smooth at 0. Others use |u| + ln(1 + e^(−2|u|)) −
+    ln 2, which does not overflow. sinh²(u/2) is t² / (1 − t²) with t = tanh(u/2), because not every
+    library has a sinh of float64.
     """
     xp = library.xp
     u = 1.0 - ratio
@@ -99,7 +99,7 @@ Smooth = tuple[float, float]
 
 
 class Smoothed(NamedTuple):
-    """The ratio that a loss is made of, smoothed."""
+    """The smoothed ratio of a loss."""
 
     #: numerator and denominator
     ratio: Callable[[ArrayLibrary, Sizes, Smooth], Ratio]
@@ -108,7 +108,7 @@ class Smoothed(NamedTuple):
 
 
 def linear(formula: Formula) -> Smoothed:
-    """Return a formula that is linear in the sums, Laplace smoothing added to both of its parts."""
+    """Return a formula that is linear in the sums, with Laplace smoothing added to both parts."""
 
     def ratio(library: ArrayLibrary, s: Sizes, smooth: Smooth) -> Ratio:
         numerator, denominator = formula(library, s)
@@ -136,7 +136,7 @@ class RatioObjective:
     of_sums: bool = True
     #: whether squared sums have a meaning here
     squared: bool = True
-    #: whether the classes are pooled, so that there must be some
+    #: whether the classes are pooled, so that a class axis is required
     pooled: bool = False
 
     def check(self, prediction: Any, arguments: Mapping[str, Any]) -> None:
@@ -191,7 +191,7 @@ class RatioObjective:
     ) -> tuple[Array, Slopes]:
         sizes = Sizes(*rows)
         numerator, denominator = self.formula.ratio(library, sizes, smooth)
-        # an empty pair without smoothing is a perfect one, and pulls nowhere
+        # an empty pair without smoothing counts as perfect, and has gradient 0
         ratio = divide(library, numerator, denominator, 1.0)
 
         def slopes(share: Array) -> Sequence[Array]:
@@ -204,7 +204,7 @@ class RatioObjective:
 
 
 def _check_compound(prediction: Any, arguments: Mapping[str, Any]) -> None:
-    """Refuse what has no cross-entropy."""
+    """Refuse arguments for which there is no cross-entropy."""
     if isinstance(prediction, Overlap):
         raise TypeError(
             "`prediction` must be logits in a compound loss, as an overlap holds no cross-entropy; "

@@ -1,8 +1,8 @@
-"""How the losses of classes and samples become one number, and how its slope goes back to them.
+"""From the losses of classes and samples to one number, and from its slope back to theirs.
 
     rows ──► choose classes, weigh, pool ──► (a formula) ──► losses ──► absent classes, reduction
 
-Every loss goes this way; what each setting means is said in `dice_loss`.
+This is the same for every loss. The docstring of `dice_loss` describes the settings.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from .settings import Settings
 
 
 class Terms(NamedTuple):
-    """What losses follow from: rows of numbers, one of each for every count."""
+    """The terms of a loss: rows of numbers, one in each row for every count."""
 
     library: ArrayLibrary  # of the rows
     rows: Sequence[Array]
     target: Array  # the target's sizes
-    total: Array  # how much took part
-    invalid: Array  # how many elements were
+    total: Array  # the weight of the counted elements
+    invalid: Array  # the number of invalid elements
     by_class: bool
-    settings: Settings  # how the losses become one
+    settings: Settings  # how the losses become one number
     #: from the derivatives in the rows to the gradient in the prediction
     gradient: Callable[..., Array]
     entropy: Array | None = None
-    #: whether that is of the classes and the rows are of regions
+    #: whether the entropy is of the classes, while the rows are of regions
     entropy_apart: bool = False
 
 
 class Chosen(NamedTuple):
-    """The rows of the classes that take part, pooled over them where that is wanted."""
+    """The rows of the selected classes, pooled over the classes if ``average="micro"``."""
 
     rows: list[Array]
-    by_class: bool  # whether the last axis still is classes
+    by_class: bool  # whether the last axis is still classes
     pooling: Array | None  # the weights that pooled them
-    weights: Array  # of the losses; 0 where nothing took part
-    present: Array  # whose loss is not set to 0
+    weights: Array  # of the losses; 0 where no element is counted
+    present: Array  # False where the loss is set to 0
     invalid: Array
 
 
@@ -54,7 +54,7 @@ def choose(terms: Terms) -> Chosen:
     if settings.classes is not None:
         *rows, invalid = (library.take(row, settings.classes) for row in (*rows, invalid))
         weights = None if weights is None else library.take(weights, settings.classes)
-    if settings.power is not None:  # sizes are compared among the classes that take part
+    if settings.power is not None:  # weights are relative to the selected classes
         weights = formulas.size_weights(library, rows[-2], settings.power)
     pooling = None
     if settings.average == "micro":
@@ -62,7 +62,7 @@ def choose(terms: Terms) -> Chosen:
         rows = [halving_sum(library, row * pooling) for row in rows]
         invalid, weights, by_class = xp.sum(invalid, axis=-1), None, False
     total, target = rows.pop(), rows.pop()
-    took_part = total != 0  # a count of nothing is as if cropped; NaN is something
+    took_part = total != 0  # leave out counts without elements; NaN is not left out
     present = took_part if settings.absent == "count" else target > 0
     counts = present if settings.absent == "skip" else took_part
     weights = xp.ones_like(target) if weights is None else weights
@@ -73,9 +73,7 @@ def choose(terms: Terms) -> Chosen:
 def reduce_losses(
     library: ArrayLibrary, losses: Array, chosen: Chosen, settings: Settings
 ) -> Array:
-    """Return the loss: NaN where an input was invalid, 0 for an absent class where that is
-    wanted.
-    """
+    """Return the loss: NaN where an input was invalid, and 0 where `present` is False."""
     xp = library.xp
     losses = xp.where(chosen.present, losses, xp.zeros_like(losses))
     losses = xp.where(chosen.invalid, xp.full_like(losses, float("nan")), losses)
@@ -91,8 +89,8 @@ def reduce_losses(
 def loss_slopes(
     library: ArrayLibrary, chosen: Chosen, settings: Settings, cotangent: Array | None
 ) -> Array:
-    """Return the derivative in each loss of what `reduce_losses` returns, times a cotangent of
-    that, 1 if None.
+    """Return the derivative of the result of `reduce_losses` in each loss, times its cotangent
+    (None: 1).
     """
     xp, share = library.xp, chosen.weights
     of_classes = settings.reduction == "classes" and chosen.by_class
@@ -102,7 +100,7 @@ def loss_slopes(
     elif of_classes:
         total = xp.expand_dims(halving_sum(library, share), axis=-1)
     if total is not None:
-        # a compiler makes a division by one number of many a product with its reciprocal
+        # a compiler would replace the division of many by one number by a product with its inverse
         share = share * divide(library, xp.ones_like(total), total, 0.0)
     if cotangent is not None:
         cotangent = xp.astype(cotangent, share.dtype)
@@ -113,8 +111,8 @@ def loss_slopes(
 def all_classes(
     library: ArrayLibrary, slope: Array, chosen: Chosen, settings: Settings, length: int
 ) -> Array:
-    """Take a slope in chosen, maybe pooled rows back to every class; those that took no part have
-    none.
+    """Return the slope in the rows of every class, from that in the chosen, maybe pooled rows; 0
+    for classes that were not chosen.
     """
     xp = library.xp
     if chosen.pooling is not None:
@@ -129,7 +127,7 @@ def all_classes(
 
 
 def mean(library: ArrayLibrary, losses: Array, weights: Array) -> Array:
-    """Return Σ w·l / Σ w over the last axis, 0 where no weight is left; NaN of a NaN even there."""
+    """Return Σ w·l / Σ w over the last axis; 0 where no weight is left, unless a loss is NaN."""
     total = halving_sum(library, weights)
     total = library.xp.where(total == 0, library.xp.ones_like(total), total)
     return halving_sum(library, losses * weights) / total

@@ -1,4 +1,4 @@
-"""How the losses of classes and samples are to become one: the caller's choices, checked."""
+"""The caller's choices, checked: how the losses of classes and samples become one number."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ CHOICES = ("smooth", "class_weight", "classes", "average", "absent", "reduction"
 
 @dataclass(frozen=True)
 class Settings:
-    """How the losses of classes and samples become one."""
+    """How the losses of classes and samples become one number."""
 
     smooth: tuple[float, float] = (1.0, 1.0)
     power: int | None = None  # class weights from sizes: 1 / Yᵖ
-    class_weight: Any = None  # or given; an array with the shape of the counts once they are known
+    class_weight: Any = None  # given weights; later an array with the shape of the counts
     classes: list[int] | None = None
     average: str | None = None
     absent: str = "count"
-    reduction: str = "mean"  # "classes": over the class axis alone
+    reduction: str = "mean"  # "classes": over the class axis only
 
     @property
     def arrays(self) -> list[Array]:
@@ -41,7 +41,7 @@ class Settings:
         return [] if weight is None or isinstance(weight, Sequence) else [weight]
 
     def handed_over(self, library: ArrayLibrary) -> Settings:
-        """Return the settings with arrays in the hands of whom the `library` lends to."""
+        """Return the settings with arrays of the library that `library` lends to."""
         if not self.arrays:
             return self
         return replace(self, class_weight=library.hand_over(self.class_weight))
@@ -54,7 +54,7 @@ class Settings:
 
 
 def read_settings(choices: Mapping[str, Any], classes: int | None) -> Settings:
-    """Check the choices of a caller whose counts have so many classes, or none to tell apart."""
+    """Check the caller's choices for counts with this number of classes (None: no class axis)."""
     for name, allowed in (
         ("average", (None, "micro")),
         ("absent", ("count", "zero", "skip")),
@@ -106,7 +106,7 @@ def _class_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Arr
             )
         weights = xp.astype(class_weight, like.dtype)
         allowed = xp.all((weights >= 0) & (weights < math.inf))
-        # inside a trace an array can be at hand, and no function of it
+        # inside a trace an array can be at hand while functions of it are not
         if library.at_hand(allowed) and not allowed:
             raise ValueError(
                 "`class_weight` must be finite and not negative; got another value. Check it."

@@ -40,7 +40,7 @@ class SkeletonObjective:
             )
 
     def check_counts(self, kind: str, form: str, by_class: bool) -> None:
-        """Every kind of sums will do."""
+        """Accept every kind of sums."""
 
     def measure(self, call: LossCall) -> Terms:
         task, library = plain_task(call, WHY), call.library
@@ -69,7 +69,7 @@ class SkeletonObjective:
         inside, skeleton_size, reached, true_size = rows
         above, below = smooth
         sizes = skeleton_size + below, true_size + below
-        # no skeleton has nothing outside
+        # an empty skeleton has no part outside
         precision = divide(library, inside + above, sizes[0], 1.0)
         sensitivity = divide(library, reached + above, sizes[1], 1.0)
 
@@ -84,8 +84,8 @@ class SkeletonObjective:
 
 
 class Overlaps(NamedTuple):
-    """Of the predicted skeleton with the target, and of the prediction with the target's
-    skeleton.
+    """The overlap of the predicted skeleton with the target, and of the prediction with the
+    target's skeleton.
     """
 
     sets: WrittenSets
@@ -120,7 +120,7 @@ def _gradient(
     overlaps: Overlaps, drawn: dict[str, Any], inside: Array, size: Array, reached: Array
 ) -> Array:
     """Return the gradient in the prediction from the derivatives in three of the rows; the size of
-    the target's skeleton does not follow from it.
+    the target's skeleton does not depend on the prediction.
     """
     sets = overlaps.sets
     of_skeleton = overlaps.precision.gradient(inside, size)
@@ -132,9 +132,7 @@ def _gradient(
 
 
 def _read_spatial_axes(spatial_axes: Sequence[int] | None, summed_axes: Axes, ndim: int) -> Axes:
-    """Return the axes along which elements have neighbours: those that are summed, unless samples
-    are too.
-    """
+    """Return the axes along which elements have neighbours; by default the summed axes."""
     if spatial_axes is None:
         axes = summed_axes
     else:
