@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests` is the whole matrix, `nox -s demo` the main job on real data; `nox -l`
+"""Sessions: `nox -s tests` runs the whole matrix, `nox -s demo` the main job on real data; `nox -l`
 lists the rest.
 
 Every session installs what it needs, at the versions that `pyproject.toml` states, on the
@@ -18,10 +18,10 @@ nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
-nox.options.error_on_missing_interpreters = False  # `installed` says which it could not find
+nox.options.error_on_missing_interpreters = False  # `installed` reports the missing ones
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-#: nox session parameter -> (dependency groups, backends the suite is run on)
+#: parameter of the session -> (dependency groups, backends that the suite runs on)
 BACKENDS = {
     "numpy": (["oracle", "holders"], ["numpy"]),
     "torch": (["torch", "onnx"], ["torch"]),
@@ -35,10 +35,10 @@ BACKENDS = {
 TOGETHER = ["numpy", "torch", "jax", "dask", "strict"]
 if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
-#: tests run in two processes, each with one thread of PyTorch's: more would wait for each other
+#: tests run in two processes, each with one thread of PyTorch: more would wait for each other
 WORKERS = ("-n", "2", "--dist", "worksteal")
-#: backends on which a call takes long, and the sweeps over arguments and memory that are left to
-#: the others
+#: backends on which a call takes long, and the sweeps over arguments and memory that only the other
+#: backends run
 SLOW = ("others", "dask", "jax")
 SWEEPS = (
     "accepted_work",
@@ -52,8 +52,8 @@ SWEEPS = (
     "overlap_storage",
     "a_label_beyond_int64",
 )
-#: ndonnx builds and checks a graph for every answer, cubed a plan: seconds for each call of these,
-#: which the faster libraries make
+#: tests that only the faster libraries run: ndonnx builds and checks a graph for every result, and
+#: cubed a plan, which takes seconds for each call
 DRAWN = (
     "centerline",
     "arguments_stay_as_they_are",
@@ -76,7 +76,8 @@ DRAWN = (
     "region_losses",
     "regions_of_classes",
 )
-#: JAX's arrays cannot be changed, and each shape of an overlap is compiled
+#: tests that JAX does not run: its arrays cannot be changed, and it compiles each shape of an
+#: overlap
 NOT_OF_JAX = ("arguments_stay_as_they_are", "overlap_of_others", "an_error_names_the_argument")
 LIGHT = (
     "-k",
@@ -88,19 +89,19 @@ LIGHT = (
         ]
     ),
 )
-#: what of the kit meets a kernel's loops, where those are run by a simulator or a second time
+#: the tests of the kit that use a kernel's loops, for runs in a simulator or for a second time
 LOOPS = ("golden", "exact", "hard", "invalid", "gradients", "confusion", "compound", "sets")
 OF_LOOPS = ("-k", " or ".join(f"test_{word}" for word in LOOPS))
-#: what the wheel is tried on, where it is there
+#: the wheel is tested on those of these that are installed
 PYTHONS = ("3.11", "3.12", "3.13")
 #: `torch.compile` of a loss and its backward pass
 COMPILED = (
     "tests/test_torch_deep_supervision.py::test_deep_supervision_compiles_and_is_differentiated"
 )
-#: what older versions of NumPy say and take otherwise
+#: tests of messages and arguments that differ in older versions of NumPy
 MESSAGES = [f"tests/test_{name}.py" for name in ("messages", "objects", "overlap_value", "package")]
-#: extra whose lowest versions are run -> (what of the kit they are run on, which tests of ours);
-#: JAX and Numba compile each case
+#: extra with its lowest versions -> (tests of the kit, our own tests); few, because JAX and Numba
+#: compile each case
 MINIMUMS = {
     "numpy": ("test_golden or test_scores or test_gradients", [*MESSAGES]),
     "torch": ("test_golden or test_scores or test_gradients", [COMPILED]),
@@ -108,13 +109,13 @@ MINIMUMS = {
     "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
     "numba": ("test_golden and float32-float32-product", []),
 }
-#: library that the training example is written for -> dependency groups
+#: library of the training example -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install the package and dependency groups; PyTorch first, so that nothing else chooses its
-    build.
+    """Install the package and dependency groups; PyTorch first, so that no other package chooses
+    its build.
     """
     groups = tuple(sorted(groups, key=lambda group: group != "torch"))
     for group in groups:
@@ -129,7 +130,7 @@ def tests(session: nox.Session, backend: str) -> None:
     groups, names = BACKENDS[backend]
     install(session, "test", *groups)
     options = [f"--backend={name}" for name in names]
-    if backend == "cuda-simulator":  # Numba runs the threads of a GPU as Python's
+    if backend == "cuda-simulator":  # Numba runs the threads of a GPU as Python threads
         env = {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": "tests"}
         plugin = ("-p", "cuda_simulator")
         session.run(
@@ -148,7 +149,7 @@ def tests(session: nox.Session, backend: str) -> None:
         )
         return
     for name in names:
-        # PyTorch's arrays reach the same compiled loops as NumPy's
+        # PyTorch's arrays use the same compiled loops as NumPy's
         light = OF_LOOPS if name == "numba-torch" else LIGHT if backend in SLOW else ()
         kit = ("--pyargs", "dice_any.testing", f"--backend={name}")
         session.run("pytest", *WORKERS, *light, *kit, *session.posargs)
@@ -156,8 +157,8 @@ def tests(session: nox.Session, backend: str) -> None:
 
 
 def own_tests(backend: str) -> list[str]:
-    """Return our own tests that concern a backend: all on NumPy, else the modules that name one of
-    its libraries, as others would only be run again.
+    """Return our own tests for a backend: all tests for NumPy; for others the modules that name one
+    of its libraries, because the rest would only run again.
     """
     if backend == "numpy":
         return ["tests"]
@@ -169,8 +170,8 @@ def own_tests(backend: str) -> list[str]:
 
 @nox.session
 def together(session: nox.Session) -> None:
-    """Run every CPU backend in one environment: bits are compared directly, mixed libraries must be
-    refused.
+    """Run every CPU backend in one environment: compare bits directly, and check that mixed
+    libraries are refused.
     """
     install(session, "test", *TOGETHER[1:])
     session.run("pytest", *WORKERS, "tests/test_together.py", *session.posargs)
@@ -178,7 +179,7 @@ def together(session: nox.Session) -> None:
 
 @nox.session
 def bare(session: nox.Session) -> None:
-    """Run with array-api-compat alone: the import works, loads no array library, and errors are
+    """Run with array-api-compat only: the import works, loads no array library, and errors are
     clear.
     """
     session.install("pytest")
@@ -188,9 +189,7 @@ def bare(session: nox.Session) -> None:
 
 @nox.session
 def plugin(session: nox.Session) -> None:
-    """Install the example of a third party's package, and hold the libraries and the kernel that it
-    brings to the kit.
-    """
+    """Install the example plugin package, and run the kit on its libraries and its kernel."""
     install(session, "test", "strict")
     session.install("tests/plugin_example")
     env = {"PYTHONPATH": "tests/plugin_example/stand_in"}  # the array library `lattice`
@@ -208,8 +207,8 @@ def parity(session: nox.Session) -> None:
     and run the pages of docs/from.
     """
     install(session, "test", "torch", "parity")
-    # these would bring what losses and scores do not need, torchvision among it, which does not fit
-    # the pinned PyTorch
+    # without dependencies: losses and scores do not need them, and torchvision, one of them, does
+    # not fit the pinned PyTorch
     session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone"))
     session.run("pytest", *WORKERS, "tests/parity", *session.posargs)
 
@@ -225,7 +224,7 @@ def minimums(session: nox.Session, extra: str) -> None:
         *project["optional-dependencies"][extra],
     }
     lowest = {requirement.replace(">=", "==") for requirement in declared}
-    if extra == "jax":  # whose lowest version wants a later NumPy than ours
+    if extra == "jax":  # its lowest version needs a later NumPy than ours
         lowest.remove("numpy==1.26")
     session.install(*sorted(lowest))
     session.install("--no-deps", "-e", ".")
@@ -238,8 +237,8 @@ def minimums(session: nox.Session, extra: str) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build wheel and sdist, look at what is in them, and have `installed` use the wheel on each
-    Python that is there.
+    """Build wheel and sdist and check their contents; then `installed` uses the wheel on each
+    installed Python.
     """
     session.install(*nox.project.dependency_groups(PROJECT, "package"))
     built = dist(session)
@@ -260,13 +259,13 @@ def package(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def installed(session: nox.Session) -> None:
-    """Use the wheel that `package` built as others do: far from its sources, beside others."""
+    """Use the wheel that `package` built as users do: away from its sources, beside networkx."""
     wheel = next(dist(session).glob("*.whl"), None)
     if wheel is None:
         session.error("there is no wheel to install; run `nox -s package`")
     session.install(f"{wheel}[numpy]", *nox.project.dependency_groups(PROJECT, "neighbours"))
     session.install("--no-deps", "--force-reinstall", str(wheel))  # the version may be the same
-    with TemporaryDirectory() as away:  # below the clone pytest would find its settings
+    with TemporaryDirectory() as away:  # inside the clone pytest would find its settings
         for source in (
             "README.md",
             "tests/typing/consumer.py",
@@ -278,7 +277,7 @@ def installed(session: nox.Session) -> None:
 
 
 def dist(session: nox.Session) -> Path:
-    """Return the folder in which `package` builds."""
+    """Return the folder where `package` builds."""
     return session.cache_dir.absolute() / "dist"
 
 
@@ -294,8 +293,8 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session
 def compiled(session: nox.Session) -> None:
-    """Compile the kernels for processors that need not be there, and look at what became of their
-    loops; takes minutes.
+    """Compile the kernels for processors that this machine need not have, and check the machine
+    code of their loops; takes minutes.
     """
     install(session, "test", "cuda-compiler", "numba")
     session.run(
@@ -332,7 +331,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Look at the built documentation, as wide as a desk and as a phone; needs Chromium."""
+    """Check the built documentation in a wide and a narrow window; needs Chromium."""
     install(session, "docs")
     session.install(*nox.project.dependency_groups(PROJECT, "site"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
@@ -349,12 +348,11 @@ def demo(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("library", list(TRAINED), ids=list(TRAINED))
 def train(session: nox.Session, library: str) -> None:
-    """Train a small U-Net on the MNI152 brain and fail if it does not learn; with `-- --quick` in
+    """Train a small U-Net on the MNI152 brain and fail if it does not learn; `-- --quick` takes
     seconds.
     """
     install(session, "examples", *TRAINED[library])
-    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they
-    # wait for
+    # PyTorch's threads wait by spinning; on a busy machine that takes the cores they wait for
     session.run(
         "python",
         f"examples/train_{library}.py",
@@ -365,14 +363,14 @@ def train(session: nox.Session, library: str) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Try what happens rarely for minutes: leaks, interrupts, threads, forks, calls by chance."""
+    """Test rare events for minutes: leaks, interrupts, threads, forks, random calls."""
     install(session, "test", "torch", "jax", "dask", "strict", "others", "numba")
     session.run("python", "-m", "tests.soak", *session.posargs)
 
 
 @nox.session
 def interfaces(session: nox.Session) -> None:
-    """Run `dice_any.interfaces` with the packages whose conventions it speaks, and its pages."""
+    """Run `dice_any.interfaces` with the packages whose conventions it follows, and its pages."""
     install(session, "test", "torch", "interfaces")
     session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "interfaces-alone"))
     session.run("pytest", *WORKERS, "tests/interfaces", *session.posargs)
@@ -382,7 +380,7 @@ def interfaces(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time against NumPy and the peers, side by side; writes tables to docs/."""
+    """Time this package beside NumPy and other packages; writes tables to docs/."""
     install(session, "torch", "bench", "parity")
     session.install(
         "--no-deps", *nox.project.dependency_groups(PROJECT, "parity-alone")

@@ -1,8 +1,8 @@
-"""What pytest loads wherever dice_any is installed: where a command names the conformance kit, it
-brings in the kit's plugin. Elsewhere it adds, changes and imports nothing.
+"""A pytest plugin that is loaded wherever dice_any is installed. If a command names the conformance
+kit, it loads the kit's plugin. In all other runs it adds, changes and imports nothing.
 
-It is no part of the package, all of which would be imported with it. A `conftest.py` in the kit
-would not do: behind ``--pyargs`` pytest looks for one only after it has read the options.
+It is not part of the package, because pytest would then import the whole package. A `conftest.py`
+in the kit would be too late: with ``--pyargs`` pytest finds it only after it has read the options.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Dice, Jaccard, their whole family and their losses, for any array library, with the same bits out
-of every one.
+"""Dice, Jaccard, related scores and their losses, for any array library, with the same bits in all
+of them.
 """
 
 from . import conventions

@@ -1,11 +1,12 @@
 """Presets: the defaults of other packages, in the arguments of this one.
 
-Each is a `Preset`: a read-only mapping of keyword arguments that says which functions it is for.
-What the arrays are (`class_axis`, `num_classes`, `activation`) stays with the caller. A preset is
-overridden as a dictionary is: ``**conventions.monai | {"axis": None}``.
+Each is a `Preset`: a read-only mapping of keyword arguments that knows which functions it is for.
+The caller still describes the arrays (`class_axis`, `num_classes`, `activation`). Override a preset
+as you would a dictionary: ``**conventions.monai | {"axis": None}``.
 
-A loss's preset has a word that no score has (`smooth` or `absent`), a score's one that no loss has
-(`empty` or `empty_target`). Unpacked into the other, it is an error that names the right preset.
+A preset for losses has a keyword that no score has (`smooth` or `absent`). A preset for scores has
+one that no loss has (`empty` or `empty_target`). So a preset in a call of the other kind is an
+error, which names the right preset.
 
 monai
     dice_loss: monai.losses.DiceLoss; DiceCELoss by dice_cross_entropy_loss, DiceFocalLoss of
@@ -68,8 +69,8 @@ simpleitk
     dice_score, jaccard_score, precision_score, recall_score:
     SimpleITK.LabelOverlapMeasuresImageFilter, over all labels
 
-The page "Conventions" of the documentation lists the versions compared, and what no preset can
-reproduce.
+The page "Conventions" of the documentation lists the compared versions, and the results that no
+preset can reproduce.
 
 Examples
 --------
@@ -101,7 +102,7 @@ from typing import Any, Literal, NoReturn
 
 
 class Preset(Mapping[str, Any]):
-    """Keyword arguments that give a package's numbers, and what they are for; nothing changes it.
+    """Keyword arguments that give a package's numbers, and the functions they are for; immutable.
 
     Attributes
     ----------
@@ -110,9 +111,9 @@ class Preset(Mapping[str, Any]):
     package : str
         The package: its name up to the first underscore.
     kind : {'loss', 'score'}
-        What it is unpacked into.
+        The kind of its functions.
     functions : tuple of str
-        The functions whose numbers were compared with the package's, the first one first of all.
+        The functions whose numbers were compared with the package's; the first one is the main one.
     """
 
     __slots__ = ("_arguments", "functions", "name")
@@ -164,7 +165,7 @@ class Preset(Mapping[str, Any]):
         raise AttributeError(f"`conventions.{self.name}` must stay as it is; got no `{name}`.")
 
     def __reduce__(self) -> str:
-        return self.name  # pickled and copied as the one that this module has
+        return self.name  # pickled and copied by its name in this module
 
 
 # MONAI: one ratio for each sample and class, their plain mean; a target without the class still
@@ -178,8 +179,8 @@ monai_jaccard = Preset("monai_jaccard", "jaccard_loss", axis="space", smooth=5e-
 monai_tversky = Preset(
     "monai_tversky", "tversky_loss", axis="space", smooth=1e-5, alpha=0.5, beta=0.5
 )
-# all channels of a sample in one ratio; it adds 1e-4 to the denominator of the harmonic mean, which
-# nothing here does
+# all channels of a sample in one ratio; MONAI adds 1e-4 to the denominator of the harmonic mean,
+# which has no equivalent here
 monai_centerline = Preset(
     "monai_centerline",
     "centerline_dice_loss",
@@ -189,7 +190,7 @@ monai_centerline = Preset(
     iterations=3,
 )
 monai_wasserstein = Preset("monai_wasserstein", "wasserstein_dice_loss", axis="space", smooth=1e-5)
-# it adds 1e-5 under the root, to a product of four sums, which nothing here does
+# MONAI adds 1e-5 under the root, to a product of four sums, which has no equivalent here
 monai_matthews = Preset("monai_matthews", "matthews_loss", axis="space", smooth=0.0)
 # a sample without the class is left out whatever was predicted there
 monai_metric = Preset(
@@ -203,8 +204,8 @@ monai_generalized = Preset(
     "monai_generalized", "generalized_dice_score", axis="space", class_weight="square", empty=1.0
 )
 
-# segmentation-models-pytorch: the whole batch at once; a class without target costs 0 and still
-# divides the mean
+# segmentation-models-pytorch: the whole batch at once; the loss of a class without target is 0 and
+# still counts in the mean
 smp = Preset("smp", "dice_loss jaccard_loss", axis=None, smooth=0.0, form="minimum", absent="zero")
 smp_tversky = Preset(
     "smp_tversky",
@@ -216,9 +217,9 @@ smp_tversky = Preset(
     alpha=0.5,
     beta=0.5,
 )
-# the classes that the batch has; without an ignored label that is also the paper's
+# the classes in the batch; without an ignored label this is the paper's mean too
 smp_lovasz = Preset("smp_lovasz", "lovasz_loss", axis=None, absent="skip")
-# its counts are those of each image
+# counts for each image
 smp_metric = Preset(
     "smp_metric",
     "dice_score jaccard_score precision_score recall_score specificity_score",
@@ -245,7 +246,7 @@ kornia_macro = Preset(
     "kornia_macro", "dice_loss tversky_loss", axis="space", absent="skip", smooth=(0.0, 1e-8)
 )
 
-# Keras: one ratio for everything; both empty costs 1
+# Keras: one ratio for everything; if both sets are empty, the loss is 1
 keras = Preset("keras", "dice_loss", axis=None, average="micro", smooth=(0.0, 1e-7))
 keras_tversky = Preset(
     "keras_tversky",

@@ -84,8 +84,8 @@ def overlap(
         ``"space"``: all but axis 0 (samples) and `class_axis`.
     num_classes : int, optional
         Number of classes of two label maps, whose labels are 0, 1, ..., `num_classes` - 1. With
-        `regions` the number of labels (default: the number of channels that are classes, or the
-        largest label that is named, + 1).
+        `regions` the number of labels; the default is the number of channels, if these are classes,
+        and otherwise the largest label in a group plus 1.
     activation : {None, "sigmoid", "softmax", "argmax"}
         How the prediction becomes memberships; softmax and argmax (hard labels from scores) run
         over `class_axis`.
@@ -98,10 +98,11 @@ def overlap(
         outside the classes.
     regions : sequence of label groups or mapping from names to groups, optional
         Makes the last axis of the counts regions instead of classes, in this order. A group is a
-        label or a sequence of labels; groups may overlap, and labels in none are background. Of two
-        label maps; or with `class_axis`, whose channels are classes: a region's membership is the
-        sum of its classes', in float64 from the smallest label on (masks are joined), in a target
-        by class too. With ``activation="sigmoid"`` each channel is a region, against a label map.
+        label or a sequence of labels; groups may overlap, and labels in none are background. It
+        needs two label maps, or a `class_axis` whose channels are classes: then a region's
+        membership is the sum of its classes', in float64 from the smallest label on (masks are
+        joined), also in a target by class. With ``activation="sigmoid"`` each channel is a region,
+        and the target is a label map.
     weight : array, optional
         Non-negative weight of each element (bool, integer or floating), with as many axes as the
         target, each of its length or 1. Elements of weight 0 are ignored. It gets no gradient.

@@ -43,7 +43,7 @@ class Measured(NamedTuple):
         if self.vjp is None:
             raise TypeError(
                 "an overlap that was given, or summed without its gradient, has no prediction to "
-                "pull at"
+                "differentiate"
             )
         xp = library_of(intersection).xp
         zero = xp.zeros_like(intersection)
@@ -64,10 +64,10 @@ def measure(
     regions: Regions = None,
     **arguments: Any,
 ) -> Measured:
-    """Read two arrays as sets, and return their overlap with the task that it was computed by.
+    """Read two arrays as sets, and return their overlap and its task.
 
-    With `may_lend` the overlap may be in the hands of a library that the arrays' own lends to; then
-    the `lender` takes back what becomes of it.
+    With `may_lend` the overlap may be of a library that the arrays' own library lends to. Then the
+    `lender` converts results back.
     """
     if regions is not None:
         work = read_regions(prediction, target, regions=regions, weight=weight, **arguments)
@@ -146,8 +146,8 @@ def measure_lent(
     *,
     with_gradient: bool = False,
 ) -> Measured:
-    """Do as `measure_task` does where the `library` lends: what is measured is in the hands of the
-    library that it lends to, and the gradient in its own.
+    """Do as `measure_task`, if the `library` lends: the results are arrays of the library that it
+    lends to, and the gradient is an array of its own.
     """
     arrays = prediction, target, weight
     if backend in (None, reference.name) and library.are_few(*arrays):
@@ -157,7 +157,7 @@ def measure_lent(
         try:
             found = measure_task(other, theirs, x, y, w, backend, with_gradient=with_gradient)
         except ValueError:
-            pass  # to be said in the words of the caller's library
+            pass  # measure again below: the message must name the caller's library
         else:
             if found.vjp is None:
                 return found
@@ -188,7 +188,7 @@ def _sums_of_maps(
     target: Array,
     weight: Array | None,
 ) -> Array:
-    """Return the sums of regions of two label maps, from what a kernel counts of their pairs."""
+    """Return the sums of regions of two label maps, from a kernel's confusion matrix."""
     pairs = replace(task, regions=None)
     kernel = select(pairs, backend, traced)
     compute = optional_part(kernel, "confusion_matrix", backend, reference.confusion_matrix)
@@ -199,8 +199,8 @@ def _sums_of_maps(
 def overlap_of(
     prediction: Array | Overlap, target: Array | None, arguments: Mapping[str, Any]
 ) -> tuple[Overlap, Callable[[Array], Array]]:
-    """Return the overlap that a score was given, or that of its arrays; and what makes of the score
-    an answer to the caller.
+    """Return the overlap that a score was given, or that of its arrays; and the function that
+    converts the score for the caller.
     """
     if isinstance(prediction, Overlap):
         refuse_beside_overlap(target, arguments)

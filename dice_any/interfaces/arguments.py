@@ -34,9 +34,9 @@ def takes(score: Any, keyword: str) -> bool:
 def split(
     score: Score, arguments: Mapping[str, Any], refused: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arguments of `overlap` (those that say something) and those of the score alone.
+    """Return the arguments of `overlap` (with the score's own defaults) and those of the score.
 
-    `refused` are keywords that the interface answers itself, each with what to write instead.
+    `refused` are keywords that the interface sets itself, each with what to write instead.
     """
     check_score(score)
     check_keywords(score, arguments, also=refused)

@@ -52,7 +52,7 @@ class Loss(keras.losses.Loss):
     Raises
     ------
     TypeError
-        If `loss` is no loss of this package, or an argument is not one of its.
+        If `loss` is no loss of this package, or if it does not have an argument.
     ValueError
         If the backend of Keras is neither PyTorch nor JAX, and where the loss itself raises: on
         PyTorch's CPU a value out of range is an error, elsewhere it is NaN.
@@ -89,7 +89,7 @@ class Loss(keras.losses.Loss):
         self.function = _function("loss", loss, losses)
         super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
         self.arguments = _plain(arguments)
-        self.function.described(None, None, **self.arguments)  # what is wrong shows at once
+        self.function.described(None, None, **self.arguments)  # refuses wrong arguments early
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss, or one for each sample."""
@@ -105,7 +105,7 @@ class Loss(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="dice_any")
 class Metric(keras.metrics.Metric):
-    """A score of this package as a metric of Keras: that of all batches' sums.
+    """A score of this package as a metric of Keras: the score of the sums of all batches.
 
     Parameters
     ----------
@@ -121,23 +121,23 @@ class Metric(keras.metrics.Metric):
     dtype : str, optional
         Dtype of the result; float32 by default.
     **arguments
-        Those of the score: `class_axis`, ``activation="argmax"``, `average` and so on, but `axis`
-        and `weight`.
+        Those of the score, except `axis` and `weight`: `class_axis`, ``activation="argmax"``,
+        `average` and so on.
 
     Raises
     ------
     TypeError
-        If `score` is no score of this package, or an argument is not one of its.
+        If `score` is no score of this package, or if it does not have an argument.
     ValueError
         If the backend of Keras is neither PyTorch nor JAX, `num_classes` is missing, or an argument
-        cannot be had.
+        is not supported.
 
     Notes
     -----
-    The state is the exact integers of an overlap, in words of 32 bits: the score of an epoch is
-    that of all its elements, in any batches and in any order, to the bit. The result is a number,
-    or without an `average` a dictionary with one for each class, ``"dice_score_2"``. A
-    `sample_weight` weighs samples or elements.
+    The state is the exact integers of an overlap, in words of 32 bits. So the score of an epoch is
+    that of all its elements, with the same bits for any batches in any order. The result is a
+    number, or without an `average` a dictionary with one number for each class, ``"dice_score_2"``.
+    `sample_weight` holds weights of samples or elements.
 
     Examples
     --------
@@ -187,7 +187,7 @@ class Metric(keras.metrics.Metric):
         }
         self._form = self.arguments.get("form", "product")
         nothing = Overlap.zero(num_classes=self._length, kind="exact", form=self._form)
-        function(nothing, **self._of_score)  # what is wrong shows at once
+        function(nothing, **self._of_score)  # refuses wrong arguments early
         self.words = self.add_variable(
             shape=(2, *nothing.rows.shape), initializer="zeros", dtype="int32", name="words"
         )
@@ -240,7 +240,7 @@ class Metric(keras.metrics.Metric):
 
 
 def _words(counts: Overlap) -> Any:
-    """Return exact sums as two words of 32 bits each, which every backend of Keras keeps."""
+    """Return exact sums as two words of 32 bits each, which every backend of Keras supports."""
     library = library_of(counts.rows)
     with library.precision():
         xp, rows = library.xp, counts.rows_as("exact")
@@ -251,7 +251,7 @@ def _words(counts: Overlap) -> Any:
 
 
 def _function(what: str, given: Any, home: Any) -> Any:
-    """Return a function of this package, given itself or by its name."""
+    """Return a function of this package, from itself or from its name."""
     backend = keras.backend.backend()
     if backend not in BACKENDS:
         raise ValueError(
@@ -270,7 +270,7 @@ def _function(what: str, given: Any, home: Any) -> Any:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments that a configuration can hold."""
+    """Return the arguments in a form that a configuration can store."""
     if arguments.get("weight") is not None:
         raise ValueError(
             "`weight` must come with each batch; got an array for all. Pass it as `sample_weight`."

@@ -23,7 +23,7 @@ __all__ = ["metric", "scorer"]
 
 Averages = Literal["binary", "macro", "micro", "weighted", "samples"] | None
 AVERAGES = ("binary", "macro", "micro", "weighted", "samples", None)
-#: Keywords that scikit-learn has another word for, or that the labels themselves answer.
+#: Keywords that have another name in scikit-learn, or that follow from the labels.
 REFUSED = {
     "class_axis": "Label maps and indicator matrices are read as scikit-learn reads them.",
     "axis": "There is one axis of samples.",
@@ -37,7 +37,7 @@ REFUSED = {
 
 
 class Metric:
-    """A score with its arguments, called as scikit-learn calls its own; made by `metric`."""
+    """A score with its arguments, called like a metric of scikit-learn; made by `metric`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Metric:
         self.__name__ = score.__name__
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> Any:
-        """Return the score of a prediction, which comes after its target."""
+        """Return the score of a prediction, which is the second argument."""
         check_consistent_length(y_true, y_pred, sample_weight)
         weight = _weights(sample_weight)
         if _kind(y_true) == _kind(y_pred) == "multilabel-indicator":
@@ -69,7 +69,7 @@ class Metric:
                 "got 'samples'. That is for indicator matrices."
             )
         present = unique_labels(y_true, y_pred)
-        # the labels asked for come first, then those that only occur: these are errors to them
+        # first the requested labels, then the others that occur, which only count as errors
         numbers = {
             label: number
             for number, label in enumerate(dict.fromkeys([*self.labels, *present.tolist()]))
@@ -87,7 +87,7 @@ class Metric:
         return self._averaged(counts, [numbers[label] for label in self.labels])
 
     def _positive(self, present: list[Any]) -> int:
-        """Return the number of the positive label; −1 where nothing has it."""
+        """Return the number of the positive label; −1 if it does not occur."""
         if len(present) > 2:
             raise ValueError(
                 "`average` must be None, 'macro', 'micro' or 'weighted' for "
@@ -103,7 +103,7 @@ class Metric:
         return -1
 
     def _of_indicators(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        if self.average == "binary":  # joint scores too, which have no other
+        if self.average == "binary":  # also for joint scores, which have no other average
             raise ValueError(
                 "`average` must be None, 'macro', 'micro', 'weighted' or 'samples' for indicator "
                 "matrices; got 'binary'. Choose one, and a score that has averages."
@@ -137,7 +137,7 @@ def metric(
     zero_division: float = 0.0,
     **arguments: Any,
 ) -> Metric:
-    r"""Make a function of scikit-learn's convention of a score.
+    r"""Make a metric in scikit-learn's convention from a score.
 
     .. math:: m(y_{true}, y_{pred}) = s(X, Y)
 
@@ -150,39 +150,41 @@ def metric(
         A score of this package, for example `dice_any.dice_score`, which is scikit-learn's
         `f1_score`.
     average : {"binary", "macro", "micro", "weighted", "samples"} or None, default 'binary'
-        As in scikit-learn: ``"binary"`` is the score of `pos_label`, the others are of `labels`;
+        As in scikit-learn: ``"binary"`` is the score of `pos_label`, the others are over `labels`;
         ``"samples"`` is for indicator matrices. Not for joint scores.
     labels : sequence, optional
-        The labels that take part (columns of indicator matrices), in this order; all that occur by
-        default, sorted. One that does not occur is an empty class. Others still count as errors.
+        The labels that take part (columns of indicator matrices), in this order. By default these
+        are all that occur, sorted. A label that does not occur is an empty class. Elements with
+        other labels still count as errors.
     pos_label : int, float, bool or str, default 1
         The label whose set is scored, with ``average="binary"``.
     zero_division : float, default 0.0
         The score where its denominator is 0; averages leave NaN out. There is no warning.
     **arguments
-        More of the score: `alpha` and `beta`, `empty_target`, `class_weight`, `backend`.
+        More arguments of the score: `alpha` and `beta`, `empty_target`, `class_weight`, `backend`.
 
     Returns
     -------
     Metric
-        ``m(y_true, y_pred, *, sample_weight=None)``, which can be pickled. It takes what
-        scikit-learn takes: lists, NumPy arrays and pandas columns of integers, Booleans or strings,
-        and indicator matrices (dense or sparse). It returns a float; a NumPy array with
+        ``m(y_true, y_pred, *, sample_weight=None)``, which can be pickled. It accepts the same data
+        as scikit-learn: lists, NumPy arrays and pandas columns of integers, Booleans or strings,
+        and indicator matrices (dense or sparse). It returns a float, or a NumPy array with
         ``average=None``.
 
     Raises
     ------
     TypeError, ValueError
-        If `score` is none of this package, if it does not have an argument, or if scikit-learn has
-        another word for it. When called: if the labels do not fit `average` or `pos_label`, or if a
-        weight is negative.
+        If `score` is no score of this package, if it does not have an argument, or if the argument
+        has another name in scikit-learn. When called: if the labels do not fit `average` or
+        `pos_label`, or if a weight is negative.
     ImportError
         On import of this module, where scikit-learn is not installed.
 
     Notes
     -----
-    ``sklearn.metrics.make_scorer(dice_any.precision_score)`` would be recall, without an error, as
-    the arrays come in the other order. Counts are exact, so that a weight of 2 is the sample twice.
+    ``sklearn.metrics.make_scorer(dice_any.precision_score)`` would be recall, without an error,
+    because the arrays would be in the wrong order. Counts are exact, so a weight of 2 equals the
+    sample twice.
 
     Examples
     --------
@@ -222,22 +224,23 @@ def metric(
 
 
 def scorer(score: Score, **arguments: Any) -> Any:
-    """Make a scorer for `cross_validate` and `GridSearchCV` of a score.
+    """Make a scorer for `cross_validate` and `GridSearchCV` from a score.
 
     It is ``sklearn.metrics.make_scorer(metric(score, **arguments))``.
 
     Parameters
     ----------
     score : function
-        A score of this package; more is better in all of them.
+        A score of this package; for all of them larger is better.
     **arguments
         As in `metric`.
 
     Returns
     -------
     scorer
-        Called as ``scorer(estimator, X, y, sample_weight=None)``, on what ``estimator.predict``
-        returns. With metadata routing, ``set_score_request(sample_weight=True)`` asks for weights.
+        Called as ``scorer(estimator, X, y, sample_weight=None)``; it scores the result of
+        ``estimator.predict``. With metadata routing, ``set_score_request(sample_weight=True)``
+        requests weights.
 
     Raises
     ------
@@ -264,7 +267,7 @@ def scorer(score: Score, **arguments: Any) -> Any:
 
 
 def _kind(y: Any) -> str:
-    """Return what scikit-learn takes an array for; an error if it holds no labels."""
+    """Return scikit-learn's type of an array; raise if it holds no labels."""
     kind = str(type_of_target(y))
     if kind not in ("binary", "multiclass", "multilabel-indicator"):
         raise ValueError(

@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 __all__ = ["OverlapMetric"]
 
-#: What torchmetrics itself is told of a metric.
+#: The arguments of `torchmetrics.Metric`.
 OF_TORCHMETRICS = (
     "compute_on_cpu",
     "compute_with_cache",
@@ -50,40 +50,40 @@ class OverlapMetric(Metric):
     score : function
         A score of this package, for example `dice_any.dice_score`.
     **arguments
-        Those of the score, but for `weight`: `num_classes`, `class_axis`, `activation`, `average`,
-        `ignore_label` and so on; and what `torchmetrics.Metric` takes (`dist_sync_on_step`,
-        `process_group`, ...). `num_classes` is needed beside `class_axis`, as a process without
-        data has to know it. `axis` is None (one score of all elements) or ``"space"`` (the mean of
-        the samples' scores); `exact` is None or True.
+        Those of the score, except `weight`: `num_classes`, `class_axis`, `activation`, `average`,
+        `ignore_label` and so on; and those of `torchmetrics.Metric` (`dist_sync_on_step`,
+        `process_group`, ...). With `class_axis`, `num_classes` is required, because a process
+        without data has to know it. `axis` is None (one score of all elements) or ``"space"`` (the
+        mean of the samples' scores); `exact` is None or True.
 
     Attributes
     ----------
     overlap : Overlap
-        What this process has summed, or all of them while synchronised: any other score of it is
-        free. With ``axis="space"`` its first axis is the samples.
+        The sums of this process, or of all processes while synchronised. Other scores of it cost
+        nothing. With ``axis="space"`` its first axis is the samples.
 
     Returns
     -------
     Tensor
-        ``metric(prediction, target)`` returns the score of one batch and ``compute()`` that of all:
-        float64, on the device of the metric; without axes, or with one of classes where the score
-        is not averaged over them. NaN without data.
+        ``metric(prediction, target)`` returns the score of one batch, and ``compute()`` that of all
+        batches: float64, on the device of the metric, without axes, or with an axis of classes if
+        the score is not averaged over them. NaN without data.
 
     Raises
     ------
     TypeError, ValueError
-        As the score and `overlap`, when the metric is made or at its first batch. Also where sums
+        As the score and `overlap`, when the metric is made or at its first batch. Also if sums
         cannot be exact (``exact=False``, a device without float64).
     ImportError
         On import of this module, where torchmetrics is not installed.
 
     Notes
     -----
-    The sums are integers and add up to the same bits in any order, in batches of any size and over
-    any number of processes; so does the mean over samples, which adds sorted numbers. Metrics of
-    the same sums share them in a `MetricCollection`; those whose arguments of `overlap` differ are
-    kept apart, even where their first batches have equal sums. They stay integers whatever
-    `set_dtype` says.
+    The sums are integers and add up to the same bits in any order, in batches of any size and on
+    any number of processes. So does the mean over samples, which adds sorted numbers. In a
+    `MetricCollection`, metrics of the same sums share them. Metrics with different arguments of
+    `overlap` do not, even if their first batches have equal sums. `set_dtype` does not change the
+    integers.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class OverlapMetric(Metric):
         self._num_classes = self.arguments.get("num_classes") if regions is None else len(regions)
         self._by_sample = self.arguments.get("axis") is not None
         try_out(score, self._num_classes, self._of_score)
-        # torchmetrics takes metrics whose states have one name and equal values for one
+        # torchmetrics merges metrics whose states have the same name and equal values
         self._state = f"sums_{_digest(self.arguments)}"
         if self._by_sample:
             self.add_state(self._state, [], dist_reduce_fx="cat")
@@ -142,13 +142,13 @@ class OverlapMetric(Metric):
             )
 
     def _nothing(self, *samples: int) -> torch.Tensor:
-        """Return sums of nothing: the counts' axes first, then rows and limbs."""
+        """Return empty sums: the counts' axes first, then rows and limbs."""
         classes = () if self._num_classes is None else (int(self._num_classes),)
         return torch.zeros((*samples, *classes, 5, 3), dtype=torch.int64, device=self.device)
 
     @property
     def overlap(self) -> Overlap:
-        """What has been summed."""
+        """The sums so far."""
         sums = getattr(self, self._state)
         if self._by_sample and isinstance(sums, list):
             sums = dim_zero_cat(sums) if sums else self._nothing(0)
@@ -163,7 +163,7 @@ class OverlapMetric(Metric):
     def update(
         self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
     ) -> None:
-        """Add a batch; `weight` is that of each element, as in `dice_any.overlap`."""
+        """Add a batch; `weight` is the weight of each element, as in `dice_any.overlap`."""
         counts = overlap(prediction, target, weight=weight, **self.arguments)
         if counts.kind == "plain":
             raise ValueError(
@@ -173,11 +173,11 @@ class OverlapMetric(Metric):
         sums = torch.movedim(counts.rows_as("exact"), (0, 1), (-2, -1))
         if self._by_sample:
             getattr(self, self._state).append(sums)
-        else:  # limbs below 2³¹: billions of batches before one is full
+        else:  # limbs are below 2³¹: no overflow before billions of batches
             setattr(self, self._state, getattr(self, self._state) + sums)
 
     def compute(self) -> torch.Tensor:
-        """Return the score of all that was added."""
+        """Return the score of all batches."""
         scores: torch.Tensor = self.score(self.overlap, **self._of_score)
         return _mean_of_samples(scores) if self._by_sample else scores
 
@@ -191,7 +191,7 @@ class OverlapMetric(Metric):
 
     @property
     def plot_lower_bound(self) -> float:  # type: ignore[override]
-        """Least value of the score."""
+        """The smallest possible value of the score."""
         return -1.0 if self.score.__name__ in BELOW_ZERO else 0.0
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
@@ -213,7 +213,7 @@ class OverlapMetric(Metric):
 
 
 def _digest(arguments: dict[str, Any]) -> str:
-    """Return a name for what is summed; a kernel never changes it."""
+    """Return a name for the sums; the choice of a kernel does not change it."""
     said = sorted(
         (name, repr(value))
         for name, value in arguments.items()
@@ -223,8 +223,8 @@ def _digest(arguments: dict[str, Any]) -> str:
 
 
 def _mean_of_samples(scores: torch.Tensor) -> torch.Tensor:
-    """Return the mean over axis 0 of what is not NaN; sorted first, so that the order of samples
-    does not change a bit.
+    """Return the mean over axis 0 of the values that are not NaN. They are sorted first, so that
+    the order of samples does not change a bit.
     """
     ordered = torch.sort(scores, dim=0).values
     return mean_of_numbers(library_of(ordered), torch.movedim(ordered, 0, -1))  # type: ignore[no-any-return]

@@ -41,49 +41,50 @@ def score(
     .. math:: s_k = s\bigl(\{x_{ik}\}_i, \{y_{ik}\}_i\bigr)
 
     where s is the score, i runs over the coordinates of the dimensions `dim` and k over those of
-    the others; :math:`x_{ik}` and :math:`y_{ik}` lie at the same coordinates.
+    the others; :math:`x_{ik}` and :math:`y_{ik}` are at the same coordinates.
 
     Parameters
     ----------
     score : function
         A score of this package, for example `dice_any.dice_score`.
     prediction, target : xarray.DataArray
-        Boolean masks, memberships or label maps, as `dice_any.overlap` reads them, of the same
-        dimensions in any order, and of the same coordinates in any order. The target may be a label
-        map against a prediction with the dimension `class_dim`.
+        Boolean masks, memberships or label maps, as `dice_any.overlap` reads them. They have the
+        same dimensions and the same coordinates, each in any order. If the prediction has the
+        dimension `class_dim`, the target may be a label map.
     dim : hashable or iterable of hashable, optional
         The dimensions that are summed; None: all but `class_dim`.
     class_dim : hashable, default 'class'
-        The dimension of classes: of the prediction, if it has it, and of the result.
+        The name of the dimension of classes, in the result and, if it has one, in the prediction.
     weight : xarray.DataArray, optional
-        Weight of each element, not negative: of the target's dimensions, or of some of them (the
-        areas of the cells of a latitude, say).
+        Non-negative weight of each element, with all or some of the target's dimensions (for
+        example the areas of the cells of a latitude).
     **arguments
-        More of the score: `num_classes`, `activation`, `average`, `classes`, `ignore_label`,
-        `empty` and so on.
+        More arguments of the score: `num_classes`, `activation`, `average`, `classes`,
+        `ignore_label`, `empty` and so on.
 
     Returns
     -------
     xarray.DataArray
-        float64, named as the score, with the dimensions that were not summed and their coordinates;
-        `class_dim` last, unless the score is one of all classes. Its coordinates are those of the
-        prediction, or the numbers of the classes. Lazy if one of the arrays is (Dask).
+        float64, with the name of the score, the dimensions that were not summed and their
+        coordinates. `class_dim` is last, unless the score is one number for all classes. Its
+        coordinates are those of the prediction, or the numbers of the classes. Lazy if one of the
+        arrays is (Dask).
 
     Raises
     ------
     TypeError
-        If an array is no DataArray (choose one variable of a Dataset), or an argument is not one of
-        the score.
+        If an array is no DataArray (choose one variable of a Dataset), or if the score does not
+        have an argument.
     ValueError
         If dimensions or coordinates of the arrays differ, or if only one of them has coordinates
-        along a dimension; nothing is broadcast, cut or filled. Otherwise as the score.
+        along a dimension; nothing is broadcast, cut or filled. Also as the score.
     ImportError
         On import of this module, where xarray is not installed.
 
     Notes
     -----
-    Coordinates are compared exactly, as xarray does. Where values are missing (NaN) pass
-    ``weight=target.notnull()``: what weighs nothing is not looked at.
+    Coordinates are compared exactly, as xarray does. If values are missing (NaN), pass
+    ``weight=target.notnull()``: elements of weight 0 are not checked.
 
     Examples
     --------
@@ -158,9 +159,7 @@ def _read_dims(dim: Dims, elements: tuple[Hashable, ...]) -> list[Hashable]:
 
 
 def _aligned(name: str, array: DataArray, like: DataArray, dims: tuple[Hashable, ...]) -> DataArray:
-    """Return an array with its dimensions, and the coordinates along them, in the order of those of
-    the prediction.
-    """
+    """Return an array with the prediction's order of dimensions, and of coordinates along them."""
     if set(array.dims) != set(dims):
         raise ValueError(
             f"`{name}` must have the dimensions {dims}; got {array.dims}. Nothing is broadcast: "
@@ -222,7 +221,7 @@ def _spread(name: str, weight: DataArray, target: DataArray) -> DataArray:
 
 
 def _lazy_alike(*arrays: DataArray | None) -> list[Any]:
-    """Return arrays that are all in chunks if one is: a library is not mixed with another."""
+    """Return arrays that are all in chunks if one is, because libraries cannot be mixed."""
     lead = next((a for a in arrays if a is not None and a.chunks is not None), None)
     if lead is None:
         return list(arrays)
@@ -239,7 +238,7 @@ def _lazy_alike(*arrays: DataArray | None) -> list[Any]:
 def _shared_coordinates(
     prediction: DataArray, target: DataArray, kept: set[Hashable]
 ) -> dict[Hashable, Any]:
-    """Return the coordinates of what is left; one number is kept if it is that of both."""
+    """Return the coordinates of the result; a scalar one is kept if both arrays have it."""
     return {
         name: values
         for name, values in prediction.coords.items()
@@ -251,7 +250,7 @@ def _shared_coordinates(
 def _class_coordinates(
     prediction: DataArray, class_dim: Hashable, numbers: list[int]
 ) -> dict[Hashable, Any]:
-    """Return the prediction's coordinates of some classes, or else their numbers."""
+    """Return the prediction's coordinates of some classes; if it has none, their numbers."""
     of_classes = {
         name: values.isel({class_dim: numbers})
         for name, values in prediction.coords.items()

@@ -1,4 +1,4 @@
-"""MONAI's losses and metrics, computed here: change the import, and a training script runs on.
+"""MONAI's losses and metrics, computed here: only the import of a training script changes.
 
 Each class is a subclass of MONAI's that computes its numbers here. Arguments, attributes, buffers
 and `isinstance` are MONAI's, and so are the numbers, to 1e-6. There are two differences: labels

@@ -42,7 +42,7 @@ class DiceLoss(monai.losses.DiceLoss):
     ----------
     include_background, to_onehot_y, sigmoid, softmax, squared_pred, jaccard : optional
     reduction, smooth_nr, smooth_dr, batch, weight, soft_label, ignore_index : optional
-        As `monai.losses.DiceLoss` has them. `soft_label` is the minimum form.
+        As in `monai.losses.DiceLoss`. `soft_label` is the minimum form.
     other_act : None
         Refused: apply it to the output.
 
@@ -50,8 +50,9 @@ class DiceLoss(monai.losses.DiceLoss):
     -----
     Call it with ``input`` (N, C, ...) and ``target`` (N, C, ...), or (N, 1, ...) of labels with
     ``to_onehot_y=True``, in any dtype; MetaTensors too. The loss is a tensor of the input's dtype,
-    at least float32, on its device. A value out of range is a `ValueError` where looking costs
-    nothing, NaN elsewhere. A sample of which everything is ignored costs 0, and counts in the mean.
+    at least float32, on its device. A value out of range is a `ValueError` where checking costs
+    nothing, and gives NaN elsewhere. The loss of a sample that is all ignored is 0, and counts in
+    the mean.
 
     Examples
     --------
@@ -84,14 +85,14 @@ class TverskyLoss(monai.losses.TverskyLoss):
 
     .. math:: L = \frac{1}{N C} \sum_{n,c} 1 - \frac{I + a}{I + \alpha\,fp + \beta\,fn + b}
 
-    where :math:`I, fp, fn` are the sums of what agrees, of false positives and of false negatives
-    of sample n and class c, and :math:`a, b` are `smooth_nr` and `smooth_dr`.
+    where :math:`I, fp, fn` are the sums of true positives, false positives and false negatives of
+    sample n and class c, and :math:`a, b` are `smooth_nr` and `smooth_dr`.
 
     Parameters
     ----------
     include_background, to_onehot_y, sigmoid, softmax, alpha, beta, reduction : optional
     smooth_nr, smooth_dr, batch, soft_label, ignore_index : optional
-        As `monai.losses.TverskyLoss` has them.
+        As in `monai.losses.TverskyLoss`.
     other_act : None
         Refused: apply it to the output.
 
@@ -125,21 +126,21 @@ class GeneralizedDiceLoss(monai.losses.GeneralizedDiceLoss):
     .. math:: L = \frac{1}{N} \sum_n 1
         - \frac{2 \sum_c w_{nc} I_{nc} + a}{\sum_c w_{nc} (X_{nc} + Y_{nc}) + b}
 
-    where :math:`w_{nc} = Y_{nc}^{-2}`, or as `w_type` says, and of an absent class the largest of
-    its sample; :math:`a, b` are `smooth_nr` and `smooth_dr`.
+    where :math:`w_{nc} = Y_{nc}^{-2}`, or as set by `w_type`; an absent class gets the largest
+    weight of its sample. :math:`a, b` are `smooth_nr` and `smooth_dr`.
 
     Parameters
     ----------
     include_background, to_onehot_y, sigmoid, softmax, w_type, reduction, smooth_nr : optional
     smooth_dr, batch, soft_label : optional
-        As `monai.losses.GeneralizedDiceLoss` has them.
+        As in `monai.losses.GeneralizedDiceLoss`.
     other_act : None
         Refused: apply it to the output.
 
     Notes
     -----
-    The smoothing is added to sums that shrink with the size of the image, so that it outweighs
-    them in large ones, and a sample without any class costs 0 whatever is predicted.
+    The smoothing is added to sums that shrink as images grow, so it outweighs the sums of large
+    images. The loss of a sample without any class is 0, whatever is predicted.
     `dice_any.generalized_dice_loss` does neither.
 
     Examples
@@ -178,7 +179,7 @@ class DiceCELoss(monai.losses.DiceCELoss):
 
     With softmax and labels, or one channel and sigmoid, both come from one pass over the logits. In
     the other cases (`weight`, `jaccard`, `label_smoothing`, ``reduction="sum"``, one-hot targets)
-    the cross-entropy is MONAI's own. With several channels it is that of softmax even where
+    the cross-entropy is MONAI's own. With several channels it is that of softmax, even if
     ``sigmoid=True``, as in MONAI.
 
     Parameters
@@ -186,7 +187,7 @@ class DiceCELoss(monai.losses.DiceCELoss):
     include_background, to_onehot_y, sigmoid, softmax, squared_pred, jaccard : optional
     reduction, smooth_nr, smooth_dr, batch, weight, lambda_dice, lambda_ce : optional
     label_smoothing : optional
-        As `monai.losses.DiceCELoss` has them.
+        As in `monai.losses.DiceCELoss`.
     other_act : None
         Refused: apply it to the output.
 
@@ -228,14 +229,14 @@ class DiceFocalLoss(monai.losses.DiceFocalLoss):
 
     With ``sigmoid=True`` both come from one pass over the logits. In the other cases (`weight`,
     `alpha`, `jaccard`, softmax, no background, ``reduction="sum"``) the focal loss is MONAI's own:
-    that of sigmoid, whatever the Dice loss takes.
+    that of sigmoid, for any activation of the Dice loss.
 
     Parameters
     ----------
     include_background, to_onehot_y, sigmoid, softmax, squared_pred, jaccard : optional
     reduction, smooth_nr, smooth_dr, batch, gamma, weight, lambda_dice, lambda_focal : optional
     alpha : optional
-        As `monai.losses.DiceFocalLoss` has them.
+        As in `monai.losses.DiceFocalLoss`.
     other_act : None
         Refused: apply it to the output.
 
@@ -279,7 +280,7 @@ class GeneralizedDiceFocalLoss(monai.losses.GeneralizedDiceFocalLoss):
     ----------
     include_background, to_onehot_y, sigmoid, softmax, w_type, reduction, smooth_nr : optional
     smooth_dr, batch, gamma, weight, lambda_gdl, lambda_focal : optional
-        As `monai.losses.GeneralizedDiceFocalLoss` has them.
+        As in `monai.losses.GeneralizedDiceFocalLoss`.
     other_act : None
         Refused: apply it to the output.
 
@@ -315,16 +316,14 @@ def _ours(theirs: monai.losses.DiceLoss) -> DiceLoss:
 
 
 def _is_plain_mean(dice: DiceLoss) -> bool:
-    """Say whether the Dice part is a mean over samples and classes, as compound losses here have
-    it.
+    """Return whether the Dice part is a mean over samples and classes, as in the compound losses of
+    this package.
     """
     return not dice.jaccard and dice.class_weight is None and dice.reduction == "mean"
 
 
 def _class_weight(weight: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
-    """Return MONAI's class weights: of the classes that take part, and nothing is divided by their
-    sum.
-    """
+    """Return MONAI's class weights: of the classes that take part, and not divided by their sum."""
     if weight.ndim and weight.shape[0] != losses.shape[-1]:
         raise ValueError(
             f"`weight` must hold one number for each of {losses.shape[-1]} classes that take part; "

@@ -1,4 +1,4 @@
-"""MONAI's metrics of overlap, computed here, and one for every score."""
+"""MONAI's metrics of overlap, computed here, and a metric for any score."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class DiceMetric(monai.metrics.DiceMetric):
     ----------
     include_background, reduction, get_not_nans, ignore_empty, num_classes : optional
     return_with_label, per_component, ignore_index : optional
-        As `monai.metrics.DiceMetric` has them. ``per_component=True`` is MONAI's own computation.
+        As in `monai.metrics.DiceMetric`. ``per_component=True`` is MONAI's own computation.
 
     Notes
     -----
     Call it with a batch (N, C, ...), or (N, 1, ...) of labels with `num_classes`, or with lists of
-    (C, ...), as `decollate_batch` makes them; MetaTensors too. It returns the scores (N, C) in
-    float32 and keeps them for `aggregate`. A prediction that is neither binary nor labels is an
-    error: MONAI takes every number but 0 for true.
+    (C, ...) from `decollate_batch`; MetaTensors too. It returns the scores (N, C) in float32 and
+    keeps them for `aggregate`. A prediction that is neither binary nor labels is an error; MONAI
+    treats every number but 0 as true.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class MeanIoU(monai.metrics.MeanIoU):
     Parameters
     ----------
     include_background, reduction, get_not_nans, ignore_empty, ignore_index : optional
-        As `monai.metrics.MeanIoU` has them. With `ignore_index` it is MONAI's own computation.
+        As in `monai.metrics.MeanIoU`. With `ignore_index` it is MONAI's own computation.
 
     Examples
     --------
@@ -86,8 +86,8 @@ class GeneralizedDiceScore(monai.metrics.GeneralizedDiceScore):
     Parameters
     ----------
     include_background, reduction, weight_type, ignore_index, epsilon : optional
-        As `monai.metrics.GeneralizedDiceScore` has them. With `ignore_index`, or a reduction that
-        keeps classes (``"mean_batch"``, ``"sum_batch"``, ``"none"``), it is computed by MONAI.
+        As in `monai.metrics.GeneralizedDiceScore`. With `ignore_index`, or a reduction that keeps
+        classes (``"mean_batch"``, ``"sum_batch"``, ``"none"``), it is computed by MONAI.
 
     Examples
     --------
@@ -111,21 +111,21 @@ class GeneralizedDiceScore(monai.metrics.GeneralizedDiceScore):
 
 
 class OverlapMetric(monai.metrics.CumulativeIterationMetric):
-    """Any score of this package as a metric of MONAI's.
+    """Any score of this package as a MONAI metric.
 
     Parameters
     ----------
     score : function
-        A score of this package, `dice_any.recall_score` for instance.
+        A score of this package, for example `dice_any.recall_score`.
     include_background : bool, default True
-        Whether class 0 takes part, where there is more than one.
+        Whether class 0 takes part, if there is more than one class.
     reduction : {"mean", "sum", "mean_batch", "sum_batch", "mean_channel", "sum_channel", "none"}
-        How `aggregate` makes one number of the scores of cases and classes, without those that are
-        NaN; default "mean".
+        How `aggregate` reduces the scores of cases and classes, without those that are NaN; default
+        "mean".
     get_not_nans : bool, default False
-        Whether `aggregate` returns the number of scores beside.
+        Whether `aggregate` also returns the number of scores.
     num_classes : int, optional
-        Number of classes of label maps (N, 1, ...), the background included.
+        Number of classes of label maps (N, 1, ...), including the background.
     ignore_index : int, optional
         Label of the elements that are left out.
     **arguments
@@ -133,7 +133,7 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
 
     Notes
     -----
-    Called as `DiceMetric` is. Scores of all classes together (`dice_any.accuracy_score`) have one
+    Call it as `DiceMetric`. Scores of all classes together (`dice_any.accuracy_score`) have one
     channel.
 
     Examples
@@ -159,7 +159,7 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
         **arguments: Any,
     ) -> None:
         super().__init__()
-        score(Overlap.zero((1,), num_classes=2), **arguments)  # what is wrong shows at once
+        score(Overlap.zero((1,), num_classes=2), **arguments)  # refuses wrong arguments early
         self.score = score
         self.arguments = arguments
         self.include_background = include_background
@@ -173,15 +173,15 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
         return _of_cases(self.score, counts, self.include_background, **self.arguments)
 
     def aggregate(self, reduction: str | None = None) -> Any:
-        """Return the scores of all cases of all processes, reduced, and with `get_not_nans` how
-        many there were.
+        """Return the reduced scores of all cases of all processes; with `get_not_nans` also their
+        number.
         """
         scores, counted = do_metric_reduction(self.get_buffer(), reduction or self.reduction)
         return (scores, counted) if self.get_not_nans else scores
 
 
 def _empty(ignore_empty: bool) -> dict[str, float]:
-    """Return what an empty class scores in MONAI."""
+    """Return the arguments for MONAI's score of an empty class."""
     return {"empty_target": float("nan")} if ignore_empty else {"empty": 1.0}
 
 
@@ -198,7 +198,7 @@ def _of_cases(
 def _overlap(
     y_pred: torch.Tensor, y: torch.Tensor, num_classes: int | None, ignore_index: int | None
 ) -> Overlap:
-    """Return the overlap (N, C) of binary channels or labels in either place."""
+    """Return the overlap (N, C); each argument is binary channels or labels."""
     y_pred, y = plain(y_pred), plain(y)
     if y_pred.ndim < 3:
         raise ValueError(
@@ -233,7 +233,7 @@ def _channels(y_pred: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def _members(array: torch.Tensor) -> torch.Tensor:
-    """Return zeros and ones as booleans; soft memberships as they are."""
+    """Return zeros and ones as booleans; soft memberships unchanged."""
     if array.dtype == torch.bool:
         return array
     ones = array == 1

@@ -1,4 +1,4 @@
-"""What MONAI's arguments and arrays are called here."""
+"""From MONAI's arguments and arrays to those of this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ C = TypeVar("C", bound=type)
 
 
 def checked(cls: C) -> C:
-    """Give a class the signature of the one of MONAI's that it follows, and refuse `other_act`."""
+    """Give a class the signature of its MONAI base class, and refuse `other_act`."""
     theirs = cls.__mro__[1].__init__  # type: ignore[misc]
     own = cls.__init__  # type: ignore[misc]
 
@@ -34,7 +34,7 @@ def checked(cls: C) -> C:
 
 
 def read_arguments(loss: Any, input: torch.Tensor, target: torch.Tensor) -> dict[str, Any]:
-    """Return the arguments of `overlap`, and `classes`, that are those of a loss of MONAI's."""
+    """Return the arguments of `overlap`, and `classes`, for the attributes of a MONAI loss."""
     activation = "sigmoid" if loss.sigmoid else "softmax" if loss.softmax else None
     form = "minimum" if getattr(loss, "soft_label", False) else "product"
     arguments: dict[str, Any] = {
@@ -62,8 +62,8 @@ def read_arguments(loss: Any, input: torch.Tensor, target: torch.Tensor) -> dict
 def read_arrays(
     loss: Any, input: torch.Tensor, target: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return prediction and target as they are taken here: (N, C, ...) against memberships of that
-    shape, or against labels (N, ...).
+    """Return prediction and target in the format of this package: (N, C, ...) against memberships
+    of that shape, or against labels (N, ...).
     """
     input, target = plain(input), plain(target)
     if _are_labels(loss, input):
@@ -76,7 +76,7 @@ def read_arrays(
             f"{tuple(target.shape)}. For labels of shape (N, 1, ...) pass `to_onehot_y=True`."
         )
     if target.dtype != torch.bool and not target.is_floating_point():
-        target = target.to(torch.float32)  # integers are counted as memberships: 255 is none
+        target = target.to(torch.float32)  # integers count as memberships, so 255 is invalid
     return input, target
 
 
@@ -101,7 +101,7 @@ def as_labels(name: str, array: torch.Tensor) -> torch.Tensor:
 
 
 def plain(array: torch.Tensor) -> torch.Tensor:
-    """Return the tensor itself of one that carries metadata."""
+    """Return a tensor without its metadata."""
     return array.as_tensor() if isinstance(array, MetaTensor) else array
 
 
