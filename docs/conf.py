@@ -23,7 +23,7 @@ release = version = dice_any.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx-mathjax-offline",  # formulas without asking another server
+    "sphinx-mathjax-offline",  # formulas without another server
     "numpydoc",
     "families",
     "pictures",
@@ -35,8 +35,8 @@ myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
-autodoc_typehints = "none"  # the docstrings say it in the field's words
-# modules are described where the packages that they are for are not installed
+autodoc_typehints = "none"  # the docstrings name the types in the field's terms
+# modules are documented even if the packages that they need are not installed
 FOR = ("keras", "monai", "sklearn", "torch", "torchmetrics", "xarray")
 autodoc_mock_imports = [name for name in FOR if find_spec(name) is None]
 autodoc_member_order = "bysource"
@@ -57,7 +57,7 @@ MARKUP = re.compile(r"(``.+?``|:\w+:`.+?`)")
 
 
 def as_written(app, what, name, obj, options, lines):
-    """Escape what no docstring means as markup; they are written to be read in a terminal."""
+    """Escape what docstrings do not mean as markup; they are written for a terminal."""
     for number, line in enumerate(lines):
         if "\\" not in line:  # else it is LaTeX
             parts = MARKUP.split(line)
@@ -66,7 +66,7 @@ def as_written(app, what, name, obj, options, lines):
 
 
 def all_names(app, env):
-    """Warn of a public name that the API page forgot."""
+    """Warn of a public name that is missing on the API page."""
     described = {name for name, *_ in env.get_domain("py").get_objects()}
     for name in dice_any.__all__:
         if f"dice_any.{name}" not in described:

@@ -1,14 +1,14 @@
 """Segment a brain, score it with every array library installed here, and get the same bits from all
 of them.
 
-The brain is the MNI152 template, 8.7 million voxels of 1 mm, which nilearn carries in its wheel:
-nothing is downloaded. Two thresholds split its T1 image into tissues, and the atlas of tissue
-probabilities says how well that went::
+The brain is the MNI152 template, 8.7 million voxels of 1 mm. The wheel of nilearn contains it, so
+nothing is downloaded. Two thresholds split its T1 image into tissues. The result is scored against
+the atlas of tissue probabilities::
 
     python examples/brain_tissue.py
 
-prints the scores of each library, and the loss and the gradient that training would start from. It
-shows which form of Dice suits probabilities, and draws what was compared. The exit status is 1 if
+prints the scores of each library, and the loss and the gradient at the start of a training. It
+shows which form of Dice suits probabilities, and draws the compared images. The exit status is 1 if
 any library differs from NumPy in a single bit.
 """
 
@@ -48,7 +48,7 @@ from tissue import (
 
 from dice_any import backends, dice_loss, dice_score, jaccard_score, overlap, value_and_grad
 
-Array = Any  # of whichever library
+Array = Any  # of any library
 SLAB = np.s_[..., 64:80]  # 16 mm, for the gradient: one number for each voxel and tissue
 
 
@@ -57,19 +57,19 @@ SLAB = np.s_[..., 64:80]  # 16 mm, for the gradient: one number for each voxel a
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the T1 image alone says about the same brain."""
+    """The segmentation of the same brain from its T1 image only."""
 
     labels: np.ndarray
     memberships: np.ndarray  # how much of each voxel belongs to each label, along the first axis
-    logits: np.ndarray  # of a slab: what a network would answer that knew brightness alone
+    logits: np.ndarray  # of a slab: the output of a network that knows only brightness
 
 
 def segment(t1: np.ndarray) -> Segmentation:
     """Split a brain into tissues by brightness, with the two thresholds of multi-Otsu.
 
-    For soft memberships, a voxel whose brightness lies between the means of two tissues is taken
-    for a mixture of both, in linear proportion: the partial-volume effect at its simplest. A logit
-    falls with the squared distance from a tissue's mean.
+    For soft memberships, a voxel with a brightness between the means of two tissues is a mixture of
+    both, in linear proportion. This is a simple model of the partial-volume effect. A logit falls
+    with the squared distance from a tissue's mean.
     """
     brain = t1 > 0
     thresholds = threshold_multiotsu(t1[brain], classes=len(TISSUES))
@@ -89,11 +89,11 @@ def segment(t1: np.ndarray) -> Segmentation:
 
 
 def evaluate(labels: Array, memberships: Array, reference: Array) -> tuple[Array, Array, Array]:
-    """Return Dice, Jaccard and Dice loss of each tissue. Nothing here depends on the library."""
+    """Return Dice, Jaccard and Dice loss of each tissue; the code is the same for all libraries."""
     counts = overlap(
         labels, reference, num_classes=NUM_CLASSES
     )  # one pass over the voxels serves both scores
-    sums = overlap(memberships, reference, class_axis=0)  # of floating numbers, yet exact
+    sums = overlap(memberships, reference, class_axis=0)  # exact, although of floating numbers
     return (
         dice_score(counts, classes="foreground"),
         jaccard_score(counts, classes="foreground"),
@@ -109,18 +109,18 @@ def differentiate(logits: Array, reference: Array) -> tuple[Array, Array]:
 
 
 def to_library(module: str, **options: Any) -> Callable[[np.ndarray], Array]:
-    """Return a library's `asarray`, imported when it is first called."""
+    """Return a library's `asarray`, which is imported when it is first called."""
     return lambda volume: import_module(module).asarray(volume, **options)
 
 
 def to_torch(volume: np.ndarray) -> Array:
-    """Return a tensor, on the GPU where there is one."""
+    """Return a tensor, on the GPU if there is one."""
     import torch
 
     return torch.asarray(volume, device="cuda" if torch.cuda.is_available() else "cpu")
 
 
-#: library -> (how volumes get in, how scores come out); Dask does all of its work on the way out
+#: library -> (from NumPy's volumes, to NumPy's scores); Dask does all of its work in the latter
 CONVERTERS: dict[str, tuple[Callable[[np.ndarray], Array], Callable[[Array], np.ndarray]]] = {
     "numpy": (np.asarray, np.asarray),
     "torch": (to_torch, lambda scores: scores.numpy(force=True)),
@@ -133,7 +133,7 @@ CONVERTERS: dict[str, tuple[Callable[[np.ndarray], Array], Callable[[Array], np.
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one library answered."""
+    """The results of one library."""
 
     library: str
     device: str
@@ -144,11 +144,11 @@ class Measurement:
 
     @property
     def numbers(self) -> list[np.ndarray]:
-        """All that was answered."""
+        """All numbers of the result."""
         return [self.values, self.loss, self.gradient]
 
     def differing(self, other: Measurement) -> int:
-        """Return how many numbers differ from another library's, be it in the last bit only."""
+        """Return how many numbers differ from another library's, even if only in the last bit."""
         pairs = zip(self.numbers, other.numbers, strict=True)
         return sum(np.count_nonzero(bits_of(one) != bits_of(another)) for one, another in pairs)
 
@@ -159,7 +159,7 @@ def bits_of(numbers: np.ndarray) -> np.ndarray:
 
 
 def fingerprint(numbers: np.ndarray) -> str:
-    """Return a few letters that are others if any bit is."""
+    """Return a short text that changes if any bit changes."""
     return sha256(np.ascontiguousarray(numbers)).hexdigest()[:8]
 
 
@@ -172,15 +172,12 @@ def measure(library: str, atlas: Atlas, segmentation: Segmentation) -> Measureme
     arrays = [to_array(volume) for volume in volumes]
     slabs = [to_array(volume) for volume in (segmentation.logits, atlas.labels[SLAB])]
     start = time.perf_counter()
-    # JAX rounds its answers to float32 for whoever has not enabled x64; what is compared is what
-    # all compute, float64
+    # JAX rounds its results to float32 if x64 is off; compare float64, which all libraries compute
     with import_module("jax").enable_x64(True) if library == "jax" else nullcontext():
         values = np.stack([to_numpy(scores) for scores in evaluate(*arrays)])
         loss, gradient = (to_numpy(answer) for answer in differentiate(*slabs))
     seconds = time.perf_counter() - start
-    device = str(
-        getattr(arrays[0], "device", "cpu")
-    ).lower()  # each library spells it in its own way
+    device = str(getattr(arrays[0], "device", "cpu")).lower()  # each library writes it differently
     return Measurement(
         library, "cuda" if "cuda" in device else "cpu", values, loss, gradient, seconds
     )
@@ -189,7 +186,7 @@ def measure(library: str, atlas: Atlas, segmentation: Segmentation) -> Measureme
 def compare_libraries(
     console: Console, atlas: Atlas, segmentation: Segmentation
 ) -> list[Measurement]:
-    """Print a line for each library, NumPy first, and why any is left out."""
+    """Print a line for each library, NumPy first; for a library that is left out, the reason."""
     table = Table(
         *("library", *(Column(name, no_wrap=True) for name in ("Dice", "Jaccard", "Dice loss"))),
         *("from logits", "gradient", "seconds", "bits"),
@@ -251,7 +248,7 @@ def compare_forms(console: Console, atlas: Atlas) -> None:
 
 AXIAL = 72  # through the anterior commissure, where deep grey matter is nearly as bright as white
 
-# a palette that stays apart for the colour-blind: Okabe and Ito's
+# colours that the colour-blind can distinguish: Okabe and Ito's
 AGREEMENT_COLOURS = {
     "multi-Otsu only (FP)": "#D55E00",
     "atlas only (FN)": "#F0E442",
@@ -276,7 +273,7 @@ def draw(path: Path, atlas: Atlas, segmentation: Segmentation, grey_dice: float)
     )
     figure = Figure(
         figsize=(14, 5.6), facecolor="black"
-    )  # made without pyplot, which would look for a display
+    )  # without pyplot, which would need a display
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.16, top=0.92, wspace=0.03)
     for axes, (title, numbers, colours) in zip(
         figure.subplots(1, len(panels)), panels, strict=True
@@ -296,12 +293,11 @@ def main() -> int:
         "--output", type=Path, default=Path("demo-output/brain_tissue.png"), help="the picture"
     )
     path = parser.parse_args().output
-    # PyTorch's threads wait by spinning, which on a busy machine takes the very cores that they
-    # wait for
+    # PyTorch's threads wait by spinning; on a busy machine that takes the cores they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     console = Console()
     if not console.is_terminal:
-        console.width = 120  # a log has no width of its own
+        console.width = 120  # a log file has no width
 
     atlas = load_atlas()
     segmentation = segment(atlas.t1)

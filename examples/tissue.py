@@ -1,6 +1,4 @@
-"""The brain that the examples share: the MNI152 template, 1 mm, which nilearn carries in its wheel,
-and how to paint it.
-"""
+"""The brain of all examples, the MNI152 template of 1 mm in nilearn's wheel, and its pictures."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ TISSUES = ("CSF", "grey matter", "white matter")
 BACKGROUND, CSF, GREY, WHITE = range(4)  # labels, and places on the class axis of memberships
 NUM_CLASSES = 1 + len(TISSUES)
 
-# a palette that stays apart for the colour-blind: Paul Tol's
+# colours that the colour-blind can distinguish: Paul Tol's
 TISSUE_COLOURS = dict(zip(TISSUES, ("#4477AA", "#BB5566", "#DDAA33"), strict=True))
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """A brain and what is known of it, on one grid: x to the right, y forward, z up."""
+    """A brain and its reference, on one grid: x to the right, y forward, z up."""
 
     t1: np.ndarray  # brightness in [0, 1]; 0 outside the brain
     probabilities: np.ndarray  # of TISSUES, along the first axis
@@ -30,9 +28,7 @@ class Atlas:
 
 
 def load_atlas() -> Atlas:
-    """Read the MNI152 template; whatever is neither grey nor white matter inside the brain is
-    CSF.
-    """
+    """Read the MNI152 template; all of the brain that is neither grey nor white matter is CSF."""
     loaders = load_mni152_template, load_mni152_gm_template, load_mni152_wm_template
     t1, grey, white = (load(resolution=1).get_fdata(dtype=np.float32) for load in loaders)
     brain = t1 > 0
@@ -47,9 +43,7 @@ def load_atlas() -> Atlas:
 def draw_panel(
     axes: Axes, title: str, t1: np.ndarray, numbers: np.ndarray, colours: dict[str, str]
 ) -> None:
-    """Paint the numbers 1, 2, ... over the image in these colours, and say below it what they
-    mean.
-    """
+    """Paint the numbers 1, 2, ... over the image in these colours, with a legend below it."""
     axes.set_title(title, color="white", fontsize=15)
     axes.axis("off")
     axes.imshow(t1, cmap="gray", vmin=0, vmax=1.1, origin="lower")

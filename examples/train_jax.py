@@ -1,8 +1,8 @@
 """Train a small U-Net to tell the tissues of a brain apart, in plain JAX, with Dice in the loss and
 as the score.
 
-It learns from axial slices of the MNI152 template, which nilearn carries in its wheel, and is
-judged by a slab of slices that it never saw::
+It learns from axial slices of the MNI152 template, from nilearn's wheel, and is scored on a slab of
+slices that it never saw::
 
     python examples/train_jax.py            # a minute or two on two cores
     python examples/train_jax.py --quick    # does it learn at all?
@@ -48,7 +48,7 @@ def block(key: jax.Array, channels: int, width: int) -> list[Parameters]:
 
 
 def initial(key: jax.Array) -> Parameters:
-    """Return the parameters of a U-Net, which answers at each of its resolutions."""
+    """Return the parameters of a U-Net, which has an output at each of its resolutions."""
     keys = iter(jax.random.split(key, 10))
     fine, middle, coarse = WIDTHS
     return {
@@ -115,8 +115,8 @@ def network(parameters: Parameters, images: jax.Array) -> list[jax.Array]:
 
 
 def loss_of(parameters: Parameters, images: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return what training makes small: the mean of the losses at each resolution, coarser ones
-    weighted down.
+    """Return the training loss: the mean of the losses at each resolution, with less weight for
+    coarser ones.
     """
     choices = {
         "class_axis": -1,
@@ -146,7 +146,7 @@ def evaluate(parameters: Parameters, slices: Slices) -> tuple[Overlap, np.ndarra
 
 
 def main() -> int:
-    """Train; return 1 if the held-out slices say that nothing much was learned."""
+    """Train; return 1 if the score of the held-out slices is too low."""
     plan = read_plan(__doc__.partition("\n")[0])
     split = load_split(plan.every)
     order = np.random.default_rng(0)

@@ -1,8 +1,8 @@
 """Train a small U-Net to tell the tissues of a brain apart, in PyTorch, with Dice in the loss and
 as the score.
 
-It learns from axial slices of the MNI152 template, which nilearn carries in its wheel, and is
-judged by a slab of slices that it never saw::
+It learns from axial slices of the MNI152 template, from nilearn's wheel, and is scored on a slab of
+slices that it never saw::
 
     python examples/train_torch.py            # a minute or two on two cores
     python examples/train_torch.py --quick    # does it learn at all?
@@ -39,8 +39,8 @@ def block(channels: int, width: int, stride: int = 1) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Down to a quarter of the resolution and up again, with an answer at each of the three on the
-    way.
+    """A U-Net down to a quarter of the resolution and up again, with an output at each of the three
+    resolutions.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ def evaluate(network: UNet, slices: Slices) -> tuple[Overlap, np.ndarray]:
 
 
 def main() -> int:
-    """Train; return 1 if the held-out slices say that nothing much was learned."""
+    """Train; return 1 if the score of the held-out slices is too low."""
     plan = read_plan(__doc__.partition("\n")[0])
     split = load_split(plan.every)
     torch.manual_seed(0)

@@ -1,5 +1,5 @@
-"""What the training examples share: slices of the MNI152 brain, held-out ones set apart, and a
-report on how a run went.
+"""Shared by the training examples: slices of the MNI152 brain, some of them held out, and a report
+of a run.
 """
 
 from __future__ import annotations
@@ -25,24 +25,23 @@ from dice_any import Overlap, dice_score
 
 # -- the data --------------------------------------------------------------------------------------
 
-#: axial slices of 1 mm that training never sees: a slab through the ventricles and the deep grey
-#: matter
+#: axial slices of 1 mm that are never used in training: a slab through the ventricles and the deep
+#: grey matter
 HELD_OUT = range(64, 88)
-#: and slices beside the slab that nobody sees, since neighbours are nearly copies of one another
+#: slices beside the slab that are not used at all, because neighbours are nearly copies
 GAP = 8
-#: a U-Net halves twice; sides are cut to a multiple of this
+#: a U-Net halves twice, so sides are cut to a multiple of this
 MULTIPLE = 8
-#: slices of a step; the sums of Dice run over all of them, so that a slice without a tissue does no
-#: harm
+#: slices in a step; the sums of Dice run over all of them, so a slice without a tissue does no harm
 BATCH = 4
-#: of background and TISSUES: CSF, a thin rim and the ventricles, is 3 % of the pixels, and would be
-#: learned last
+#: of background and TISSUES: CSF, a thin rim and the ventricles, is 3 % of the pixels, and would
+#: otherwise be learned last
 CLASS_WEIGHT = (0.2, 1.0, 0.3, 0.3)
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Axial slices in a stack: images that are ready for a network, and what each pixel is."""
+    """Axial slices in a stack: images for a network, and the label of each pixel."""
 
     images: np.ndarray  # (slices, rows, columns), float32
     labels: np.ndarray  # of the same shape, uint8
@@ -54,7 +53,7 @@ class Slices:
     def batches(
         self, size: int, order: np.random.Generator | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield every slice once, shuffled if there is a generator to do it with."""
+        """Yield every slice once, shuffled if a generator is given."""
         places = np.arange(len(self.images))
         if order is not None:
             order.shuffle(places)
@@ -65,11 +64,11 @@ class Slices:
 
 @dataclass(frozen=True)
 class Split:
-    """Slices to learn from and slices to judge by, of one brain."""
+    """Slices of one brain, for training and for scores."""
 
     training: Slices
     held_out: Slices
-    brightness: np.ndarray  # of the held-out slices as they were, for pictures
+    brightness: np.ndarray  # of the held-out slices, not normalised, for pictures
 
 
 def load_split(every: int) -> Split:
@@ -88,9 +87,7 @@ def load_split(every: int) -> Split:
 
     places = np.arange(depth.start, depth.stop)
     seen = places[(places < HELD_OUT.start - GAP) | (places >= HELD_OUT.stop + GAP)][::every]
-    brain = t1[seen][
-        t1[seen] > 0
-    ]  # the held-out slices have no say in what is subtracted from them
+    brain = t1[seen][t1[seen] > 0]  # the held-out slices do not affect their normalisation
     images = (t1 - brain.mean()) / brain.std()
     slab = slice(HELD_OUT.start, HELD_OUT.stop)
     return Split(Slices(images[seen], labels[seen]), Slices(images[slab], labels[slab]), t1[slab])
@@ -101,10 +98,10 @@ def load_split(every: int) -> Split:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to train, and the Dice that it must end with."""
+    """How long to train, and the Dice that is required at the end."""
 
     epochs: int
-    every: int  # of how many slices one is trained on
+    every: int  # one in this many slices is used
     required: float
     out: Path
 
@@ -126,7 +123,7 @@ def read_plan(description: str) -> Plan:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after an epoch; epoch 0 is before any training."""
+    """The results of an epoch; epoch 0 is before any training."""
 
     seconds: float
     loss: float  # mean over the epoch's steps
@@ -135,14 +132,14 @@ class Epoch:
 
 
 class Report:
-    """A table that grows as training goes, and at the end the pictures and the verdict."""
+    """A table that grows during training, and at the end the pictures and the result."""
 
     def __init__(self, library: str, plan: Plan) -> None:
         self.library, self.plan = library, plan
         self.epochs: list[Epoch] = []
         self.console = Console()
         if not self.console.is_terminal:
-            self.console.width = 120  # a log has no width of its own
+            self.console.width = 120  # a log file has no width
         self.table = Table(
             *("epoch", "seconds", "loss", *TISSUES, "mean Dice", ""),
             title=f"{library}: Dice of slices held out",
@@ -160,10 +157,10 @@ class Report:
     ) -> None:
         self.live.stop()
         if not self.console.is_terminal:
-            self.console.print()  # where a live table ends without ending its line
+            self.console.print()  # a live table may end without ending its line
 
     def add(self, counts: Overlap, losses: list[float] | None = None) -> None:
-        """Score the held-out slices from their overlap, whichever library it is of."""
+        """Score the held-out slices from their overlap, of any library."""
         epoch = Epoch(
             seconds=time.perf_counter() - self.start,
             loss=float(np.mean(losses)) if losses else np.nan,
@@ -208,7 +205,7 @@ def draw_curve(path: Path, library: str, epochs: list[Epoch]) -> None:
     """Save the loss of training and the Dice of held-out slices, by epoch."""
     figure = Figure(
         figsize=(9, 3.8), layout="constrained"
-    )  # made without pyplot, which would look for a display
+    )  # without pyplot, which would need a display
     left, right = figure.subplots(1, 2)
     figure.suptitle(f"A small U-Net on MNI152 slices, {library}")
     steps = range(len(epochs))
@@ -236,7 +233,7 @@ def draw_curve(path: Path, library: str, epochs: list[Epoch]) -> None:
 
 
 def draw_slice(path: Path, library: str, split: Split, prediction: np.ndarray) -> None:
-    """Save the middle one of the held-out slices: the image, the atlas, the prediction, and where
+    """Save the middle held-out slice: the image, the atlas, the prediction, and the places where
     these two differ.
     """
     middle = len(prediction) // 2

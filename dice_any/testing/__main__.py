@@ -1,6 +1,4 @@
-"""``python -m dice_any.testing [NAME ...]``: a line for each backend, to paste into a report of a
-problem.
-"""
+"""``python -m dice_any.testing [NAME ...]``: a line for each backend, for bug reports."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ except ModuleNotFoundError as missing:
 
 
 def check(backend: Adapter) -> tuple[int, int, int]:
-    """Return how many golden cases have the expected bits, have not, and cannot be run."""
+    """Return how many golden cases have the expected bits, have other bits, and cannot be run."""
     right = wrong = left_out = 0
     for case in golden.read():
         x, y, weight = golden.inputs(case)

@@ -1,4 +1,4 @@
-"""How the kit hands NumPy's values to a backend, and reads its answers back."""
+"""Adapters: the kit passes NumPy's values to a backend, and reads its results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Adapter:
         return made
 
     def has(self, dtype: str) -> bool:
-        """Tell whether the library has arrays of this dtype."""
+        """Return whether the library has arrays of this dtype."""
         if dtype in ("bool", "float32"):
             return True
         try:
@@ -56,36 +56,36 @@ class Adapter:
         return self.library.dtype_name(made.dtype) == dtype
 
     def values(self, array: Array) -> np.ndarray:
-        """Return an answer's values."""
+        """Return a result's values."""
         with self.library.precision():
             return np.asarray(self.library.tolist(array))
 
     def bits(self, array: Array) -> list[str]:
-        """Return an answer's values, flat, to the last bit."""
+        """Return a result's values, flat, to the last bit."""
         return [float.hex(float(value)) for value in self.values(array).ravel()]
 
     def call(self, function: Callable[..., Any], *arrays: Any, **arguments: Any) -> Any:
-        """Call a public function on the backend's arrays; work that a kernel declines is skipped,
-        saying why.
+        """Call a public function on the backend's arrays. If a kernel declines the work, the test
+        is skipped with the reason.
         """
         if arguments.get("weight") is not None:
             arguments["weight"] = self(arguments["weight"])
         try:
             with (
                 self.library.precision()
-            ):  # JAX answers in the precision of the caller: bits are compared in float64
+            ):  # JAX returns the caller's precision, but bits are compared in float64
                 return function(*(self(a) for a in arrays), **arguments, **self.options)
         except ValueError as error:
             if self.options and str(error).startswith("`backend` must"):
-                import pytest  # here, as the short report needs none
+                import pytest  # here, because the short report does not need it
 
                 pytest.skip(str(error))
             raise
 
 
 def adapter(name: str) -> Adapter:
-    """Return the adapter of a library, a device of it, or a kernel; `LookupError` if there is none
-    of that name.
+    """Return the adapter of a library, one of its devices, or a kernel; raise `LookupError` for an
+    unknown name.
     """
     if name in MAKERS:
         library = load_library(BACKENDS[name])
@@ -105,13 +105,13 @@ def adapter(name: str) -> Adapter:
 
 
 def _from_lists(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
-    """Make arrays of a library about which nothing else is known."""
+    """Make arrays of a library that the kit has no code for."""
 
     def make(values: np.ndarray) -> Array:
         dtype = getattr(library.xp, _name(values))
-        try:  # far faster where it takes NumPy's arrays
+        try:  # much faster, if it accepts NumPy's arrays
             made = library.xp.asarray(values, dtype=dtype)
-            # a mask may have other bytes than 0 and 1, which not every library reads as true
+            # a mask may have bytes other than 0 and 1, which some libraries do not read as true
             fits = library_of(made) is library and made.dtype == dtype
             if fits and values.dtype != bool:
                 return made
@@ -129,7 +129,7 @@ def _name(values: np.ndarray) -> str:
 def _numpy(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
     def make(values: np.ndarray) -> Array:
         values = values.copy()
-        values.flags.writeable = False  # nothing may be written into what the caller passed
+        values.flags.writeable = False  # no function may write into the caller's arrays
         return values
 
     return make
@@ -158,7 +158,7 @@ def _asarray(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
 def _dask(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
     import dask.array as da
 
-    # odd chunks, so that no boundary falls where the arrays' structure has one
+    # odd chunks, so that their boundaries differ from those in the arrays' structure
     return lambda values: da.from_array(
         values, chunks=tuple(max(n // 2, 1) + (n > 2) for n in values.shape)
     )
@@ -190,7 +190,7 @@ def _sparse(library: ArrayLibrary) -> Callable[[np.ndarray], Array]:
 
 
 def strictly(name: str) -> AbstractContextManager[Any]:
-    """Return the context in which array-api-strict forbids all that lazy libraries cannot do."""
+    """Return the context in which array-api-strict forbids what lazy libraries cannot do."""
     if not name.startswith("strict"):
         return nullcontext()
     import array_api_strict

@@ -1,4 +1,4 @@
-"""Do what a message says, to see that it helps."""
+"""Follow the advice in a message, to check that it helps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("prediction", "target", "weight")
 
 
 class Modules(dict[str, Any]):
-    """Names for code in messages; modules are imported as they are named."""
+    """Names for code in messages; a module is imported when it is named."""
 
     def __missing__(self, name: str) -> Any:
         return getattr(builtins, name) if hasattr(builtins, name) else import_module(name)
@@ -29,10 +29,10 @@ def follow(
     given: dict[str, Any],
     **open_numbers: Any,
 ) -> Any:
-    """Call a function, and do what its errors say until it answers.
+    """Call a function, and follow the advice in its errors until it returns.
 
-    Where a message names several ways, the one that holds the next of `picks` is gone, else the
-    first. `open_numbers` are what to pass where a message leaves the number to the reader.
+    If a message names several ways, take the one that contains the next of `picks`, else the first.
+    `open_numbers` are the numbers to pass where a message leaves them to the reader.
     """
     values = {"prediction": prediction, "target": target}
     arguments = dict(given)

@@ -1,4 +1,4 @@
-"""One call or more of every public function on arrays, for tests of what is true of every call."""
+"""One or more calls of every public function on arrays, for tests that apply to every call."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ BAD_MAP = MAPS[0] + 7
 
 @dataclass(frozen=True)
 class Call:
-    """A call of one public function: the name of that, the arrays, and the other arguments."""
+    """A call of one public function: its name, the arrays, and the other arguments."""
 
     name: str
     function: Callable[..., Any]
     arrays: tuple[np.ndarray, ...]
     arguments: dict[str, Any] = field(default_factory=dict)
-    #: of `capabilities`, that it needs
+    #: the features of `capabilities` that it needs
     features: tuple[str, ...] = ()
     weight: np.ndarray | None = None
-    #: whether it can be asked of a kernel
+    #: whether a kernel can do it
     takes_backend: bool = True
 
 
@@ -180,7 +180,7 @@ def calls() -> list[Call]:
 
 
 def refused() -> list[Call]:
-    """Return calls that raise an error, some of them only where values are at hand."""
+    """Return calls that raise an error; some do so only if values are at hand."""
     labels, maps = {"num_classes": 3}, (BAD_MAP, MAPS[1])
     soft = {"class_axis": 1}
     gradient = dice_any.value_and_grad

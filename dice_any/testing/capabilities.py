@@ -1,5 +1,5 @@
-"""What each array library can do: the one source of the support table in the docs and of the skips
-in the tests.
+"""What each array library can do: the source of the support table in the docs, and of the skips in
+the tests.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ BACKENDS = {
     "cubed": "cubed",
 }
 
-#: (kernel, module) -> the backend whose arrays the kernel is for, where that is not the module's
-#: first
+#: (kernel, module) -> the backend whose arrays the kernel is for, if it is not the first of the
+#: module
 HOSTS = {("cuda", "torch"): "torch-cuda"}
 
-#: libraries in which many elements take long; in the others the kit counts more than float32 can
+#: libraries that are slow with many elements; in the others the kit counts more than float32 can
 SMALL = {"sparse", "ndonnx", "cubed"}
 
 _EAGER = "computes at once"
@@ -88,8 +88,8 @@ LIMITS = {
 
 
 def kernel(name: str) -> Plugin | None:
-    """Return the kernel that the kit calls so: by its name, and ``-module`` for other arrays than
-    its first.
+    """Return the kernel for a name of the kit: its own name, with ``-module`` for arrays of a
+    module other than its first.
     """
     found = kernel_plugins()
     own = next((plugin for plugin in found if plugin.name == name), None)
@@ -107,7 +107,7 @@ def host(plugin: Plugin) -> str:
 def limit(backend: str, feature: str) -> str | None:
     """Return why a backend cannot do something; None if it can.
 
-    A library from a plugin says so itself, in ``limits``; a kernel has the limits of its arrays.
+    A library from a plugin states that in ``limits``. A kernel has the limits of its arrays.
     """
     if feature not in FEATURES:
         raise KeyError(f"unknown feature {feature!r}")
@@ -122,13 +122,13 @@ def limit(backend: str, feature: str) -> str | None:
 
 
 def _is_taught(backend: str) -> bool:
-    """Tell whether a plugin's library is what a backend's arrays belong to."""
+    """Return whether a backend's arrays belong to a plugin's library."""
     return backend not in BUILTIN and any(plugin.module == backend for plugin in plugins(ARRAYS))
 
 
 def stated_limits(backend: str) -> Mapping[str, str]:
-    """Return what a plugin's library states in ``limits``; `TypeError` or `ValueError` if that says
-    nothing of a feature of the kit.
+    """Return a plugin library's ``limits``; raise `TypeError` or `ValueError` if these are not
+    features of the kit with reasons.
     """
     if not _is_taught(backend):
         return {}

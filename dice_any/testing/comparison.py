@@ -1,4 +1,4 @@
-"""What a kernel, or an array library, answers to work, beside what it must answer."""
+"""Compare the results of a kernel, or of an array library, with the right ones."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .work import FAMILIES, LARGE, LARGEST, Choices, Work, accepted, made
 #: the parts that a kernel may have
 PARTS = ("overlap", "overlap_vjp", "overlap_keeping", "confusion_matrix", "pairwise")
 THREADS = 8
-#: the choices that a compiler may have to see anew
+#: the choices for which a compiler may have to compile again
 PROGRAM = ("x", "y", "weight", "form", "exact", "activation", "entropy")
 
 
 class Budget(NamedTuple):
     """How much is compared."""
 
-    #: work of each kind, and the numbers of an array
+    #: the most pieces of work of each kind, and the most numbers of an array
     most: int = 45
     numbers: int = 2**18
     classes: int = 1000
     rows: int = 1000
-    #: so much has dtypes and options of its own, however long a kernel takes to compile for each;
-    #: what is left after some seconds has those of what was, and may take as long four times
+    #: at least this many pieces get their own dtypes and options, even if a kernel compiles for
+    #: each. After `seconds`, the others repeat earlier ones, and may take four times as long
     least: int = 10
     seconds: float = 10.0
     large: bool = True  # as well as more elements than 2²⁰ and 2²⁴
@@ -46,17 +46,17 @@ class Budget(NamedTuple):
 
 @dataclass
 class Subject:
-    """What is compared: a kernel with the reference on the same arrays, or the reference on a
-    library's arrays with the reference on NumPy's.
+    """The two sides of a comparison: a kernel and the reference on the same arrays, or the
+    reference on a library's arrays and on NumPy's.
     """
 
     backend: Adapter
     kernel: Any = None
     #: (part, kind of work) -> how often it was compared
     compared: Counter[tuple[str, str]] = field(default_factory=Counter)
-    #: parts that the arrays' library has no use for
+    #: parts that are not used for the arrays' library
     without: frozenset[str] = frozenset()
-    #: classes of a confusion matrix: a library without histograms takes a mask for each cell
+    #: classes of a confusion matrix: a library without histograms needs a mask for each cell
     most_classes: int = 1000
 
     @property
@@ -70,7 +70,7 @@ class Subject:
         return self.asked.accepts(task)
 
     def report(self) -> str:
-        """Return how much was compared, in a line for each part."""
+        """Return how much was compared, with a line for each part."""
         lines = [f"{self.backend.name}:"]
         for part in PARTS:
             kinds = {kind: n for (p, kind), n in self.compared.items() if p == part}
@@ -83,7 +83,7 @@ class Subject:
 def problems(
     subject: Subject, budget: Budget | None = None, families: Iterable[str] = FAMILIES
 ) -> Iterator[str]:
-    """Yield what is wrong with a kernel or a library; nothing if all is right."""
+    """Yield the faults of a kernel or a library; nothing if all is right."""
     budget = budget or Budget()
     done = dict[str, list[Choices]]()
     for family in families:
@@ -97,7 +97,7 @@ def problems(
 
 
 def of_family(subject: Subject, family: str, budget: Budget, done: list[Choices]) -> Iterator[str]:
-    """Yield what is wrong with one kind of work; `done` takes the choices that were compared."""
+    """Yield the faults in one kind of work; the compared choices are added to `done`."""
     start, own = time.monotonic(), 0
     for number, choices in enumerate(choose(subject, family, budget)):
         passed = time.monotonic() - start
@@ -131,7 +131,7 @@ def choose(subject: Subject, family: str, budget: Budget) -> list[Choices]:
 
 
 def never_exercised(subject: Subject) -> list[str]:
-    """Return the parts that are there and that no work asks for, from tasks alone."""
+    """Return the parts that exist but that no work uses, as far as the tasks show."""
     kinds = {family: choose(subject, family, Budget(most=12)) for family in FAMILIES}
     if not any(kinds.values()):
         return ["it accepts nothing"]
@@ -150,9 +150,7 @@ def never_exercised(subject: Subject) -> list[str]:
 
 
 def of_large(subject: Subject, family: str, found: list[Choices]) -> Iterator[str]:
-    """Yield what is wrong with many elements: more than 2²⁰, and of what is cheap more than
-    2²⁴.
-    """
+    """Yield the faults with many elements: more than 2²⁰, and for cheap work more than 2²⁴."""
     usual = {"axis": "all", "layout": "plain", "target layout": "plain", "space": LARGE}
     plain = [c for c in found if c["invalid"] == "none" and family != "pairs"]
     by_kind = {
@@ -171,7 +169,7 @@ def of_large(subject: Subject, family: str, found: list[Choices]) -> Iterator[st
 def compare(
     subject: Subject, family: str, choices: Choices, seed: int, *, again: bool = True
 ) -> Iterator[str]:
-    """Yield what is wrong with one piece of work."""
+    """Yield the faults in one piece of work."""
     with subject.backend.library.precision():
         work = made(family, choices, subject.backend, seed)
         if work is None or subject.accepts(work.task) is not True:
@@ -189,7 +187,7 @@ def compare(
 
 
 def concerns(part: str, family: str, choices: Choices) -> bool:
-    """Tell whether a part may be asked for such work."""
+    """Return whether a part may be called for this work."""
     if (family == "pairs") != (part == "pairwise"):
         return False
     if part == "confusion_matrix":
@@ -228,7 +226,7 @@ def _compare_part(subject: Subject, part: str, work: Work, other: Work | None) -
 
 
 def _answer(kernel: Any, part: str, work: Work) -> list[Any]:
-    """Return the arrays that a part answers: sums before gradients."""
+    """Return the arrays that a part returns: sums before gradients."""
     task, (prediction, target, weight) = work.task, work.arrays
     if part == "pairwise":
         return [kernel.pairwise(task, prediction, target)]
@@ -246,7 +244,7 @@ def _answer(kernel: Any, part: str, work: Work) -> list[Any]:
 
 
 def _expected(subject: Subject, part: str, work: Work) -> list[np.ndarray]:
-    """Return what must be answered, of the same numbers in float64 where plain sums round."""
+    """Return the expected result; for plain sums, which round, from the same numbers in float64."""
     task, arrays = work.task, list(work.arrays)
     if subject.kernel is None:
         arrays = list(work.values)
@@ -265,8 +263,8 @@ def _expected(subject: Subject, part: str, work: Work) -> list[np.ndarray]:
 
 
 def _cotangent(work: Work) -> Any:
-    """Return slopes in the sums, as a loss has them: those of intersection, prediction and entropy
-    only.
+    """Return slopes in the sums, as a loss has them: only those of intersection, prediction and
+    entropy differ from 0.
     """
     task, first = work.task, work.arrays[0]
     rows = task.leading_shape[0]
@@ -293,7 +291,7 @@ def _form(part: str, work: Work, answer: list[Any]) -> str | None:
 
 
 def _changed(subject: Subject, work: Work) -> str | None:
-    """Say which of the arguments has been written into."""
+    """Return a fault if one of the arguments was written into."""
     for name, array, values in zip(
         ("prediction", "target", "weight"), work.arrays, work.values, strict=True
     ):
@@ -309,7 +307,7 @@ def _changed(subject: Subject, work: Work) -> str | None:
 
 
 def of_threads(subject: Subject, chosen: dict[str, list[Choices]]) -> Iterator[str]:
-    """Yield what is wrong where eight threads ask at once, each for work of its own."""
+    """Yield the faults when eight threads call at once, each for different work."""
     for family, found in chosen.items():
         plain = [c for c in found if c["invalid"] == "none"]
         for choices in sorted(plain, key=lambda c: len(str(c["space"])))[-1:]:

@@ -1,4 +1,4 @@
-"""How the numbers of two answers to one piece of work differ."""
+"""How the numbers of two results of one piece of work differ."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..arrays import library_of
 from ..kernels.task import ENTROPY, ENTROPY_WEIGHT, INVALID_PREDICTION, INVALID_WEIGHT, Task
 from .work import Work
 
-#: how far plain sums and gradients may be off, and those of the exponentials of float32
+#: the error that plain sums and gradients may have, and that of float32 exponentials
 TOLERANCE, OF_EXPONENTIALS = 1e-6, 8e-6
-#: how far a logarithm of a float32 membership is off, beyond its last digits
+#: the error of a logarithm of a float32 membership, beyond its last digits
 LOGARITHM = 2.0**-22
 
 
 def difference(
     part: str, work: Work, found: list[np.ndarray], expected: list[np.ndarray]
 ) -> str | None:
-    """Say how numbers differ from what they must be; None if they do not."""
+    """Return how numbers differ from the expected ones; None if they do not."""
     kinds = {
         "overlap_vjp": ("gradient",),
         "overlap_keeping": ("sums", "gradient"),
@@ -55,8 +55,8 @@ def difference(
 def _observable(
     task: Task, found: list[np.ndarray], expected: list[np.ndarray]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return sums, or where values are invalid only how many: what else there is becomes an error,
-    or NaN.
+    """Return sums; for counts with invalid values only the number of these, because the rest
+    becomes an error or NaN.
     """
     rows = slice(INVALID_PREDICTION, INVALID_WEIGHT + 1)
     first = expected[0][rows, 0] if task.kind == "exact" else expected[0][rows]
@@ -77,8 +77,8 @@ def _far(
     dtype: str | None = None,
     besides: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Tell which numbers are further apart than rounding explains: of sums each beside itself, of
-    gradients beside the largest.
+    """Return which numbers differ by more than rounding: sums relative to themselves, gradients
+    relative to the largest.
     """
     rounding = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(dtype or "", 0.0)
     one, other = one.astype(np.float64), other.astype(np.float64)
@@ -93,8 +93,8 @@ def _far(
 
 
 def _of_logarithms(task: Task, sums: np.ndarray) -> np.ndarray | float:
-    """Return how far sums may be off besides: ln p of a p near 1 is as far off as p is, however
-    small it is itself, and the cost of every element with it.
+    """Return the additional error that sums may have: for p near 1, ln p has the absolute error of
+    p, even if ln p itself is small, and so has the cross-entropy of every element.
     """
     if task.entropy is None or len(sums) <= ENTROPY_WEIGHT:
         return 0.0
@@ -104,7 +104,7 @@ def _of_logarithms(task: Task, sums: np.ndarray) -> np.ndarray | float:
 
 
 def _whole(limbs: np.ndarray, axis: int) -> np.ndarray:
-    """Return exact sums as integers of Python's, in units of 2⁻⁶²."""
+    """Return exact sums as Python integers, in units of 2⁻⁶²."""
     one, middle, last = np.moveaxis(limbs.astype(object), axis, 0)
     return np.asarray(one * 2**62 + middle * 2**31 + last)
 
@@ -112,7 +112,7 @@ def _whole(limbs: np.ndarray, axis: int) -> np.ndarray:
 def numbers(array: Any) -> np.ndarray:
     """Return a copy of the values of an array of any library."""
     try:
-        values = np.asarray(array).copy()  # not `array`, of which PyTorch warns
+        values = np.asarray(array).copy()  # not `np.array`, for which PyTorch warns
     except (TypeError, ValueError, RuntimeError):
         values = np.asarray(None)
     if values.dtype == object:  # NumPy does not know it, or its dtype

@@ -1,6 +1,6 @@
-"""Every loss with what it cannot be called without: for tests that mean all of them, also the next.
+"""Every loss with its required arguments, for tests of all losses, including future ones.
 
-`CALLS` must name each one in `losses.__all__`; `test_every_loss` holds it to that.
+`CALLS` must name each loss in `losses.__all__`; `test_every_loss` checks that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .. import losses
 from . import recipe
 
 DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
-#: name -> arguments for memberships or logits of three classes along axis 1, with two axes behind
+#: name -> arguments for memberships or logits of three classes along axis 1, followed by two axes
 CALLS: dict[str, dict[str, Any]] = {
     "dice_loss": {},
     "jaccard_loss": {},
@@ -45,7 +45,7 @@ def loss(name: str, **arguments: Any) -> Callable[..., Any]:
 
 
 def takes(name: str, activation: str | None) -> bool:
-    """Tell whether a loss knows what to do with an activation."""
+    """Return whether a loss accepts an activation."""
     if activation is None:
         return name not in COMPOUND
     if activation == "hinge":
@@ -55,7 +55,7 @@ def takes(name: str, activation: str | None) -> bool:
 
 # -- arguments -------------------------------------------------------------------------------------
 
-#: how losses become one
+#: how losses become one number
 REDUCTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"reduction": "sum", "class_weight": [1.0, 0.5, 2.0]},
@@ -74,13 +74,13 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-#: of these each task is compiled, or many times slower: a loss takes a share of the options there
+#: backends that compile each task, or are many times slower: there a loss gets some of the options
 SLOW = ("jax", "dask", "cubed", "ndonnx", "cupy", "cuda", "numba")
 
 
 def share(options: Sequence[Any], name: str, backend: str, parts: int = 4) -> Sequence[Any]:
-    """Return all options, or on a slow backend the first and a part of the others, which differs by
-    loss, so that the losses together see them all.
+    """Return all options. On a slow backend return the first and a part of the others, a different
+    part for each loss, so that the losses together get all of them.
     """
     if not backend.startswith(SLOW):
         return options
@@ -89,7 +89,7 @@ def share(options: Sequence[Any], name: str, backend: str, parts: int = 4) -> Se
 
 
 def options_for(name: str, options: dict[str, Any], target: np.ndarray) -> dict[str, Any]:
-    """Return those of some options that a loss has a use for; a weight is made for the target."""
+    """Return the options that a loss accepts; a weight is made for the target."""
     options = dict(options)
     if options.get("weight") is True:
         options["weight"] = recipe.memberships(45, target.shape, "float64") + 0.1
@@ -107,7 +107,7 @@ def options_for(name: str, options: dict[str, Any], target: np.ndarray) -> dict[
 
 
 def cast(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return values in a dtype; bfloat16 is that of ml_dtypes."""
+    """Return values in a dtype; bfloat16 is from ml_dtypes."""
     if dtype == "bfloat16":
         import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
 
@@ -116,8 +116,8 @@ def cast(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def ends(name: str, activation: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return predictions and targets where slopes overflow, vanish or tie, in numbers that every
-    floating type holds. Predictions have the shape (2, 3, 4, 4), but for one element.
+    """Return predictions and targets for which slopes overflow, vanish or tie, in numbers that
+    every floating type holds. Predictions have the shape (2, 3, 4, 4), except one of one element.
     """
     shape, elements = (2, 3, 4, 4), (2, 4, 4)
     labels = recipe.labels(71, elements, 3)
@@ -151,7 +151,7 @@ def ends(name: str, activation: str | None) -> dict[str, tuple[np.ndarray, np.nd
             "equal": (half, own),
             "one element": (x[:1, :, :1, :1], own[:1, :, :1, :1]),
         }
-    # no two are equal in a class, nor opposite, nor as far from those of another class
+    # in a class, no two are equal or opposite, and all differ in distance from other classes
     n = np.stack(
         [
             np.argsort(recipe.integers(75 + c, elements, 2**30), axis=None).reshape(elements)

@@ -1,8 +1,8 @@
-"""Golden sums: inputs by recipe, expected integers by `fractions`, to check any build on any
-machine to the bit.
+"""Golden sums: inputs from a recipe and expected integers from `fractions`, to check any build on
+any machine to the bit.
 
-``python -m dice_any.testing.golden`` writes the file anew; nothing of the package has a part in its
-numbers.
+``python -m dice_any.testing.golden`` writes the file again. Its numbers are computed without the
+package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import oracle, recipe
 
 FILE = Path(__file__).with_name("golden.json")
 SIZE = 96
-#: Classes of a case from logits, which lie along axis 0.
+#: The classes of a case from logits, along axis 0.
 CLASSES = 3
 ACTIVATIONS = {"softmax": oracle.softmax, "sigmoid": oracle.sigmoid}
 
@@ -40,7 +40,7 @@ def inputs(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray | N
 
 
 def options(case: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `overlap` beside the arrays of a case."""
+    """Return the arguments of `overlap` for a case, without its arrays."""
     found = {"form": case["form"]}
     if case["activation"]:
         found |= {"activation": case["activation"], "class_axis": 0}
@@ -53,7 +53,7 @@ def expected(case: dict[str, Any]) -> list[oracle.Exact]:
 
 
 def cases() -> Iterator[dict[str, Any]]:
-    """Yield every case, without what is expected."""
+    """Yield every case, without its expected sums."""
     kinds = [
         ("float16", "float16"),
         ("float32", "float32"),

@@ -1,6 +1,4 @@
-"""Every public function on every kind of input that it takes, for tests that go over all of
-them.
-"""
+"""Every public function on every kind of input that it accepts, for tests of all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from .every_loss import CALLS
 
 CLASSES = 3
 
-#: What a score cannot be called without.
+#: The required arguments of scores.
 OF_SCORES: dict[str, dict[str, Any]] = {
     "tversky_score": {"alpha": 0.3, "beta": 0.8},
     "f_score": {"beta": 2},
@@ -33,7 +31,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 #: kinds of input, as `inputs` makes them
 KINDS = ("masks", "label maps", "memberships", "classes", "logits")
-#: losses that do not take every kind
+#: losses that do not accept every kind
 KINDS_OF = {
     "centerline_dice_loss": ("classes", "logits"),
     "dice_cross_entropy_loss": ("logits",),
@@ -57,8 +55,8 @@ class Call(NamedTuple):
 def inputs(
     kind: str, dtype: str = "float32", seed: int = 1
 ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
-    """Return prediction, target and the options that tell what they are; samples come first,
-    classes second.
+    """Return prediction, target and the options that describe them. Axis 0 is samples, axis 1
+    classes.
     """
     samples, *space = shape = (2, 5, 6)
     y = recipe.labels(seed + 1, shape, CLASSES)
@@ -88,7 +86,7 @@ def of_scores(dtype: str = "float32") -> Iterator[Call]:
 
 
 def of_losses(dtype: str = "float32") -> Iterator[Call]:
-    """Yield every loss on every kind of input that it takes."""
+    """Yield every loss on every kind of input that it accepts."""
     for name, function in LOSSES.items():
         for kind in KINDS_OF.get(name, KINDS):
             arrays, options = inputs(kind, dtype)
@@ -109,8 +107,8 @@ def of_gradients(dtype: str = "float32") -> Iterator[Call]:
 
 
 def of_counts(dtype: str = "float32") -> Iterator[Call]:
-    """Yield what makes overlaps and matrices; overlaps are answered by their true positives and
-    false negatives.
+    """Yield the functions that make overlaps and matrices; an overlap is represented by its true
+    positives and false negatives.
     """
 
     def errors(function: Callable[..., Any], *arrays: Any, **options: Any) -> tuple[Any, Any]:
@@ -130,7 +128,7 @@ def of_counts(dtype: str = "float32") -> Iterator[Call]:
 
 
 def of_everything(dtype: str = "float32") -> Iterator[Call]:
-    """Yield every public function of two arrays on every kind of input that it takes."""
+    """Yield every public function of two arrays on every kind of input that it accepts."""
     yield from of_scores(dtype)
     yield from of_losses(dtype)
     yield from of_gradients(dtype)

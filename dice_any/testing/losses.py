@@ -1,4 +1,4 @@
-"""The losses in groups, each with what it cannot be called without."""
+"""The losses in groups, each with its required arguments."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ALL: dict[str, Loss] = {
 COMPOUND = {name: ALL[name] for name in every_loss.COMPOUND}
 #: losses of the sums of an overlap
 RATIOS = {name: ALL[name] for name in every_loss.OF_SUMS if name not in COMPOUND}
-#: losses that look at more than sums; arrays of theirs are (samples, classes, two spatial axes)
+#: losses that need more than sums; their arrays are (samples, classes, two spatial axes)
 OTHERS = {name: ALL[name] for name in ALL if name not in RATIOS and name not in COMPOUND}
 
 
 def gradient_of(loss: Loss) -> Callable[..., tuple[Any, Any]]:
-    """Return `value_and_grad` of a loss that may have arguments bound to it."""
+    """Return `value_and_grad` of a loss, which may have bound arguments."""
     return dice_any.value_and_grad(loss)

@@ -1,6 +1,4 @@
-"""What the answers must be, by counting and by `fractions`: slow, obvious, and nothing of the
-package in it.
-"""
+"""The expected results, by counting and by `fractions`: slow, simple, and without the package."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ class Exact(NamedTuple):
 
 
 def quantum(term: float) -> int:
-    """Return one float64 term in units of 2⁻⁶²; what lies below is dropped."""
+    """Return one float64 term in units of 2⁻⁶²; smaller bits are dropped."""
     return floor(Fraction(term) * UNIT)
 
 
@@ -75,8 +73,8 @@ def shrunk(distance: float, bits: int = 50) -> int:
 
 
 def softmax(logits: np.ndarray, groups: Sequence[Sequence[int]] | None = None) -> np.ndarray:
-    """Return memberships in float64 of logits whose classes lie along axis 0; of groups of classes,
-    whose integers are added, where there are some.
+    """Return memberships in float64 of logits with classes along axis 0; with groups of classes,
+    their integers are added.
     """
     classes = logits.shape[0]
     groups = [(label,) for label in range(classes)] if groups is None else groups

@@ -1,4 +1,4 @@
-"""Overlaps of every kind of storage, small enough to be counted by hand."""
+"""Overlaps of every kind of storage, small enough to count by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("hard", "exact", "plain")
 
 
 class Named(Overlap):
-    """A subclass, as somebody might write who adds methods."""
+    """A subclass that adds a method, as users might write one."""
 
     __slots__ = ()
 
@@ -47,11 +47,11 @@ def stored(backend: Adapter, data: dict[str, Any]) -> Overlap:
 
 
 def can_compare(backend: Adapter) -> bool:
-    """Tell whether overlaps of this library have values once they are made."""
+    """Return whether overlaps of this library have values as soon as they are made."""
     return backend.name not in ("dask", "cubed")
 
 
 def rows(overlap: Overlap) -> np.ndarray:
-    """Return the sums as Python's integers, or as floating numbers; rows and limbs last."""
+    """Return the sums as Python integers, or as floating numbers; rows and limbs are last."""
     array = np.asarray(overlap.to_dict()["sums"], dtype=object)
     return np.moveaxis(array, *((0, 1), (-2, -1)) if overlap.kind == "exact" else (0, -1))

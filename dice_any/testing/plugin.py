@@ -1,8 +1,8 @@
 """The pytest plugin of the conformance kit: the option ``--backend`` and the fixture
 ``dice_backend``.
 
-``pytest --pyargs dice_any.testing`` brings it in. Tests of your own that use the fixture ask for it
-with ``-p dice_any.testing.plugin``, or in their topmost ``conftest.py`` with
+``pytest --pyargs dice_any.testing`` loads it. For your own tests that use the fixture, load it with
+``-p dice_any.testing.plugin``, or in their topmost ``conftest.py`` with
 ``pytest_plugins = ["dice_any.testing.plugin"]``.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .adapters import Adapter
 
-#: skips are summed up in so many lines
+#: the most lines of the summary of skips
 MOST_REASONS = 30
 
 
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse backends that cannot be used before any test is collected: once, and not in each."""
+    """Refuse backends that cannot be used, once, before any test is collected."""
     config.addinivalue_line(
         "markers", "dice_feature(*names): features of `capabilities` that the test needs"
     )
@@ -51,7 +51,7 @@ def _names(config: pytest.Config) -> list[str]:
 
 
 def _problem(name: str) -> list[str]:
-    """Say why a backend cannot be used; nothing if it can."""
+    """Return why a backend cannot be used; an empty list if it can."""
     try:
         from .adapters import adapter
 
@@ -66,7 +66,7 @@ def _problem(name: str) -> list[str]:
 
 
 def _wrong_limits(name: str) -> list[str]:
-    """Say what is wrong with what a plugin's library states of itself; nothing if all is right."""
+    """Return the fault in the limits of a plugin's library; an empty list if there is none."""
     from .capabilities import stated_limits
 
     try:
@@ -84,20 +84,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def dice_backend(request: pytest.FixtureRequest) -> Adapter:
-    """Return the adapter of a backend that was asked for."""
+    """Return the adapter of a requested backend."""
     from .adapters import adapter
 
     return adapter(request.param)
 
 
 def _backend(item: pytest.Item) -> str | None:
-    """Return the name of the backend that a test is for; None for tests that have none."""
+    """Return the name of the backend of a test; None for tests without one."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get("dice_backend") if callspec else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that is marked with a feature its backend lacks, and say why."""
+    """Skip a test that is marked with a feature that its backend lacks, with the reason."""
     backend = _backend(item)
     if backend is None:
         return
@@ -112,8 +112,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test where float64 and int64 exist: JAX rounds its answers for a caller who has not
-    enabled them, and the kit compares bits.
+    """Run a test with float64 and int64: JAX rounds its results for a caller who has not enabled
+    them, and the kit compares bits.
     """
     backend = _backend(item)
     context: AbstractContextManager[object] = nullcontext()
@@ -126,7 +126,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Sum up what was skipped by reason, wherever it was."""
+    """Print the number of skips for each reason."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")

@@ -1,4 +1,4 @@
-"""Inputs from a seeded integer recipe: the same bits on any machine, without a stored number."""
+"""Inputs from a seeded integer recipe: the same bits on any machine, without stored numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FRACTION_BITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def integers(seed: int, shape: int | tuple[int, ...], bound: int) -> np.ndarray:
-    """Return int64 in [0, bound) by splitmix64 of the element's number (`bound` at most 2**53)."""
+    """Return int64 in [0, bound) by splitmix64 of the element's index (`bound` at most 2**53)."""
     shape = (shape,) if isinstance(shape, int) else shape
     with np.errstate(over="ignore"):
         z = (
@@ -36,7 +36,7 @@ def labels(
 
 
 def memberships(seed: int, shape: int | tuple[int, ...], dtype: str = "float32") -> np.ndarray:
-    """Return memberships in [0, 1] with zeros, ones and very small values among them."""
+    """Return memberships in [0, 1], including zeros, ones and very small values."""
     bits = FRACTION_BITS[dtype]
     values = integers(seed, shape, 2**bits).astype(np.float64) * 2.0**-bits
     special = integers(seed + 1, shape, 20)

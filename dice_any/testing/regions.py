@@ -1,4 +1,4 @@
-"""Groups of classes, and what is in them by NumPy's own arithmetic, for tests of regions."""
+"""Groups of classes, and their members by NumPy's own arithmetic, for tests of regions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from . import recipe
 
-#: of 5 classes; they overlap, one is in no order, class 0 is background, class 4 in none either
+#: of 5 classes; they overlap, one is not sorted, class 0 is background, and class 4 is in no group
 GROUPS = [(3, 1, 2), (1, 3), (3,)]
 CLASSES = 5
 
@@ -19,7 +19,7 @@ def masks(labels: np.ndarray, groups: Sequence[Sequence[int]] = GROUPS) -> np.nd
 
 
 def added(memberships: np.ndarray, groups: Sequence[Sequence[int]] = GROUPS) -> np.ndarray:
-    """Return memberships of regions in float64, added from the smallest label on, along axis 0."""
+    """Return memberships of regions in float64, added from the smallest label to the largest."""
     found = []
     for group in groups:
         total = np.zeros(memberships.shape[1:], dtype=np.float64)

@@ -1,6 +1,4 @@
-"""The work that a kernel accepts, whatever that is, beside the reference; and a library's answers
-beside NumPy's.
-"""
+"""Compare all work that a kernel accepts with the reference, and a library with NumPy."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ NEEDED = {
     "logits": ("activation", "weight"),
     "pairs": ("pairwise",),
 }
-#: of a library, whose other functions the rest of the kit goes through
+#: for a library; the rest of the kit tests its other functions
 FEW = Budget(
     most=12, numbers=2**13, classes=65, rows=5, least=4, seconds=4, large=False, threads=False
 )

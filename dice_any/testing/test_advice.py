@@ -1,4 +1,4 @@
-"""What messages advise works: followed to the letter, it ends in the right number."""
+"""The advice in messages works: if it is followed exactly, the result is right."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ ONE = dice(P == 1, T == 1)
 CHANNEL = dice(SOFT[:, 0], T == 1)
 OPEN = {"num_classes": 3, "class_axis": 1}
 AXIS, CLASSES = {"class_axis": 1}, {"num_classes": 3}
-#: how files hold labels: as floating numbers, some a rounding error off
+#: labels as in files: floating numbers, some with a rounding error
 OFF = np.float32(1e-3)
 FLOAT_T = T.astype(np.float32) + OFF * np.array([[0, -1, 1, 0], [0, 0, -1, 1]], dtype=np.float32)
-#: what is passed, with what, which way to go, what comes out
+#: the arrays, the arguments, which advice to follow, the result
 CASES: dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[str, ...], Any]] = {
     "one channel": (SOFT[:, :1], T, AXIS, (), [CHANNEL]),
     "one channel without its axis": (SOFT[:, :1], T, AXIS, ("without `class_axis`",), CHANNEL),
@@ -130,7 +130,7 @@ WEIGHTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "weight of a label map, with a class axis": (T, WEIGHT[:, None]),
     "weight of masks, without a class axis": (one_hot(T), WEIGHT),
 }
-#: what values tell, where Python may look
+#: cases that depend on values, where Python may read them
 VALUES: dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[str, ...], Any]] = {
     "two floating label maps": (P.astype(np.float32), FLOAT_T, {}, ("label maps",), LABELS),
     "floating label map beside a mask": (P == 1, FLOAT_T, {}, (), ONE),
@@ -165,7 +165,7 @@ def follow_with(
     arguments: dict[str, Any],
     picks: tuple[str, ...],
 ) -> Any:
-    """Return the score that the advice leads to."""
+    """Return the score that results from the advice."""
     function = dice_any.dice_score
     answer = follow(function, backend(x), backend(y), picks=picks, given=arguments, **OPEN)
     return backend.values(answer).tolist()

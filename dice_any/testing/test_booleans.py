@@ -1,4 +1,4 @@
-"""What is not 0 is true: a view of other bytes, as of a mask of 0 and 255, holds any of them."""
+"""Every byte but 0 is true: a view of other bytes, such as a mask of 0 and 255, may hold any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .calls import JOINT, RANKED, REQUIRED
 from .test_hard import by_hand, counts, stacked
 
 pytestmark = pytest.mark.dice_feature("hard")
-#: what a true element may be, besides 1: its lowest bit may be 0, and so may all but its highest
+#: other bytes of a true element: the lowest bit may be 0, and so may all but the highest
 TRUE = np.array([255, 2, 1, 128, 254, 1, 16], dtype=np.uint8)
 
 
@@ -25,7 +25,7 @@ def _reads_bytes(dice_backend: Adapter) -> None:
 
 
 def odd(mask: np.ndarray) -> np.ndarray:
-    """Return a mask of the same truth whose bytes are anything."""
+    """Return an equal mask with arbitrary bytes for true elements."""
     order = np.arange(mask.size).reshape(mask.shape) % TRUE.size
     return np.where(mask, TRUE[order], np.uint8(0)).view(np.bool_)
 

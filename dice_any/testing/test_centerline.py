@@ -20,7 +20,7 @@ CLASSES = 3
 
 
 def erode(x: np.ndarray) -> np.ndarray:
-    """Return the least of each element and its neighbours along each axis."""
+    """Return the smallest of each element and its neighbours along each axis."""
     out = np.empty_like(x)
     for place in np.ndindex(*x.shape):
         near = [place]
@@ -33,7 +33,7 @@ def erode(x: np.ndarray) -> np.ndarray:
 
 
 def dilate(x: np.ndarray) -> np.ndarray:
-    """Return the largest in the box around each element."""
+    """Return the largest value in the box around each element."""
     out = np.empty_like(x)
     for place in np.ndindex(*x.shape):
         out[place] = x[tuple(slice(max(p - 1, 0), p + 2) for p in place)].max()
@@ -50,7 +50,7 @@ def skeleton(x: np.ndarray, iterations: int) -> np.ndarray:
 
 
 def parts(x: np.ndarray, y: np.ndarray, w: np.ndarray, iterations: int) -> np.ndarray:
-    """Return what of each skeleton is in the other set, and its size: four sums."""
+    """Return four sums: the part of each skeleton in the other set, and its size."""
     sx, sy = skeleton(x, iterations), skeleton(y, iterations)
     return np.array([math.fsum((v * w).ravel()) for v in (sx * y, sx, sy * x, sy)])
 
@@ -62,12 +62,12 @@ def loss_of(rows: np.ndarray, smooth: float) -> float:
 
 
 def values(seed: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return memberships no two of which are equal."""
+    """Return memberships that are all different."""
     return recipe.integers(seed, shape, 2**24).astype(np.float64) * 2.0**-24
 
 
 def tubes(seed: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return labels in bands, so that there is something to draw."""
+    """Return labels in bands, so that there are skeletons."""
     rows = recipe.labels(seed, (*shape[:2], 1), CLASSES)
     return np.where(recipe.masks(seed + 1, shape), rows, 0)
 

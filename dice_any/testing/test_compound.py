@@ -34,7 +34,7 @@ def cost(p: float, gamma: float) -> float:
 def entropy_of_labels(
     p: np.ndarray, y: np.ndarray, gamma: float, w: Any, v: Any, ignored: int | None
 ) -> float:
-    """Σ w·v·f(p) / Σ w·v over the elements that count."""
+    """Σ w·v·f(p) / Σ w·v over the counted elements."""
     terms, shares = [], []
     for n, i in np.ndindex(*y.shape):
         if y[n, i] != ignored:
@@ -90,7 +90,7 @@ def test_labels(dice_backend: Adapter, option: str, gamma: float) -> None:
 
 @pytest.mark.parametrize("gamma", [0, 1.5])
 def test_masks_that_overlap(dice_backend: Adapter, gamma: float) -> None:
-    """By sigmoid every class has a complement, and soft targets weigh the two."""
+    """With sigmoid every class has a complement, and soft targets are the weights of the two."""
     z, t = logits(7), recipe.memberships(9, (2, CLASSES, 9))
     p = 1 / (1 + np.exp(-z.astype(np.float64)))
     terms = [

@@ -1,6 +1,4 @@
-"""Confusion matrices: against pairs counted one by one, whatever the number of classes and the
-weights.
-"""
+"""Confusion matrices: against pairs counted one by one, for any classes and weights."""
 
 from __future__ import annotations
 
@@ -83,7 +81,7 @@ def test_weights(dice_backend: Adapter, dtype: str, axis: int | None, classes: i
 
 @pytest.mark.dice_feature("weight", "exact")
 def test_weighted_labels_of_many_classes(dice_backend: Adapter) -> None:
-    """Sums of two label maps, whose weights are floating, by histograms too."""
+    """Sums of two label maps with floating weights, which also use histograms."""
     if dice_backend.name in ("sparse", "ndonnx"):
         pytest.skip("goes through a mask for each class")
     x, y = recipe.labels(11, 400, 150), recipe.labels(13, 400, 150)

@@ -1,5 +1,5 @@
-"""Dice to Jaccard and back: numbers and arrays, right to the last bits, and never a plausible
-number of nonsense.
+"""Dice to Jaccard and back: numbers and arrays, right to the last bits, and no plausible number for
+wrong input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONVERSIONS = {
     jaccard_to_dice: lambda j: 2 * j / (1 + j),
 }
 SCORES = [0.0, 0.25, 0.4, 0.625, 1.0]
-#: one float32 above 1, and as far below 0
+#: the next float32 above 1, and a number as far below 0
 ROUNDED = {1.0 + 2.0**-23: 1.0, -(2.0**-24): 0.0}
 OUTSIDE = (2.0, -0.5, math.inf, -math.inf, 1.0001, 98.0)
 

@@ -1,5 +1,5 @@
-"""What holds for every loss: slopes, what takes no part, the ends of the number line, no reward for
-giving up.
+"""Tests of every loss: slopes, elements that are not counted, extreme values, and no reward for a
+collapsed prediction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TINY = {"float64": 1e-300, "float32": 1e-38}
 
 
 def test_every_loss_is_here() -> None:
-    """A new loss must be told how it is called, so that every test here is one of it too."""
+    """A new loss must have an entry in `CALLS`, so that every test here includes it."""
     assert list(CALLS) == sorted(CALLS, key=list(CALLS).index)
     assert set(CALLS) == set(losses.__all__)
 
@@ -34,9 +34,7 @@ def test_every_loss_is_here() -> None:
 def inputs(
     name: str, activation: str | None, dtype: str = "float64"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return memberships or logits, no two of which are as far from 0 or 1 as each other, and
-    labels.
-    """
+    """Return memberships or logits with different distances from 0 and 1, and labels."""
     x = (np.argsort(recipe.integers(41, SHAPE, 2**30), axis=None).reshape(SHAPE) + 1.25) / 128
     if name == "wasserstein_dice_loss" and activation is None:
         x = x / x.sum(axis=1, keepdims=True)
@@ -48,7 +46,7 @@ def inputs(
 def both(
     backend: Adapter, function: Any, *arrays: Any, **arguments: Any
 ) -> tuple[float, np.ndarray]:
-    """Return the loss and its gradient; arguments that are bound become the backend's too."""
+    """Return the loss and its gradient; bound arrays are converted to the backend's too."""
     if isinstance(function, partial):
         function, arguments = function.func, {**function.keywords, **arguments}
     value, gradient = backend.call(dice_any.value_and_grad(function), *arrays, **arguments)
@@ -174,7 +172,7 @@ def test_a_class_of_a_sample_in_which_nothing_takes_part_leaves_the_mean(
 def test_a_weight_of_almost_nothing_is_a_weight_of_nothing(
     dice_backend: Adapter, name: str, activation: str | None, dtype: str
 ) -> None:
-    """It weighs terms, and changes the memberships of no other class."""
+    """The weight weighs terms, and does not change the memberships of other classes."""
     if not takes(name, activation) or not dice_backend.has(dtype):
         pytest.skip("not taken")
     if name == "centerline_dice_loss":
@@ -227,7 +225,7 @@ def test_scores_with_weights_of_classes(
 
 @pytest.mark.dice_feature("weight")
 def test_entropy_with_a_weight_of_almost_nothing(dice_backend: Adapter) -> None:
-    """−ln of e⁵ / (e⁵ + e¹⁰⁰) is 95, whatever the other class weighs."""
+    """−ln of e⁵ / (e⁵ + e¹⁰⁰) is 95, for any weight of the other class."""
     z, t = np.array([[5.0], [100.0]], dtype=np.float32), np.array([[True], [False]])
     for w in (1.0, 1e-38, 0.0):
         weight = np.array([[1.0], [w]], dtype=np.float32)

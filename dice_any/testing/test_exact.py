@@ -1,4 +1,4 @@
-"""Soft memberships summed exactly: equal to sums of `fractions` to the last unit of 2⁻⁶²."""
+"""Exact sums of soft memberships are equal to sums of `fractions` to the last unit of 2⁻⁶²."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_floating_weight(dice_backend: Adapter, form: str) -> None:
     x, y = recipe.memberships(13, (6, 20)), recipe.memberships(15, (6, 20))
     weight = recipe.memberships(17, (6, 1), "float32") * np.float32(8)
     weight[2] = 0
-    x[2] = np.nan  # elements of weight 0 are as if cropped
+    x[2] = np.nan  # elements of weight 0 are not counted
     expected = oracle.exact_sums(x, y, form, weight=weight)
     assert sums(dice_backend, x, y, weight=weight, form=form) == [expected]
 
@@ -155,7 +155,7 @@ def test_order_layout_and_chunks_change_nothing(dice_backend: Adapter) -> None:
 
 
 def test_many_equal_terms(dice_backend: Adapter) -> None:
-    """Far more terms than a tile, through broadcasting; the sum is known."""
+    """Many more terms than in a tile, through broadcasting; the sum is known."""
     if dice_backend.name not in ("numpy", "torch"):
         pytest.skip(f"{dice_backend.name} may copy what is broadcast")
     value = np.float32(0.7)

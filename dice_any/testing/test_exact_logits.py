@@ -1,4 +1,4 @@
-"""Exact sums from logits: the bits that integer steps in Python give, on every library."""
+"""Exact sums from logits have the bits of integer steps in Python, on every library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logits(classes: int, length: int, dtype: str) -> np.ndarray:
     z[0, 0], z[1, 1], z[:, 2] = large, -large, 1.5
     z[:, 3] = -large
     z[1:, 4] = -np.inf
-    z[0, 5], z[1, 5] = 1e-40, -1e-40  # a denormal of float32, which some processors take for 0
+    z[0, 5], z[1, 5] = 1e-40, -1e-40  # a denormal of float32, which some processors treat as 0
     return z
 
 
@@ -35,7 +35,7 @@ def logits(classes: int, length: int, dtype: str) -> np.ndarray:
 def test_bits_from_logits(dice_backend: Adapter, activation: str, dtype: str, classes: int) -> None:
     if dtype == "bfloat16":
         pytest.importorskip("ml_dtypes")
-    unwritten = dtype == "bfloat16" and dice_backend.name == "cubed"  # Zarr has no word for it
+    unwritten = dtype == "bfloat16" and dice_backend.name == "cubed"  # Zarr has no such dtype
     if unwritten or not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     z = logits(classes, 40, "float32" if dtype == "bfloat16" else dtype)
@@ -52,7 +52,7 @@ def test_bits_from_logits(dice_backend: Adapter, activation: str, dtype: str, cl
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_what_is_no_logit(dice_backend: Adapter, activation: str) -> None:
-    """NaN and +∞ are invalid, and so is −∞ in every class of a softmax; ignored they do no harm."""
+    """NaN and +∞ are invalid, and so is −∞ in every class of a softmax; ignored ones do no harm."""
     z, y = logits(3, 40, "float32"), recipe.labels(73, 40, 3, "int32")
     x = ACTIVATIONS[activation](z)
     bad = z.copy()
@@ -77,7 +77,7 @@ def test_what_is_no_logit(dice_backend: Adapter, activation: str) -> None:
 
 
 def test_many_classes(dice_backend: Adapter) -> None:
-    """The sum over the classes keeps within 63 bits."""
+    """The sum over the classes fits 63 bits."""
     z = np.zeros((5000, 2), dtype=np.float32)
     z[17, 0] = 3.0
     y = np.array([17, 4999], dtype="int32")

@@ -59,9 +59,7 @@ def halving_sum(a: float, b: float, c: float) -> float:
 
 
 def slopes(parts: Parts, share: float) -> tuple[float, Pair]:
-    """Return the loss, and its derivatives in I and in X times the share that it has in the
-    mean.
-    """
+    """Return the loss, and its derivatives in I and in X times its share in the mean."""
     above, below = parts.ratio
     ratio = above / below
     outer = (share * -1.0) / below

@@ -1,5 +1,5 @@
-"""Closed-form gradients: against slopes of exact fractions' own losses, and finite wherever nothing
-pulls.
+"""Closed-form gradients: against slopes of losses of exact fractions, and finite where the gradient
+is 0.
 """
 
 from __future__ import annotations

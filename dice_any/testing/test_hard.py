@@ -93,7 +93,7 @@ def test_label_maps_of_each_sample(dice_backend: Adapter) -> None:
 @pytest.mark.dice_feature("weight")
 @pytest.mark.parametrize("option", ["plain", "ignored", "weighted"])
 def test_label_maps_of_more_classes_than_elements(dice_backend: Adapter, option: str) -> None:
-    """Beyond a few labels for an element, pairs of labels are not counted but labels."""
+    """If there are many classes for each element, labels are counted, not pairs of labels."""
     x, y = recipe.labels(45, (2, 19), 46, "uint8"), recipe.labels(46, (2, 19), 46, "uint8")
     y[:, :8] = x[:, :8]
     repeats, arguments = np.ones(19, dtype=np.int64), {}
@@ -208,7 +208,7 @@ def test_counts_beyond_float32(dice_backend: Adapter) -> None:
 
 
 def test_two_to_the_31_elements(dice_backend: Adapter) -> None:
-    """More than int32 counts, through broadcasting, so that no memory holds them."""
+    """More than int32 can count, through broadcasting, so that they need no memory."""
     if dice_backend.name not in ("numpy", "torch"):
         pytest.skip(f"{dice_backend.name} may copy what is broadcast")
     xp = dice_backend.library.xp

@@ -1,4 +1,4 @@
-"""Every loss at the ends of the number line, and no reward for giving up."""
+"""Every loss with extreme values, and no reward for a collapsed prediction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .test_every_loss import CLASSES, ELEMENTS, SHAPE, both, inputs
 
 pytestmark = pytest.mark.dice_feature("loss", "activation", "averages", "closed form", "ranked")
 
-#: to those of float64, relative to the largest slope
+#: tolerance to the slopes of float64, relative to the largest slope
 PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}
 
 
@@ -27,7 +27,7 @@ PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-
 def test_closed_form_at_the_ends(
     dice_backend: Adapter, name: str, activation: str | None, dtype: str
 ) -> None:
-    """Finite, and what it is in float64."""
+    """The gradient is finite, and equals that in float64."""
     if not takes(name, activation) or not dice_backend.has(dtype):
         pytest.skip("not taken")
     if dtype not in share(
@@ -50,7 +50,7 @@ def test_closed_form_at_the_ends(
 @pytest.mark.parametrize("kind", ["labels", "masks", "memberships"])
 @pytest.mark.parametrize("gamma", [0, 0.1, 0.5, 1, 2])
 def test_a_class_that_is_switched_off(dice_backend: Adapter, kind: str, gamma: float) -> None:
-    """A logit of −∞ is a membership of 0, and 0·ln 0 is 0: as if the class were not there."""
+    """A logit of −∞ is a membership of 0, and 0·ln 0 is 0, as if the class did not exist."""
     z = np.array([[2, -1, -math.inf], [0, 1.5, -math.inf], [0.5, -math.inf, 1]], dtype=np.float32)
     y: Any = np.array([0, 1, 2])
     if kind != "labels":
@@ -105,7 +105,7 @@ def test_sigmoid_of_minus_infinity(dice_backend: Adapter, kind: str, gamma: floa
 def test_what_is_certainly_wrong_costs_an_infinity(
     dice_backend: Adapter, activation: str, gamma: float
 ) -> None:
-    """A membership of exactly 0 in the target's own class: as ln 0 says, and with a slope."""
+    """A membership of exactly 0 in the target's own class gives ln 0, and has a slope."""
     z = np.array([[-math.inf, 1.0], [0.0, 0.5]], dtype=np.float32)
     y = np.array([[True, False], [False, True]])
     arguments = {"class_axis": 0, "activation": activation, "gamma": gamma, "dice_weight": 0}
@@ -113,7 +113,7 @@ def test_what_is_certainly_wrong_costs_an_infinity(
     assert value == math.inf
     assert np.isfinite(gradient).all()
     assert gradient[0, 0] < 0
-    # a class that weighs nothing may cost anything
+    # a class of weight 0 may have any loss
     value, gradient = both(
         dice_backend, dice_any.dice_focal_loss, z, y, class_weight=[0, 1], **arguments
     )
@@ -154,14 +154,14 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("target", TARGETS)
-# a prediction of everything has no centre line that could lie outside: the paper adds a Dice loss
+# a prediction of everything has no centre line that could be outside; the paper adds a Dice loss
 @pytest.mark.parametrize(
     "name", [name for name in CALLS if name not in (*COMPOUND, "centerline_dice_loss")]
 )
 def test_a_constant_costs_more_than_the_target(
     dice_backend: Adapter, name: str, target: str
 ) -> None:
-    """Nothing, everything, a half of everything, or one class everywhere."""
+    """Predict nothing, everything, a half of everything, or one class everywhere."""
     y = TARGETS[target]
     masks = np.stack([y == c for c in range(CLASSES)], axis=1)
     of_classes = np.eye(CLASSES)[:, None, :, None, None]
@@ -181,8 +181,8 @@ def test_a_constant_costs_more_than_the_target(
 
 @pytest.mark.parametrize("smooth", SMOOTH)
 def test_matthews_of_a_constant(dice_backend: Adapter, smooth: Any) -> None:
-    """1 where the target has both values, less on the way to it, more on the way from it; and it
-    pulls.
+    """The loss is 1 where the target has both values, less towards it, more away from it; and the
+    gradient is not 0.
     """
     y = np.array([True, False, False, True, False])
     toward = np.where(y, 1.0, -1.0)
@@ -210,7 +210,7 @@ def test_matthews_of_a_constant(dice_backend: Adapter, smooth: Any) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 def test_matthews_of_a_constant_target(dice_backend: Adapter, full: bool) -> None:
-    """Nothing to correlate with: N·W / (N·W + s), W what is predicted wrong."""
+    """A constant target has no correlation: N·W / (N·W + s), W the size of the error."""
     y, n = np.full(4, full), 4
     for wrong, smooth in ((0, 0), (0, 1.0), (1.5, 1.0), (2, 0), (4, 8.0)):
         x = np.abs(y - np.array([wrong / 4] * 4)).astype(np.float32)

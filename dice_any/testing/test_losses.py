@@ -1,4 +1,4 @@
-"""Losses: plain sums within 1e-6 of the exact ones, whatever the options."""
+"""Losses: plain sums are within 1e-6 of the exact ones, for all options."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_empty_pair_without_smoothing_costs_nothing(dice_backend: Adapter) -> No
     )
 
 
-# without smoothing class 0 costs 1 - 2·1/(1 + 2) = 1/3, class 1 nothing, and class 2, which is
-# absent, everything
+# without smoothing the loss of class 0 is 1 - 2·1/(1 + 2) = 1/3, that of class 1 is 0, and that of
+# class 2, which is absent, is 1
 @pytest.mark.parametrize(
     ("absent", "expected"),
     [("count", (1 / 3 + 0 + 1) / 3), ("zero", (1 / 3 + 0 + 0) / 3), ("skip", (1 / 3 + 0) / 2)],
@@ -127,7 +127,7 @@ def test_label_out_of_range_is_never_a_number(dice_backend: Adapter) -> None:
 
 
 def test_long_sums_in_float32_keep_six_digits(dice_backend: Adapter) -> None:
-    """A running float32 sum of ones stops at 2**24; along the first axis NumPy sums just so."""
+    """A running float32 sum of ones stops at 2**24; NumPy sums like that along the first axis."""
     size = 2**24 + 2**20 if dice_backend.library.name not in SMALL else 2**14 + 7
     x = np.full((size, 1), 0.75, dtype=np.float32)
     got = dice_backend.call(dice_any.dice_loss, x, x, axis=0, smooth=0, form="squared")

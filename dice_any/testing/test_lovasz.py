@@ -1,5 +1,5 @@
-"""The Lovász loss: against the definition of a Lovász extension, from the Jaccard losses of growing
-sets of mistakes.
+"""The Lovász loss: against the definition of the Lovász extension, from the Jaccard losses of
+growing sets of mistakes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ CLASSES = 3
 
 
 def extension(errors: list[Fraction], target: list[bool], weights: list[Fraction]) -> Fraction:
-    """Add what each mistake, the largest error first, adds to the Jaccard loss of the set of
-    mistakes before it.
+    """Sum over the mistakes, from the largest error: the error times the increase in the Jaccard
+    loss of the set of mistakes.
     """
     total, before, mistakes = Fraction(0), Fraction(0), set[int]()
     for i in sorted(range(len(errors)), key=lambda i: -errors[i]):
@@ -52,7 +52,7 @@ def membership_errors(x: np.ndarray, y: np.ndarray) -> list[Fraction]:
 
 
 def values(seed: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return memberships no two of which are equal."""
+    """Return memberships that are all different."""
     return recipe.integers(seed, shape, 2**24).astype(np.float64) * 2.0**-24
 
 

@@ -1,4 +1,4 @@
-"""No call keeps what it was given, neither arrays nor the caller's frames, nor grows."""
+"""No call keeps its arguments or the caller's frames, and memory does not grow."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .calls import SOFT, WITHOUT_ARRAYS, Call, calls, refused
 from .capabilities import limit
 
 CALLS, REFUSED = calls(), refused()
-#: libraries whose own arrays, graphs or errors are freed by the collector of cycles only
+#: libraries whose own arrays, graphs or errors are freed only by the garbage collector
 CYCLIC = {"dask", "cubed", "ndonnx", "jax", "sparse"}
-#: libraries whose calls are quick enough to make all of them many times
+#: libraries fast enough to make all calls many times
 QUICK = {"numpy", "torch"}
-#: one function of each kind, for the others
+#: one function of each kind, for the other libraries
 FEW = {
     "dice_score",
     "overlap",
@@ -46,7 +46,7 @@ def _kernels(
     dice_backend: Adapter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Have the kernels that are not asked for by name in each of the states that they may be in."""
+    """Set the kernels that are not named in the call to each of their possible states."""
     if request.param == "as installed":
         return
     if dice_backend.options:
@@ -74,7 +74,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def watched(backend: Adapter, values: np.ndarray) -> tuple[Any, list[weakref.ref]]:
-    """Return the backend's array of these values, and what dies with its memory."""
+    """Return the backend's array of these values, and an object that is freed with its memory."""
     values = np.array(values)
     if backend.library.name == "torch" and not backend.name.endswith("cuda"):
         array = backend.library.xp.from_numpy(values)  # views outlive a tensor, and hold its memory
@@ -97,7 +97,7 @@ def run(backend: Adapter, call: Call, *arrays: Any, weight: Any = None) -> Any:
 
 
 def left(backend: Adapter, call: Call, raises: bool = False) -> list[str]:
-    """Return what is alive of a call's arguments, and of its caller, beside its answer."""
+    """Return which of a call's arguments and of the caller's objects are alive, with the result."""
     refs: dict[str, weakref.ref] = {}
 
     def caller() -> Any:
@@ -117,14 +117,14 @@ def left(backend: Adapter, call: Call, raises: bool = False) -> list[str]:
 
     answer = caller()
     if limit(backend.name, "lazy") is None:
-        del answer  # it is what it will be computed from
+        del answer  # a lazy result holds its arguments
     if backend.name in CYCLIC:
         gc.collect()
     return [name for name, ref in refs.items() if ref() is not None]
 
 
 def possible(backend: Adapter, among: list[Call] = CALLS) -> list[Call]:
-    """Return what a backend can do; one call of each function where calls take long."""
+    """Return the calls that a backend supports; one call of each function if calls take long."""
 
     def able(call: Call) -> bool:
         return all(limit(backend.name, feature) is None for feature in call.features)
@@ -162,7 +162,7 @@ def test_no_argument_outlives_an_error(dice_backend: Adapter) -> None:
 
 @pytest.mark.usefixtures("_kernels", "_no_collection")
 def test_calls_do_not_add_up(dice_backend: Adapter) -> None:
-    """Two thousand small calls, of which none leaves an object each time."""
+    """Make two thousand small calls; none may leave an object each time."""
     if limit(dice_backend.name, "lazy") is None:
         pytest.skip(f"{dice_backend.name} keeps what its graphs are made of for a while")
     chosen = [*possible(dice_backend), *possible(dice_backend, REFUSED)]
@@ -174,7 +174,7 @@ def test_calls_do_not_add_up(dice_backend: Adapter) -> None:
 
 
 def grows(backend: Adapter, call: Call, repeats: int) -> bool:
-    """Tell whether a call leaves an object or more each time."""
+    """Return whether a call leaves an object or more each time."""
     arrays = [backend(values) for values in (*call.arrays, call.weight)]
 
     def repeat(number: int) -> None:
@@ -183,12 +183,12 @@ def grows(backend: Adapter, call: Call, repeats: int) -> bool:
                 run(backend, call, *arrays[:-1], weight=arrays[-1])
             except (TypeError, ValueError, LookupError):
                 assert call in REFUSED
-        gc.collect()  # which empties Python's lists of free objects too
+        gc.collect()  # also empties Python's lists of free objects
 
-    gc.freeze()  # of what was there before nothing need be collected
+    gc.freeze()  # older objects need not be collected
     try:
         repeat(repeats)
-        for more in (1, 4, 16, 64):  # a cache, of the library for instance, is full after a while
+        for more in (1, 4, 16, 64):  # a cache, for example of the library, is full after some calls
             before = sys.getallocatedblocks()
             repeat(more * repeats)
             if sys.getallocatedblocks() - before < more * repeats:
@@ -218,7 +218,7 @@ def test_no_argument_outlives_a_training_step(dice_backend: Adapter) -> None:
 
 
 def step(backend: Adapter, call: Call) -> list[str]:
-    """Return what a training step has left of its arguments, where its loss is kept for a log."""
+    """Return which arguments of a training step are alive if its loss is kept for a log."""
     refs: dict[str, weakref.ref] = {}
 
     def caller() -> Any:

@@ -1,4 +1,4 @@
-"""No counts at all: an image without detections, a batch without images, a selection without
+"""Overlaps without counts: an image without detections, a batch without images, a selection without
 classes.
 """
 
@@ -46,7 +46,7 @@ FORMS = ("product", "squared", "minimum")
 KINDS = ["bool", "float32", "float64"]
 
 
-#: where every shape costs a compilation or a graph, these stand for all that go the same way
+#: for libraries where every shape costs a compilation or a graph, one case for each code path
 ON_SLOW_BACKENDS = ("dice_score", "cohen_kappa", "generalized_dice_score")
 ON_SLOW_BACKENDS += ("dice_loss", "generalized_dice_loss", "matthews_loss")
 
@@ -116,7 +116,7 @@ def test_scores_of_no_counts(dice_backend: Adapter, name: str, kind: str) -> Non
 
     def scored(overlap: Overlap, **more: object) -> np.ndarray:
         result = score(overlap, **arguments, **more)
-        return dice_backend.values(result).reshape(result.shape)  # no list tells (0, 3) from (0,)
+        return dice_backend.values(result).reshape(result.shape)  # lists lose the shape (0, 3)
 
     averages = (None, "macro", "micro", "weighted") if name in BY_CLASS else (None,)
     for average in averages:

@@ -1,6 +1,6 @@
-"""Every argument of every function, given some fifty odd values: a clear error or a right answer.
+"""Every argument of every function with about fifty odd values: a clear error or a right result.
 
-An error has the house's form and prints no array; an answer is that of the plain Python value.
+An error has the usual form and prints no array; a result is that of the plain Python value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .adapters import Adapter
 FORM = re.compile(r"`[^`]+`.* must .+; got .+\.", re.DOTALL)
 SECRET = 0.123456
 
-#: what is passed -> the plain value that it stands for, if it does not for itself
+#: odd value -> the plain value that it means, if that is another one
 PLAIN: dict[str, Any] = {
     "numpy.True_": True,
     "numpy.False_": False,
@@ -37,7 +37,7 @@ PLAIN: dict[str, Any] = {
 
 
 def odd_values(backend: Adapter) -> dict[str, Any]:
-    """Return values that somebody might pass where something else is meant."""
+    """Return values that users might pass by mistake."""
     return {
         "None": None,
         "True": True,
@@ -102,13 +102,13 @@ def odd_values(backend: Adapter) -> dict[str, Any]:
     }
 
 
-#: backends on which only what is refused is tried
+#: backends on which only refused values are tried
 SLOW = ("cubed", "ndonnx", "numba", "numba-torch", "cuda", "cuda-torch")
 INTEGERS = {"0", "1", "-1", "2", "7", "numpy.int64", "0-d integer"}
 NUMBERS = {"0", "1", "2", "7", "2**70", "0.0", "0.5", "1.0"}
 NUMBERS |= {"numpy.float32", "numpy.int64", "fraction"}
 ANY_NUMBER = NUMBERS | {"-1", "-1.5", "1e308", "inf", "-inf", "nan"}
-#: keyword -> what it takes, some of it not everywhere
+#: keyword -> the values that it accepts, some only in some functions
 TAKEN: dict[str, set[str]] = {
     "class_axis": {"None", *INTEGERS},
     "axis": {"None", "space", "()", "(0,)", "list", "range", *INTEGERS},
@@ -220,7 +220,7 @@ LOSSES: dict[str, Any] = {
 
 
 def answer(backend: Adapter, function: Any, arrays: Any, arguments: dict[str, Any]) -> Any:
-    """Return an answer or the error."""
+    """Return a result or the error."""
     try:
         return function(*arrays, **arguments)
     except (TypeError, ValueError, LookupError) as error:
@@ -228,12 +228,12 @@ def answer(backend: Adapter, function: Any, arrays: Any, arguments: dict[str, An
 
 
 def bits(backend: Adapter, given: Any) -> Any:
-    """Return the numbers of an answer."""
+    """Return the numbers of a result."""
     return given.to_dict() if isinstance(given, Overlap) else backend.bits(given)
 
 
 def keywords_to_try(backend: Adapter, name: str) -> list[str]:
-    """Return all keywords where calls are quick, else those that no function before has had."""
+    """Return all keywords if calls are fast, else those that no earlier function has."""
     if backend.name == "ndonnx" and name not in ("overlap", "confusion_matrix", "pairwise_overlap"):
         pytest.skip("ndonnx: writing so many graphs takes minutes")
     cases = {**SCORES, **LOSSES}

@@ -1,6 +1,4 @@
-"""Something odd in place of an array, in every place of every function: an error in the house's
-form.
-"""
+"""Odd objects instead of arrays, in every place of every function: an error in the usual form."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from .adapters import Adapter
 from .capabilities import limit
 from .test_odd_arguments import FORM, LOSSES, SCORES, SECRET, odd_values
 
-#: what is an array, or None where that is allowed
+#: arrays, or None where that is allowed
 ARRAYS = {"array", "integers", "0-d number", "0-d integer", "0-d boolean", "no element"}
 CONVERSIONS = {
     "dice_to_jaccard": {
@@ -36,7 +34,7 @@ CONVERSIONS["jaccard_to_dice"] = CONVERSIONS["dice_to_jaccard"]
 
 
 def problem(function: Any, *arrays: Any, **arguments: Any) -> str | None:
-    """Return what is wrong with an error, or with its absence."""
+    """Return the fault of an error, or that it is missing."""
     try:
         function(*arrays, **arguments)
     except (TypeError, ValueError, LookupError) as error:

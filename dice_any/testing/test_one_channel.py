@@ -1,6 +1,4 @@
-"""One sigmoid channel against a label map of 0 and 1: no function takes it for a score of the
-background.
-"""
+"""One sigmoid channel against a label map of 0 and 1: no function reads it as the background."""
 
 from __future__ import annotations
 
@@ -53,7 +51,7 @@ MESSAGE = (
     r"`target` must be boolean or floating beside a class axis of length 1, .+; got int32\. Say "
     r"which"
 )
-#: shape of the prediction, its class axis, shape of the target, what is written
+#: shape of the prediction, its class axis, shape of the target, what the message says to write
 LAYOUTS = {
     "channels first": ((2, 1, 4, 5), 1, (2, 4, 5), r"`target\[:, None(, \.\.\.)?\] == 1`"),
     "both with channels": ((2, 1, 4, 5), 1, (2, 1, 4, 5), "`target == 1`"),

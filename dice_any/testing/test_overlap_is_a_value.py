@@ -71,7 +71,7 @@ def test_what_is_not_equal(dice_backend: Adapter, kind: str) -> None:
 
 
 def test_bits_of_plain_sums(dice_backend: Adapter) -> None:
-    """NaN equals NaN, as what was stored equals what is read; a signed zero is another number."""
+    """NaN equals NaN, so that a stored overlap equals the read one; −0 and 0 are different."""
 
     def plain(*numbers: float) -> Overlap:
         sums = [[float.hex(number)] * 3 for number in (*numbers, 4.0, 0.0)]

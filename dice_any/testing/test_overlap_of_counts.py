@@ -60,7 +60,7 @@ def test_without_true_negatives_there_are_none(dice_backend: Adapter) -> None:
 def test_what_was_counted_here_comes_back(dice_backend: Adapter) -> None:
     x, y = (dice_backend(np.array(v)) for v in ([[0, 1, 2, 2], [1, 1, 0, 0]], [[0, 2, 2, 1]] * 2))
     counted = dice_any.overlap(x, y, num_classes=3, axis=1, **dice_backend.options)
-    if dice_backend.name == "sparse":  # whose counts are NumPy's
+    if dice_backend.name == "sparse":  # its counts are NumPy's arrays
         dice_backend = dice_backend.__class__("numpy", counted._library, np.asarray)
     parts = {name: dice_backend(dice_backend.values(getattr(counted, name))) for name in NAMES}
     again = Overlap.from_counts(**parts, by_class=True)
@@ -132,7 +132,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_impossible_counts(dice_backend: Adapter, name: str) -> None:
-    """An error where Python may look; elsewhere their scores are NaN, and no others'."""
+    """An error where Python may read values; elsewhere only their scores are NaN."""
     arrays = {n: dice_backend(np.array(v)) for n, v in zip(NAMES, BAD[name], strict=False)}
     if looks(dice_backend, arrays["tp"]):
         with pytest.raises(ValueError, match=r"must not be negative, and add up to at most 2\*\*6"):
@@ -145,7 +145,7 @@ def test_impossible_counts(dice_backend: Adapter, name: str) -> None:
 
 
 def looks(backend: Adapter, array: Any) -> bool:
-    """Tell whether Python may look: the sums of sparse arrays are NumPy's."""
+    """Return whether Python may read values: the sums of sparse arrays are NumPy's."""
     return backend.library.at_hand(array) or backend.name == "sparse"
 
 

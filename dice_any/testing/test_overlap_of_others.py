@@ -1,5 +1,5 @@
-"""One overlap of several: stacked, joined, and picked by an array of integers. What is expected is
-what NumPy makes of their sums.
+"""One overlap from several: stacked, joined, and indexed by an array of integers. NumPy computes
+the expected sums.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def kind(request: pytest.FixtureRequest, dice_backend: Adapter) -> str:
 
 
 def same(got: Overlap, like: Overlap, expected: np.ndarray) -> bool:
-    """Tell whether an overlap is as another, with the expected sums."""
+    """Return whether an overlap is like another, with the expected sums."""
     facts = (got.kind, got.form, got.by_class, got._library is like._library)
     return facts == (like.kind, like.form, like.by_class, True) and np.array_equal(
         rows(got), expected
@@ -40,7 +40,7 @@ def same(got: Overlap, like: Overlap, expected: np.ndarray) -> bool:
 @pytest.mark.parametrize("axis", [0, 1, -2, -3])
 def test_stacked(dice_backend: Adapter, kind: str, axis: int) -> None:
     parts = [counts(dice_backend, kind, seed) for seed in range(3)]
-    # the sums have one or two axes behind the counts
+    # the sums have one or two axes after those of the counts
     behind = 2 if parts[0].kind == "exact" else 1
     place = axis if axis >= 0 else axis - behind
     expected = np.stack([rows(part) for part in parts], axis=place)
@@ -231,7 +231,7 @@ def test_picked(dice_backend: Adapter, kind: str, name: str) -> None:
     places = np.arange(6).reshape(2, 3)[index if name != "none" else slice(0, 0)]
     for got in (whole[index], whole[own(dice_backend, index)]):
         assert got.shape == places.shape
-        if name != "none":  # nested lists of none have no inner axes
+        if name != "none":  # empty nested lists have no inner axes
             assert np.array_equal(rows(got), flat[places])
         assert got.by_class == (name != "beside an integer")
         assert got.kind == whole.kind
@@ -248,7 +248,7 @@ def test_a_bootstrap_in_one_line(dice_backend: Adapter, kind: str) -> None:
 
 
 def test_places_out_of_range(dice_backend: Adapter, kind: str) -> None:
-    """An error where Python may look; elsewhere the score of those alone is NaN."""
+    """An error where Python may read values; elsewhere only their scores are NaN."""
     whole = counts(dice_backend, kind)
     index = dice_backend(np.array([0, 2, 1, -3]))
     library = dice_backend.library

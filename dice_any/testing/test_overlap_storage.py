@@ -1,4 +1,4 @@
-"""`Overlap` in dictionaries and out of them, and the overlap of nothing."""
+"""`Overlap` to and from dictionaries, and the empty overlap."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_data_without_a_version_is_of_the_first(dice_backend: Adapter) -> None:
 
 
 def test_invalid_counts_may_be_negative(dice_backend: Adapter) -> None:
-    """Where an element was invalid, sums say nothing, and are kept as they are."""
+    """If an element was invalid, the sums have no meaning, and are stored unchanged."""
     data = HARD | {"sums": [[1, 2], [2, 2], [3, -2], [9, 9], [0, 1]]}
     assert stored(dice_backend, data).to_dict() == data
 

@@ -1,4 +1,4 @@
-"""Losses of regions whose classes are added up: by NumPy's own arithmetic, and by differences."""
+"""Losses of regions of added classes: against NumPy's own arithmetic, and against differences."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_loss_of_classes_is_that_of_their_sums(dice_backend: Adapter, name: st
 def test_a_compound_loss_has_the_entropy_of_the_classes(
     dice_backend: Adapter, class_weight: Any
 ) -> None:
-    """Weights of regions are no weights of it."""
+    """The cross-entropy of the classes does not use the weights of regions."""
     z, y = logits(15, (2, CLASSES, 4, 5)), recipe.labels(9, (2, 4, 5), CLASSES)
     weight = recipe.memberships(7, (2, 4, 5), "float32") + np.float32(0.25)
     _, _, own = in_float64(z, y)
@@ -179,7 +179,7 @@ def automatic(
 
 @pytest.mark.dice_feature("activation", "exact", "closed form")
 def test_exact_losses_to_the_bit(dice_backend: Adapter) -> None:
-    """The sums are those of fractions; what follows is one sequence of float operations."""
+    """The sums are those of fractions; then there is one sequence of float operations."""
     z, y = logits(17, (CLASSES, 25), "float64"), recipe.labels(19, 25, CLASSES)
     losses = [ratio.loss for ratio in dice_ratios(oracle.softmax(z, GROUPS), masks(y))]
     given: dict[str, Any] = {"class_axis": 0, "activation": "softmax", "exact": True}
@@ -192,7 +192,7 @@ def test_exact_losses_to_the_bit(dice_backend: Adapter) -> None:
 @pytest.mark.dice_feature("exact", "closed form")
 @pytest.mark.parametrize("form", ["product", "squared"])
 def test_exact_gradients_to_the_bit(dice_backend: Adapter, form: str) -> None:
-    """A class has the slopes of its regions, the first region's first."""
+    """The slope of a class is the sum of its regions' slopes, from the first region on."""
     x, y = shares(17, 25, "float64"), recipe.labels(19, 25, CLASSES)
     members, target = added(x), masks(y)
     expected = np.zeros_like(x)
@@ -215,7 +215,7 @@ class Ratio(NamedTuple):
 
 
 def dice_ratios(x: np.ndarray, t: np.ndarray, form: str = "product") -> list[Ratio]:
-    """Return these of each of three regions, by the stated sequence of operations."""
+    """Return these for each of three regions, by the stated sequence of operations."""
     found = []
     for members, mask in zip(x, t, strict=True):
         i, size, other, _ = oracle.exact_sums(members, mask, form).floats()
@@ -228,7 +228,7 @@ def dice_ratios(x: np.ndarray, t: np.ndarray, form: str = "product") -> list[Rat
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_losses_of_two_label_maps(dice_backend: Adapter, weighted: bool) -> None:
-    """Counted; that they have no gradient `value_and_grad` says as ever."""
+    """They are counted; `value_and_grad` says as usual that they have no gradient."""
     x, y = recipe.labels(1, (2, 40), CLASSES), recipe.labels(2, (2, 40), CLASSES)
     weight = recipe.memberships(7, (2, 40), "float32") if weighted else np.ones((2, 40))
     given: dict[str, Any] = {"regions": GROUPS, "axis": "space", "num_classes": CLASSES}

@@ -1,4 +1,4 @@
-"""Regions are groups of labels: against masks that are built label by label."""
+"""Regions are groups of labels: against masks made label by label."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_two_label_maps_with_floating_weights(dice_backend: Adapter) -> None:
 
 @pytest.mark.dice_feature("weight", "exact", "activation")
 def test_channels_against_a_label_map_are_channels_against_masks(dice_backend: Adapter) -> None:
-    """To the bit, whoever makes the masks."""
+    """The bits are the same as with masks from the caller."""
     z, y = recipe.memberships(8, (2, 3, 30)) * 8 - 4, recipe.labels(9, (2, 30), 4)
     target, weight = np.stack(masks(y), axis=1), recipe.memberships(7, (2, 30), "float32")
     y[0, :6], weight[0, 6:9] = 100, 0
@@ -75,7 +75,7 @@ def test_channels_against_a_label_map_are_channels_against_masks(dice_backend: A
 @pytest.mark.dice_feature("loss", "activation", "averages", "closed form", "ranked", "weight")
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "wasserstein_dice_loss"])
 def test_losses_and_their_gradients(dice_backend: Adapter, name: str) -> None:
-    """Of a compound loss the cross-entropy is that of each region's channel."""
+    """In a compound loss the cross-entropy is that of each region's channel."""
     z, y = recipe.memberships(8, (2, 3, 4, 5), "float32") * 8 - 4, recipe.labels(9, (2, 4, 5), 4)
     target, kept = np.stack(masks(y), axis=1), np.ones((2, 1, 4, 5), dtype=bool)
     y[0, 1], kept[0, 0, 1] = 100, False

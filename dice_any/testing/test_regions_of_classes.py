@@ -1,4 +1,4 @@
-"""Regions of classes: memberships are added up, beside a label map or memberships by class."""
+"""Regions of classes: memberships are added up, against a label map or memberships by class."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _as_lazy_libraries(dice_backend: Adapter) -> Iterator[None]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_softmax_adds_integers(dice_backend: Adapter, dtype: str, form: str) -> None:
-    """To the bit: the exponentials are integers, and so are their sums."""
+    """The bits are equal: the exponentials are integers, and so are their sums."""
     if not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     z, y = logits(1, (CLASSES, 40), dtype), recipe.labels(2, 40, CLASSES, "uint8")
@@ -48,7 +48,7 @@ def test_softmax_adds_integers(dice_backend: Adapter, dtype: str, form: str) -> 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_memberships_are_added_in_float64(dice_backend: Adapter, dtype: str, form: str) -> None:
-    """From the smallest label to the largest, so that the order in a group changes no bit."""
+    """Labels are added from the smallest to the largest, so the order in a group changes no bit."""
     if not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     x, y = shares(3, 60, dtype), recipe.labels(5, 60, CLASSES)
@@ -102,7 +102,7 @@ def test_argmax_joins_classes(dice_backend: Adapter) -> None:
 
 @pytest.mark.dice_feature("hard")
 def test_masks_by_class_are_joined(dice_backend: Adapter) -> None:
-    """An element of two classes of a region is in it once."""
+    """An element of two classes of a region counts once."""
     x, y = recipe.masks(13, (CLASSES, 50)), recipe.labels(5, 50, CLASSES)
     pairs = zip(added(x) > 0, masks(y), strict=True)
     expected = stacked([by_hand(a, b) for a, b in pairs])
@@ -137,7 +137,7 @@ def test_a_sum_above_1_by_rounding_is_1(dice_backend: Adapter) -> None:
 @pytest.mark.parametrize("argument", ["prediction", "target"])
 @pytest.mark.parametrize("place", ["NaN in a class", "sum"])
 def test_what_adds_up_to_no_membership(dice_backend: Adapter, argument: str, place: str) -> None:
-    """It is invalid for the regions that it is in; classes in none are not looked at."""
+    """It is invalid for the regions that it is in; classes in no region are not checked."""
     bad, good = shares(3, 20), shares(7, 20)
     bad[4, 2] = np.nan
     if place == "sum":
@@ -172,7 +172,8 @@ def test_labels_and_logits_that_are_none(dice_backend: Adapter, activation: str)
     ):
         if limit(dice_backend.name, "errors") is None:
             if dice_backend.name == "strict-no-float64" and activation == "softmax":
-                message = message.replace("got 1 elements", "got")  # NaN goes through plain sums
+                # NaN propagates through plain sums, so the number is unknown
+                message = message.replace("got 1 elements", "got")
             with pytest.raises(ValueError, match=message):
                 dice_backend.call(dice_any.dice_score, *arrays, **given)
         else:

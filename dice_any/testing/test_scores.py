@@ -1,5 +1,5 @@
 """Scores are a fixed sequence of float64 operations on exact sums: Python's own floats give the
-bits to expect.
+expected bits.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def test_empty_sets(dice_backend: Adapter) -> None:
 @pytest.mark.dice_feature("exact", "activation")
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax", "argmax"])
 def test_activations(dice_backend: Adapter, activation: str) -> None:
-    """Scores of the memberships that the contract's integer steps give."""
+    """Scores of memberships from the contract's integer steps."""
     logits = (recipe.memberships(15, (3, 40), "float32") - np.float32(0.5)) * np.float32(12)
     y = recipe.labels(17, 40, 3)
     got = dice_backend.values(

@@ -1,5 +1,5 @@
-"""Sets of element ids: how many different ones there are is a matter of values, so lazy libraries
-cannot tell.
+"""Sets of element ids: the number of different ids depends on values, so lazy libraries cannot
+compute it.
 """
 
 from __future__ import annotations

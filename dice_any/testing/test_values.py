@@ -1,5 +1,5 @@
-"""Values of memberships, labels and weights: what rounding may do, and which argument an error
-names.
+"""Values of memberships, labels and weights: allowed rounding errors, and the argument that an
+error names.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .capabilities import limit
 from .every_loss import NOT_SQUARED
 from .losses import ALL, COMPOUND, OTHERS, RATIOS, gradient_of
 
-#: a rounding error, and one that is none
+#: a rounding error, and a larger error
 SMALL, LARGE = 2.0**-20, 2.0**-19
 FORMS = ["product", "squared", "minimum"]
 
 
 def rounded(dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return two sets whose members are off by up to a rounding error, and the sets that they stand
-    for.
+    """Return two sets whose memberships have errors up to a rounding error, and the sets without
+    these errors.
     """
     right = [np.round(recipe.memberships(seed, (2, 3, 4, 5), "float32") * 4) / 4 for seed in (1, 3)]
     off = [
@@ -126,7 +126,7 @@ BAD = {
 def refuses(
     backend: Adapter, message: str, function: Callable[..., Any], *arrays: Any, **keywords: Any
 ) -> None:
-    """Check that a call raises or, where it may not look, that its answer is NaN."""
+    """Check that a call raises, or that its result is NaN where it may not read values."""
     if limit(backend.name, "errors") is None:
         with pytest.raises(ValueError, match=message):
             backend.call(function, *arrays, **keywords)
@@ -182,7 +182,7 @@ def test_losses_of_logits_look_at_soft_targets(dice_backend: Adapter, name: str,
 def test_an_error_names_the_argument_whatever_the_weight(
     dice_backend: Adapter, kind: str, dtype: str
 ) -> None:
-    """A bad prediction beside a good weight of any type, and a bad weight beside good arrays."""
+    """A bad prediction with a good weight of any type, and a bad weight with good arrays."""
     if not dice_backend.has(dtype):
         pytest.skip(f"{dice_backend.name} has no {dtype}")
     x, y = recipe.labels(21, (4, 9), 3), recipe.labels(23, (4, 9), 3)
@@ -201,7 +201,7 @@ def test_an_error_names_the_argument_whatever_the_weight(
         bad = weight.copy()
         bad[1, 1] = -1
         if kind == "matrix" and "float" not in dtype and limit(dice_backend.name, "errors"):
-            return  # integers cannot say NaN
+            return  # integers have no NaN
         message = (
             "`weight` must be non-negative and below 2\\*\\*31; got other values at 1 elements"
         )
@@ -217,7 +217,7 @@ def test_an_error_names_the_argument_whatever_the_weight(
 
 @pytest.mark.dice_feature("exact", "weight", "activation")
 def test_what_takes_no_part_is_not_looked_at(dice_backend: Adapter) -> None:
-    """NaN scores, labels and weights of elements that are ignored or weigh nothing."""
+    """NaN in scores, labels and weights of elements that are ignored or have weight 0."""
     x, y = recipe.memberships(29, (3, 20)), recipe.labels(31, 20, 3)
     weight = np.ones(20)
     weight[::4], y[1::4], y[::4] = 0, 9, 77
@@ -255,7 +255,7 @@ def test_a_label_beyond_int64_is_no_ignored_one(dice_backend: Adapter) -> None:
 def test_dice_where_nothing_is_summed(
     dice_backend: Adapter, dtype: str, target: str, weighted: bool, axis: Any
 ) -> None:
-    """A count is an element: nothing that is made for one sum may be written over for the next."""
+    """A count is an element: memory of one sum may not be overwritten for the next."""
     if dtype == "float64" and limit(dice_backend.name, "exact"):
         pytest.skip("the device has no float64")
     x = (recipe.memberships(33, (5, 3), dtype) * 0.75 + 0.125).astype(dtype)
@@ -295,7 +295,7 @@ def test_dice_where_nothing_is_summed(
 def test_arguments_stay_as_they_are(
     dice_backend: Adapter, name: str, dtype: str, target: str
 ) -> None:
-    """No loss writes into the caller's arrays, whatever is summed."""
+    """No loss writes into the caller's arrays, for any axes."""
     if name in OTHERS and (reason := limit(dice_backend.name, "ranked")):
         pytest.skip(reason)
     x = recipe.memberships(39, (2, 3, 4, 5), dtype)

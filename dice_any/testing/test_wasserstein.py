@@ -68,7 +68,7 @@ def test_label_maps(dice_backend: Adapter, option: str) -> None:
 
 
 def test_soft_targets_are_means_of_labels(dice_backend: Adapter) -> None:
-    """Two elements of one prediction, half of each label, are one element of the target (½, ½)."""
+    """Two equal elements, one of each label, are like one element with the target (½, ½)."""
     x = memberships(7)[:1, :, :1].astype(np.float32)
     labels = float(run(dice_backend, np.concatenate([x, x], axis=2), np.array([[1, 2]]), smooth=0))
     soft = float(run(dice_backend, x, np.array([[[0], [0.5], [0.5]]], dtype=np.float32), smooth=0))
@@ -76,8 +76,8 @@ def test_soft_targets_are_means_of_labels(dice_backend: Adapter) -> None:
 
 
 def test_all_distances_1_are_a_dice_loss(dice_backend: Adapter) -> None:
-    """Of hard predictions and the foreground: A counts its true positives, D the errors of every
-    class.
+    """For hard predictions and the foreground, A counts the true positives and D the errors of
+    every class.
     """
     labels, y = recipe.labels(9, (1, 40), CLASSES), recipe.labels(11, (1, 40), CLASSES)
     x = np.stack([labels == c for c in range(CLASSES)], axis=1).astype(np.float32)

@@ -1,5 +1,5 @@
-"""Work for a kernel or a library: what it accepts of everything that there is, chosen so that every
-two choices meet.
+"""Work for a kernel or a library: pieces that it accepts, chosen so that every pair of choices
+occurs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Choices = dict[str, Any]
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGERS = ("uint8", "int64", "int32", "int16", "int8", "uint16", "uint32", "uint64")
-#: how the elements lie: one, a few, a thousand, and more than 16 bits count
+#: numbers of elements: one, a few, a thousand, and more than 16 bits can count
 SPACES = {"few": (3, 7), "one": (1,), "thousand": (7, 11, 13), "2¹⁶ + 1": (2**16 + 1,)}
 LARGE, LARGEST = (2**20 + 3,), (2**24 + 3,)
-#: numbers of an array beyond which a work is left out, unless it is `LARGE` on purpose
+#: pieces with a larger array are left out, unless they are `LARGE` on purpose
 MOST_NUMBERS = 2**18
 CLASSES = (3, 2, 65, 300, 1000, 1)
 LAYOUTS = ("plain", "strided", "reversed", "transposed", "broadcast")
@@ -42,7 +42,7 @@ _COMMON: Choices = {
 _LABELS: Choices = {"ignore": (None, 0, -1, 255, 2), "classes": CLASSES}
 _SOFT: Choices = {"form": ("product", "squared", "minimum"), "exact": (True, False)}
 
-#: kind of work -> what there is to choose; the first of each is what half of all have
+#: kind of work -> its choices; half of all pieces have the first of each
 FAMILIES: dict[str, Choices] = {
     "masks": {
         **_COMMON,
@@ -90,14 +90,14 @@ FAMILIES: dict[str, Choices] = {
         "rows": ((3, 4), (1, 1), (70, 2), (5, 130)),
     },
 }
-#: choices of which a task says nothing
+#: choices that a task does not show
 UNSEEN = ("layout", "target layout", "invalid")
-#: choices by number that are drawn for each kind of work
+#: how many combinations of choices are drawn for each kind of work
 POOL = 3000
 
 
 class Work(NamedTuple):
-    """Arrays, the numbers that they were made of, and what is to be done with them."""
+    """Arrays, the numbers that they were made from, and the task."""
 
     family: str
     choices: Choices
@@ -113,7 +113,7 @@ class Work(NamedTuple):
 
     @property
     def valid(self) -> bool:
-        """Whether all values are valid that take part."""
+        """Whether all counted values are valid."""
         return self.choices["invalid"] in ("none", "hidden")
 
 
@@ -121,8 +121,8 @@ class Work(NamedTuple):
 
 
 def drawn(family: str) -> Iterator[Choices]:
-    """Yield choices; each number is as often the first as all others together, and the second dtype
-    as often like the first.
+    """Yield choices. The first option of each is as frequent as all others together; in half of all
+    cases the second dtype equals the first.
     """
     options = FAMILIES[family]
     numbers = recipe.integers(len(family), (POOL, len(options), 2), 2**30).tolist()
@@ -137,7 +137,7 @@ def drawn(family: str) -> Iterator[Choices]:
 
 
 def covering(found: list[Choices], most: int) -> list[Choices]:
-    """Return some of many choices: those first in which most pairs meet for the first time."""
+    """Return some of many choices; first those with the most new pairs."""
     met: set[Any] = set()
     chosen: list[Choices] = []
     left = found
@@ -161,8 +161,8 @@ def accepted(
     most: int,
     largest: int = MOST_NUMBERS,
 ) -> list[Choices]:
-    """Return the choices of a kind of work that a kernel takes, `most` at most, from the tasks
-    alone: no array is made for what it declines.
+    """Return at most `most` choices of a kind of work that a kernel accepts. Only tasks are made,
+    so no array is made for declined work.
     """
     dtypes = {name: backend.has(name) for name in (*FLOATS, *INTEGERS, "bool")}
     like = backend(np.zeros(1, dtype=np.float32))
@@ -182,7 +182,7 @@ def accepted(
             continue
         if accepts(replace(task, library=library.name, device=device, dtypes=names)) is True:
             found.append(choices)
-    if len(found) < 4 * most:  # what a task does not see, a kernel that takes little takes too
+    if len(found) < 4 * most:  # a kernel that accepts little accepts all choices a task hides
         found += [
             {**choices, name: value}
             for choices in found[:most]
@@ -193,7 +193,7 @@ def accepted(
 
 
 def shapes_of(family: str, choices: Choices) -> tuple[Any, Any, Any] | None:
-    """Return the shapes of prediction, target and weight; None where choices do not go together."""
+    """Return the shapes of prediction, target and weight; None if choices do not fit together."""
     space = choices["space"] if isinstance(choices["space"], tuple) else SPACES[choices["space"]]
     if family == "pairs":
         n, m = choices["rows"]
@@ -225,7 +225,7 @@ def _stand_in(shape: tuple[int, ...] | None, dtype: str) -> np.ndarray | None:
 
 
 def _task(family: str, choices: Choices, prediction: Any, target: Any, weight: Any) -> Task | None:
-    """Read arrays as `overlap` does; None where that is an error."""
+    """Read arrays as `overlap` does; None if that is an error."""
     try:
         if family == "pairs":
             options = {"form": choices["form"], "exact": choices["exact"]}
@@ -259,7 +259,7 @@ def _arguments(family: str, choices: Choices) -> dict[str, Any]:
 
 
 def made(family: str, choices: Choices, backend: Adapter, seed: int) -> Work | None:
-    """Return work with values by `seed`; None where the library cannot have such arrays."""
+    """Return work with values from `seed`; None if the library cannot have such arrays."""
     shapes = shapes_of(family, choices)
     if shapes is None:
         return None
@@ -331,7 +331,7 @@ def _repeated(values: np.ndarray) -> np.ndarray:
 
 
 def _laid(backend: Adapter, values: np.ndarray, layout: str) -> Any:
-    """Return the library's array of these values, as it lies in memory."""
+    """Return the library's array of these values, with the chosen memory layout."""
     xp = backend.library.xp
     with backend.library.precision():
         try:

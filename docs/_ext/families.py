@@ -15,7 +15,7 @@ class Family(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return what `autofunction` makes of each."""
+        """Return the output of `autofunction` for each."""
         names = import_module(self.arguments[0]).__all__
         return self.parse_text_to_nodes(
             "\n\n".join(f".. autofunction:: dice_any.{name}" for name in names)

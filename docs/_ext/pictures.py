@@ -1,5 +1,5 @@
-"""Draw the pictures of the pages into ``_generated``. Every number in them is computed by the
-package from the arrays that are drawn.
+"""Draw the pictures of the pages into ``_generated``. The package computes every number in them
+from the drawn arrays.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def show(axes: Axes, prediction: np.ndarray, target: np.ndarray) -> None:
 
 
 def sets() -> Figure:
-    """The sets X and Y, what they share, and the scores that follow."""
+    """The sets X and Y, their intersection, and their scores."""
     prediction = disc((11, 17), (5, 6.3), 4.6)
     target = disc((11, 17), (5.4, 10), 4.2)
     counts = overlap(prediction, target)
@@ -70,7 +70,7 @@ def sets() -> Figure:
 
 
 def smooth() -> Figure:
-    """The Dice loss of a set of which half is found, against its size."""
+    """The Dice loss of a half-found set, against its size."""
     figure, axes = _plot("size of the target (elements)", "Dice loss")
     sizes = 2 ** np.arange(1, 15)
     pairs = [(np.arange(size) < size // 2, np.ones(size, bool)) for size in sizes]
@@ -102,7 +102,7 @@ def form() -> Figure:
 
 
 def empty() -> Figure:
-    """The Dice score where a set is empty, by what decides it."""
+    """The Dice score where a set is empty, for several settings."""
     nothing, something = np.zeros((4, 4), bool), disc((4, 4), (1.5, 1.5), 1.2)
     cases = {
         "both empty": (nothing, nothing),

@@ -1,5 +1,5 @@
-"""Write ``_generated/support.md`` from `dice_any.testing.capabilities`, which the tests skip by
-too.
+"""Write ``_generated/support.md`` from `dice_any.testing.capabilities`, the source of the tests'
+skips.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dice_any.testing.capabilities import BACKENDS, FEATURES, limit
 
 
 def table() -> str:
-    """Return the support table: one row a backend, one column a feature, and the reasons below."""
+    """Return the support table: a row for each backend, a column for each feature, and the reasons
+    below.
+    """
     reasons: list[str] = []
     rows = []
     for backend in BACKENDS:
@@ -41,7 +43,7 @@ def _row(cells: list[str]) -> str:
 
 
 def write(app: Sphinx) -> None:
-    """Write the table before the pages are read; leave the file alone if nothing changed."""
+    """Write the table before the pages are read; do not write the file if nothing changed."""
     path = Path(app.srcdir) / "_generated" / "support.md"
     path.parent.mkdir(exist_ok=True)
     text = table()

@@ -1,1 +1,1 @@
-"""What a third party needs to teach dice_any an array library and a kernel."""
+"""A package that adds array libraries and a kernel to dice_any."""

@@ -1,5 +1,5 @@
-"""blosc2 holds compressed chunks. The sums of each chunk are made by NumPy's
-functions, and are arrays of NumPy.
+"""blosc2 holds compressed chunks. NumPy's functions compute the sums of each chunk,
+so the sums are arrays of NumPy.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Blosc2(ArrayLibrary):
         sums of the slabs. An axis 0 that is not summed is not cut.
         """
         prediction, numpy = arrays[0], load_library("numpy")
-        if 0 not in task.axis:  # nor is the class axis, which is never in it
+        if 0 not in task.axis:  # also if axis 0 is the class axis
             return numpy.run(
                 function,
                 task,

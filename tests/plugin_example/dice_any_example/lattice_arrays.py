@@ -1,5 +1,5 @@
-"""An array library that keeps to the Array API standard and computes at once on
-the host. One of its devices has no float64.
+"""An array library that follows the Array API standard and computes at once on the
+host. One of its devices has no float64.
 """
 
 from dice_any.arrays import ArrayLibrary
@@ -19,7 +19,7 @@ class Lattice(ArrayLibrary):
         super().__init__("lattice")
 
     def at_hand(self, array):
-        return True  # Python may look at values: invalid ones raise an error
+        return True  # Python may read values, so invalid ones raise an error
 
     def has_float64(self, array):
         return "no_float64" not in str(array.device)

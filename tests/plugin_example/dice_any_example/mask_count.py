@@ -7,7 +7,7 @@ protocol = 1  # of the plugins of dice_any
 
 
 def accepts(task):
-    """Say whether the kernel can do this work, from metadata alone."""
+    """Return True, or why the kernel declines; only metadata is known here."""
     if task.dtypes[:2] != ("bool", "bool"):
         return "it counts two boolean masks only"
     if task.dtypes[2] is not None:

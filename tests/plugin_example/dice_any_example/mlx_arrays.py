@@ -1,5 +1,5 @@
-"""MLX computes when a value is asked for. It has float64 on the CPU only, so sums
-are made there, in memory that CPU and GPU share.
+"""MLX computes when a value is read. It has float64 only on the CPU, so sums are
+computed there, in memory that CPU and GPU share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dice_any.arrays import ArrayLibrary
 
 
 def astype(array, dtype, copy=True):
-    # writing into the result leaves the argument as it is
+    # writing into the result does not change the argument
     return array.astype(dtype)
 
 
@@ -33,7 +33,7 @@ def argsort(array, axis=-1, descending=False, stable=True):
     return mx.argsort(-array if descending else array, axis=axis)
 
 
-#: `mlx.core`, with what it lacks of the Array API standard or does otherwise
+#: `mlx.core`, with the functions of the standard that it lacks or that differ
 namespace = SimpleNamespace(
     **{
         **vars(mx),

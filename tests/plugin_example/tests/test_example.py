@@ -1,4 +1,4 @@
-"""What the conformance kit does not ask: the transformations of MLX, and whether the
+"""Tests beyond the conformance kit: the transformations of MLX, and whether the
 plugins are found and used.
 """
 
@@ -72,7 +72,7 @@ def test_gradient_through_mlx():
 
 
 def test_nothing_is_computed_before_it_is_asked_for():
-    """Inside `vmap` MLX raises on any look at a value."""
+    """Inside `vmap` MLX raises if a value is read."""
     each = mx.vmap(lambda p, t: dice_any.dice_score(p, t, class_axis=0))(
         mx.array(X), mx.array(Y)
     )
@@ -83,7 +83,7 @@ def test_nothing_is_computed_before_it_is_asked_for():
 
 
 def test_compiled():
-    """Of masks only: MLX compiles the longer code of exact sums for seconds."""
+    """Only for masks: MLX takes seconds to compile the longer code of exact sums."""
     x, y = (
         mx.array([True, True, True, False, False]),
         mx.array([True, False, False, True, False]),
@@ -104,7 +104,7 @@ def test_the_kernel_is_used_where_it_accepts(monkeypatch):
     x = np.array([True, True, True, False, False])
     y = np.array([True, False, False, True, False])
     assert float(dice_any.dice_score(x, y)) == 2 / 5
-    # it declines, and the reference answers
+    # the kernel declines, so the reference computes it
     assert float(dice_any.dice_score(x, y, weight=np.ones(5))) == 2 / 5
     assert len(calls) == 1
     with pytest.raises(
