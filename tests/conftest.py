@@ -1,5 +1,5 @@
-"""The kit's plugin, and what runs in an environment of its own: `tests/bare` without any array
-library, `tests/distribution` with the wheel, and the packages that presets follow.
+"""Load the kit's plugin, and leave out tests that need another environment: `tests/bare` without
+any array library, `tests/distribution` with the wheel, and those with other packages.
 
 See the sessions `bare`, `package`, `parity`, which installs MONAI and the other packages together,
 and `tests(cuda-simulator)`.
@@ -22,7 +22,7 @@ if find_spec("monai") is None:
 
 @pytest.fixture
 def install(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
-    """Pretend that entry points are installed: (group, name, value in the test's module)."""
+    """Simulate installed entry points: (group, name, value in the test's module)."""
     from dice_any import plugins
 
     def put(*points: tuple[str, str, str]) -> None:

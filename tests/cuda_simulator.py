@@ -1,10 +1,10 @@
-"""The CUDA kernel on NumPy's arrays, run by Numba's simulator of a GPU: a plugin for pytest, and
-what `test_cuda` uses.
+"""The CUDA kernel on NumPy's arrays in Numba's simulator of a GPU: a plugin for pytest, and for
+`test_cuda`.
 
     NUMBA_ENABLE_CUDASIM=1 PYTHONPATH=tests pytest -p cuda_simulator --pyargs dice_any.testing
     --backend cuda-numpy
 
-The simulator runs each thread of a GPU as one of Python's, so arrays and blocks are small here.
+The simulator runs each thread of a GPU as a Python thread, so arrays and blocks are small here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_ELEMENTS = 600
 
 
 class Simulated(Kernel):
-    """For what a simulator can compute while one waits."""
+    """Sizes that a simulator can compute in a short time."""
 
     def accepts(self, task):
         size = max(elements(shape) for shape in task.shapes if shape is not None)
@@ -34,8 +34,8 @@ class Simulated(Kernel):
 
 
 class Allocations(dict):
-    """The shared arrays of a simulated block, of which two threads that ask at once would otherwise
-    get one each.
+    """The shared arrays of a simulated block. Without this, two threads that request one at the
+    same time would get different arrays.
     """
 
     lock = threading.Lock()
@@ -66,10 +66,9 @@ if ENABLED:
 
     kernelapi.FakeCUDAShared = Shared
 
-    # several blocks of several threads, several elements a thread, and odd numbers of each
+    # several blocks of several threads with several elements each, in unusual numbers
     run.THREADS, run.EACH, run.FEWEST_BLOCKS, run.MOST_BLOCKS, sums.GROUPS = 6, 5, 1, 3, 2
-    # the simulator's main thread does nothing but look whether the others are done: it should not
-    # do so for long
+    # the simulator's main thread only checks whether the others are done: switch to them sooner
     sys.setswitchinterval(1e-5)
     PLUGIN = Plugin("numpy", "cuda", "dice_any", SimpleNamespace(load=lambda: KERNEL))
     loading.BUILTIN.append(PLUGIN)
@@ -77,6 +76,5 @@ if ENABLED:
 
 
 def pytest_configure(config):
-    # arithmetic modulo 2⁶⁴ is meant; NumPy's numbers, of which simulated threads are made, warn of
-    # it
+    # arithmetic modulo 2⁶⁴ is intended; the simulated threads use NumPy's numbers, which warn of it
     config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")

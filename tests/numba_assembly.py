@@ -1,8 +1,8 @@
-"""The machine code of the Numba kernel's loops: which of them the compiler made vectors of.
+"""The machine code of the Numba kernel's loops: which of them the compiler vectorised.
 
-Run as a script it compiles for the instructions that the environment names (`NUMBA_CPU_NAME`), or
-for another processor whose triple is its argument, and prints a report. Nothing that it compiles
-is called. Debugging information tells from which line of the sources a loop came.
+As a script, it compiles for the instructions that the environment names (`NUMBA_CPU_NAME`), or for
+another processor whose triple is its argument, and prints a report. The compiled code is not
+called. Debugging information tells from which line of the sources a loop came.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 FILE = re.compile(r'\s*\.file\s+(\d+)\s+"([^"]*)"(?:\s+"([^"]*)")?')
 LINE = re.compile(r"\s+\.loc\s+(\d+)\s+(\d+)")
 LABEL = re.compile(r"(\.L\w+):")
-#: of x86 and of 64-bit ARM: conditional or not
+#: jumps of x86 and of 64-bit ARM, conditional or not
 JUMP = re.compile(r"\s+(?:j\w+|b|b\.\w+|cbn?z|tbn?z)\s+(?:.*,\s*)?(\.L\w+)\s*$")
 VECTOR = re.compile(r"%[yz]mm\d|\bv\d+\.(?:16b|8h|4s|2d)")
-#: One number at a time, between integers and floating numbers. A vector that is unpacked for it
-#: has four of them; one or two are of a length, once in some hundred elements.
+#: Conversions of one number between integer and floating. An unpacked vector needs four of them;
+#: one or two convert a length, once in some hundred elements.
 UNPACKED = 4
 SCALAR = re.compile(r"\s+v?(?:cvtt?s[sd]2u?si|cvtu?si2s[sd])\w*\s|\s+fcvtz[su]\s+[wx]\d")
 
-#: Of what `python -m dice_any.kernels` compiles, a part in which every loop of the sources is met.
+#: A part of the work that `python -m dice_any.kernels` compiles; it includes all loops.
 CASES = {
     "masks: counts where a weight is true",
     "masks: counts of every pair",
@@ -47,7 +47,7 @@ Loop = tuple[str, int, int]  # the name of a file, and its first and last line
 def inner_loops(folder: Path, names: list[str]) -> dict[Loop, str]:
     """Return the loops over elements in the sources, each with the name of its function.
 
-    They are the innermost ones, and by the habit of the house they run over `i` or `k`.
+    They are the innermost loops, and by convention they run over `i` or `k`.
     """
     found = {}
     for name in names:
@@ -66,8 +66,8 @@ def inner_loops(folder: Path, names: list[str]) -> dict[Loop, str]:
 
 
 def machine_loops(assembly: str) -> Iterator[tuple[set[tuple[str, int]], bool, bool]]:
-    """Yield the innermost loops: the lines that they came from, whether they compute in vectors,
-    and whether they convert one number at a time.
+    """Yield the innermost loops: their source lines, whether they compute in vectors, and whether
+    they convert one number at a time.
     """
     code = assembly.splitlines()
     files, labels, jumps = {}, {}, []
@@ -91,7 +91,7 @@ def machine_loops(assembly: str) -> Iterator[tuple[set[tuple[str, int]], bool, b
 
 
 class Compiler:
-    """In the place of a loop: compiles it for the arguments, and runs nothing."""
+    """Replaces a loop: compiles it for the arguments, and runs nothing."""
 
     def __init__(self, built: Any) -> None:
         self.built = built
@@ -148,8 +148,8 @@ def compiled() -> Iterator[tuple[str, str]]:
 
 
 def report(triple: str | None) -> dict[str, dict[str, list[int]]]:
-    """Return, for each compiled function and each of its loops in the sources, how many machine
-    loops in vectors, in single numbers, and with conversions one by one came from it.
+    """Return, for each compiled function and each of its loops in the sources, the number of its
+    machine loops with vectors, with single numbers, and with single conversions.
     """
     import llvmlite.binding as llvm
 

@@ -1,6 +1,4 @@
-"""What keeps the house as it is: who may import whom, how long a module may be, what a public name
-has.
-"""
+"""The rules of the code: allowed imports, the length of modules, what every public name needs."""
 
 from __future__ import annotations
 
@@ -18,16 +16,16 @@ from dice_any.testing.every_loss import CALLS
 HOME = Path(dice_any.__file__).parent
 ROOT = HOME.parent
 PAGE = ROOT / "docs" / "architecture.md"
-#: Rooms inside of rooms.
+#: Packages inside of packages.
 INNER = ("losses/objectives", "kernels/numba", "kernels/cuda")
-#: Lines of a module, by folder; tests hold tables of cases.
+#: The most lines of a module, by folder; tests contain tables of cases.
 MOST_LINES = {"dice_any": 400, "benchmarks": 400, "examples": 400, "tests": 600}
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the sources lie elsewhere")
 
 
 def modules() -> dict[str, Path]:
-    """Return the modules of the package by their dotted names without its own."""
+    """Return the modules of the package by their dotted names, without the package's own name."""
     found = {}
     for path in sorted(HOME.rglob("*.py")):
         parts = path.relative_to(HOME).with_suffix("").parts
@@ -40,7 +38,7 @@ MODULES = modules()
 
 
 def imported(name: str) -> set[str]:
-    """Return the modules of the package that a module imports, anywhere in it."""
+    """Return the modules of the package that a module imports anywhere."""
     path = MODULES[name]
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     package = [part for part in package if part]
@@ -62,7 +60,7 @@ def room(name: str) -> str:
 
 
 def table() -> dict[str, list[str]]:
-    """Return what each room may import, from the page, top to bottom."""
+    """Return what each package may import, from the page, top to bottom."""
     rows = re.findall(r"^\| `([\w/]+)` \|.*\|([^|]*)\|$", PAGE.read_text(), re.MULTILINE)
     return {name: re.findall(r"`([\w/]+)`", allowed) for name, allowed in rows}
 
@@ -126,7 +124,7 @@ def test_a_docstring_has_every_section(name: str) -> None:
         assert "Notes" in sections or "`empty`" in documentation
 
 
-#: Ratios that nobody claims to have found.
+#: Ratios without a source.
 PLAIN = {"accuracy_score", "precision_score", "recall_score", "specificity_score"}
 
 

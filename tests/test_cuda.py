@@ -1,6 +1,4 @@
-"""The CUDA kernel where there is no GPU: it is listed, says why it cannot be used, and harms
-nothing.
-"""
+"""The CUDA kernel without a GPU: it is listed, says why it cannot be used, and harms no call."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The CUDA kernel through the compiler, for a GPU that is not there: the simulator runs Python and
-checks no type.
+"""The CUDA kernel through the compiler, without a GPU: the simulator runs Python and checks no
+types.
 
-It takes numba-cuda's compiler (the libraries NVVM and NVRTC), but neither a GPU nor a driver.
+The tests need numba-cuda's compiler (the libraries NVVM and NVRTC), but neither a GPU nor a driver.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ TASKS = {
 
 
 class Host(memory.Simulated):
-    """Arrays whose types are those of a GPU's."""
+    """Arrays with the types of arrays on a GPU."""
 
     def flat(self, array, written=False):
         return super().flat(array, written=True)
 
 
 class Compiler:
-    """In the place of a kernel: compiles it for the arguments, and launches nothing."""
+    """Replaces a kernel: compiles it for the arguments, and launches nothing."""
 
     def __init__(self, kernel, made):
         self.kernel, self.made = kernel, made
@@ -134,7 +134,7 @@ def test_it_compiles(made: dict[str, str], name: str) -> None:
         assert "fill" in made
         if (
             task.activation is None
-        ):  # the bits of the reference: no product is fused with what is added to it
+        ):  # the bits of the reference: no product is fused with an addition
             assert "fma" not in made["fill"]
     for code in made.values():
         assert ".visible .entry" in code

@@ -1,4 +1,4 @@
-"""The CUDA kernel in Numba's simulator, beyond the conformance kit: what it computes, against the
+"""The CUDA kernel in Numba's simulator, beyond the conformance kit: its results against the
 reference.
 """
 
@@ -76,7 +76,7 @@ def both(prediction, target, weight, **arguments):
 
 
 def gradients(prediction, target, weight, wide=True, **arguments):
-    """Return the kernel's gradient and the reference's of the same numbers in float64."""
+    """Return the kernel's gradient, and the reference's of the same numbers in float64."""
     task = described(prediction, target, weight, exact=False, **arguments)
     slopes = (
         recipe.memberships(23, reference.overlap(task, prediction, target, weight).shape, "float64")
@@ -213,7 +213,7 @@ HARD = {
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "global"])
 @pytest.mark.parametrize("name", HARD)
 def test_counts(monkeypatch: pytest.MonkeyPatch, name: str, shared: bool) -> None:
-    """In a block's own memory, and without."""
+    """With and without a block's shared memory."""
     if not shared:
         monkeypatch.setattr(run, "BLOCK_BINS", 0)
     x, y, weight, arguments = HARD[name]
@@ -289,7 +289,7 @@ def test_broadcast_arrays_and_one_element() -> None:
 
 
 def _memory(stretch, sync):
-    """Return the numbers that a CUDA array interface points at, here in the memory of the host."""
+    """Return the numbers that a CUDA array interface points to, here in the memory of the host."""
     assert sync is False
     interface = stretch.__cuda_array_interface__
     dtype, (length,), (address, _) = (

@@ -1,4 +1,4 @@
-"""Dask: lazy until asked, and the same bits for every chunking."""
+"""Dask: lazy until a value is read, and the same bits for all chunks."""
 
 from __future__ import annotations
 

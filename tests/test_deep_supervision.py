@@ -1,4 +1,4 @@
-"""Deep supervision: outputs, targets and weights in every shape that networks return them in."""
+"""Deep supervision: outputs, targets and weights in all shapes that networks return."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def labels(*size: int) -> torch.Tensor:
 
 
 def resized(target: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """PyTorch's own nearest neighbour, of targets with or without a class axis."""
+    """PyTorch's own nearest neighbour, for targets with or without a class axis."""
     channels = target if target.ndim == len(size) + 2 else target[:, None]
     new = interpolate(channels.to(torch.float64), size=size, mode="nearest-exact").to(target.dtype)
     return new if target.ndim == len(size) + 2 else new[:, 0]
@@ -137,7 +137,7 @@ def test_targets_and_weights_of_each_scale() -> None:
         loss(heads[0], targets[0], weight=pixels[0]) + loss(heads[1], targets[1], weight=small) / 2
     ) / 1.5
     assert torch.allclose(criterion(heads, targets, weight=pixels[0]), right)
-    one = torch.tensor([1.0, 0.0]).reshape(2, 1, 1)  # a weight of each sample is left as it is
+    one = torch.tensor([1.0, 0.0]).reshape(2, 1, 1)  # a weight for each sample is not resized
     assert torch.isfinite(criterion(heads, targets[0], weight=one))
 
 

@@ -1,5 +1,5 @@
-"""One overlap over processes: what fits is added to the same bits, what does not is the same error
-everywhere.
+"""One overlap over processes: overlaps that fit are added to the same bits, others give the same
+error in every process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def hard(seed: int, classes: int = 3) -> Overlap:
     return dice_any.overlap(x, y, num_classes=classes)
 
 
-#: name -> what each process brings; with a string, the error that every process raises
+#: name -> the overlap of each process; with a string, the error that every process raises
 CASES: dict[str, tuple[Callable[[int], object], str | None]] = {
     "exact": (soft, None),
     "hard": (hard, None),
@@ -125,8 +125,8 @@ def process(rank: int, folder: str) -> None:
         except ValueError as error:
             found[name] = str(error)
         assert before == (mine.to_dict() if isinstance(mine, Overlap) else None)
-    # one process brings nothing that is differentiated, and one nothing at all: none waits for
-    # another on the way back
+    # one process has nothing to differentiate, and one has no data: in the backward pass no process
+    # waits for another
     x = torch.linspace(0.1, 0.9, 6, dtype=torch.float64).requires_grad_(rank == 0)
     mine = Overlap.zero() if rank == 2 else dice_any.overlap(x, torch.ones(6).double(), exact=False)
     dice_any.dice_loss(dice_any.distributed.all_reduce(mine), smooth=0).backward()
@@ -172,7 +172,7 @@ def test_all_processes_agree(answers: list[dict[str, object]], name: str) -> Non
 def test_no_process_waits_on_the_way_back(answers: list[dict[str, object]]) -> None:
     """Dice of two times the same six elements against ones: L = 1 − 2I/(X + 12), I = X = 2S.
 
-    dL/dx = −2/(X + 12) + 2I/(X + 12)², and the loss of every process pulls.
+    dL/dx = −2/(X + 12) + 2I/(X + 12)², and the loss of every process adds to the gradient.
     """
     total = sum(0.1 + 0.16 * k for k in range(6))
     slope = -24 / (2 * total + 12) ** 2 * 3

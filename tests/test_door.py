@@ -1,4 +1,4 @@
-"""The door: what public functions show of their keywords, and what they answer to others."""
+"""Signatures of public functions: the keywords that they show, and errors for other keywords."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LOSSES = dice_any.losses.__all__
 CONVERSIONS = {"dice_to_jaccard", "jaccard_to_dice"}
 JOINT = ["accuracy_score", "cohen_kappa", "generalized_dice_score", "matthews_correlation"]
 SCORES = sorted(set(dice_any.scores.__all__) - CONVERSIONS - set(JOINT))
-#: Keywords that a function has no use for, each with a reason.
+#: Keywords that a function does not use, each with a reason.
 REFUSED = {
     "lovasz_loss": {"smooth", "form"},
     "centerline_dice_loss": {"form"},
     "wasserstein_dice_loss": {"form", "average", "regions"},
 }
-#: Defaults of their own.
+#: Defaults that differ between functions.
 OWN = {
     "cosine_score": {"form": "squared"},
     "centerline_dice_loss": {"axis": "space"},
@@ -97,7 +97,7 @@ def refused(call: Callable[..., Any], message: str, error: type[Exception] = Typ
     assert message in str(caught.value)
 
 
-#: What is inside, and must not be reached.
+#: Internal arguments, which must not be reached.
 INSIDE = ("with_gradient", "entropy", "squared_form", "pooled", "objective", "arguments", "task")
 
 
@@ -186,7 +186,7 @@ OWN_PRESETS = {
 
 @pytest.mark.parametrize("name", OWN_PRESETS)
 def test_presets_of_scores_on_losses(name: str) -> None:
-    """The preset that is for this loss, else one of its package that it takes."""
+    """The preset for this loss, or one of its package that the loss accepts."""
     for wrong, right in zip(
         ("monai_metric", "smp_metric", "nnunet_metric"), OWN_PRESETS[name], strict=True
     ):
@@ -214,7 +214,7 @@ def test_presets_of_another_loss_or_score() -> None:
 
 
 def test_what_only_looks_like_a_preset_is_none() -> None:
-    """`empty=0.0` is the whole of scikit-learn's, and also what anybody writes."""
+    """`empty=0.0` is the whole preset of scikit-learn, but also what any user may write."""
     with pytest.raises(TypeError) as caught:
         dice_any.dice_loss(X > 0, Y > 0, empty=0.0)
     assert "conventions" not in str(caught.value)
@@ -236,7 +236,7 @@ def test_what_has_no_default_must_be_given() -> None:
 
 
 def test_forwarded_defaults_are_taken() -> None:
-    """A wrapper that hands on every keyword of a signature changes nothing."""
+    """A wrapper that passes on every keyword of a signature changes nothing."""
     x, y = np.array([[0.5, 1.0, 0.0]]), np.array([[True, True, False]])
     for name in (*SCORES, *LOSSES):
         if name in ("wasserstein_dice_loss", "generalized_dice_loss", "tversky_score", "f_score"):

@@ -1,4 +1,4 @@
-"""How far exact softmax and sigmoid are from the truth, by an oracle of 200 bits."""
+"""The error of exact softmax and sigmoid, by an oracle of 200 bits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 import dice_any
 from dice_any.testing import oracle
 
-#: Relative to the smaller of membership and rest; beside it, a unit for each class.
+#: Relative to the smaller of the membership and 1 minus it; plus a unit for each class.
 MOST, UNIT = 2.0**-28, 2.0**-50
 
 
 def shown(z: np.ndarray, activation: str) -> np.ndarray:
-    """Return the memberships of the package: the sum of one element by itself."""
+    """Return the memberships of the package, as sums of one element each."""
     ones = np.ones_like(z, dtype=bool)
     found = dice_any.overlap(z, ones, class_axis=0, axis=(), activation=activation)
     return np.moveaxis(found.prediction, -1, 0)

@@ -1,4 +1,4 @@
-"""The page *Extending* is what authors of plugins have: its tables name all that there is."""
+"""Authors of plugins depend on the page *Extending*: its tables must be complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dice_any.testing.capabilities import FEATURES
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/extending.md").read_text()
-#: what knows its library by name, and may call functions that others lack
+#: modules for one library, which may call functions that others lack
 OF_ONE_LIBRARY = {
     *("arrays/" + name for name in ("autograd.py", "cubed.py", "cupy.py", "dask.py", "jax.py")),
     *("arrays/" + name for name in ("ndonnx.py", "numpy.py", "sparse.py", "strict.py")),
@@ -27,7 +27,7 @@ OF_ONE_LIBRARY = {
 
 
 def section(heading: str) -> str:
-    """Return what stands under a heading of the page."""
+    """Return the text under a heading of the page."""
     (text,) = re.findall(rf"^#+ {re.escape(heading)}$(.*?)(?=^#+ |\Z)", PAGE, re.M | re.S)
     return text
 
@@ -43,7 +43,7 @@ def public(cls: type) -> set[str]:
 
 
 def called_functions() -> set[str]:
-    """Return the functions of a namespace `xp` that the library's own modules name."""
+    """Return the functions of a namespace `xp` that the package's modules call."""
     package = ROOT / "dice_any"
     found = set()
     for path in package.rglob("*.py"):
@@ -100,7 +100,7 @@ def test_code_fits_the_page() -> None:
 
 
 class Spy:
-    """The reference under another name, which notes the shapes that it is handed and returns."""
+    """The reference under another name, which records the shapes of its arguments and results."""
 
     name = "spy"
     protocol = 1

@@ -1,6 +1,4 @@
-"""Plugins that are broken in every way that we can think of: they hurt who asks for them, and
-nobody else.
-"""
+"""Plugins that are broken in many ways: they harm only calls that name them."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ MAPS = recipe.labels(1, (4, 16), 3), recipe.labels(2, (4, 16), 3)
 
 
 def kernel(name: str, **parts: Any) -> SimpleNamespace:
-    """Return a kernel that accepts everything and does as the reference, but for these parts."""
+    """Return a kernel that accepts everything and does as the reference, except for these parts."""
     usual = {
         part: getattr(reference, part) for part in ("overlap", "overlap_vjp", "confusion_matrix")
     }
@@ -44,7 +42,7 @@ def raising(error: BaseException | type[BaseException]) -> Callable[..., Any]:
 
 
 class Panic(BaseException):
-    """What code in another language ends in."""
+    """An exception as from code in another language."""
 
 
 class UnspeakableError(Exception):
@@ -55,7 +53,7 @@ class UnspeakableError(Exception):
 
 
 class Class:
-    """A kernel, if somebody made one of it."""
+    """A class that would be a kernel if it were instantiated."""
 
     name, protocol = "class", 1
 
@@ -66,7 +64,7 @@ class Class:
 
 
 class Touchy:
-    """A kernel that does not like to be looked at."""
+    """A kernel that raises if its attributes are read."""
 
     name, protocol = "touchy", 1
 
@@ -79,7 +77,7 @@ def sums_as(change: Callable[[np.ndarray], Any]) -> Callable[..., Any]:
     return lambda *arguments: change(reference.overlap(*arguments))
 
 
-#: kernels whose fault shows before they compute: value in this module -> what is said of it
+#: kernels whose fault shows before they compute: value in this module -> the message
 BEFORE = {
     "raising_accepts": "must answer `accepts`; got ValueError('no')",
     "leaving_accepts": "must answer `accepts`; got SystemExit(3)",
@@ -97,7 +95,7 @@ none = kernel("none", accepts=lambda task: None)
 one = kernel("one", accepts=lambda task: 1)
 not_callable = kernel("not_callable", accepts=True)
 
-#: kernels that cannot be loaded: value -> what is said of it
+#: kernels that cannot be loaded: value -> the message
 UNLOADED = {
     "Class": "is a class; the entry point must name an instance of it",
     "missing": "does not load: AttributeError",
@@ -113,7 +111,7 @@ without_protocol = kernel("without_protocol", protocol=None)
 old, true = kernel("old", protocol=0), kernel("true", protocol=True)
 misnamed, nothing = kernel("somebody else"), None
 
-#: kernels whose answers are of the wrong form: value -> what is said of it
+#: kernels whose results have the wrong form: value -> the message
 ANSWERS = {
     "five_rows": "must return int64 of shape (7, 3); got int64 of shape (5, 3)",
     "flat": "must return int64 of shape (7, 3); got int64 of shape (21,)",
@@ -182,7 +180,7 @@ def no_library() -> object:
 
 leaving = raising(SystemExit("no"))
 
-#: array plugins that cannot be used: value -> what is said of it
+#: array plugins that cannot be used: value -> the message
 LIBRARIES = {
     "leaving": "does not load: SystemExit('no')",
     "no_library": "must load a callable that gives an `ArrayLibrary`; got one that gives",
@@ -193,12 +191,12 @@ LIBRARIES = {
 
 
 class Standard(np.ndarray):
-    """An array of a library that keeps to the standard, and is not NumPy's."""
+    """An array of a library that follows the standard, and is not NumPy's."""
 
 
 @pytest.fixture(autouse=True)
 def shelf_exists(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have `backends` believe that a module `shelf` is installed."""
+    """Make `backends` find a module `shelf`."""
     from dice_any import registry
 
     known = registry._is_installed
@@ -230,7 +228,7 @@ def test_what_is_no_answer_to_worthwhile(install, value: str) -> None:
     install(("dice_any.kernels.numpy", value, value))
     assert dice_any.overlap(X, Y) == dice_any.overlap(X, Y, backend="reference")
     assert "must answer `worthwhile`" in problems(value)
-    # who asks for it does not ask whether it is worth it
+    # `worthwhile` is not called if the call names the kernel
     assert dice_any.overlap(X, Y, backend=value) == dice_any.overlap(X, Y, backend="reference")
 
 
@@ -436,7 +434,7 @@ TOGETHER = [
 
 
 def outcomes() -> list[Any]:
-    """Return what many calls that name no plugin answer, or say."""
+    """Return the results or errors of many calls that name no plugin."""
     soft = {"class_axis": 0}
     logits = X * 8 - 4
     labels = recipe.labels(5, 16, 4)
@@ -487,7 +485,7 @@ def test_a_hostile_collection_changes_neither_a_bit_nor_a_message(install) -> No
 
 
 def test_kernels_that_decline_cost_nothing(install) -> None:
-    """Twenty that look long at every task are asked once for each kind of work."""
+    """Twenty kernels with a slow `accepts` are asked once for each kind of work."""
     asked: list[str] = []
 
     def slowly(task: kernels.Task) -> str:

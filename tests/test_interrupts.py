@@ -1,4 +1,4 @@
-"""Whatever ends a call of the Numba kernel, nobody's memory is written into; the next is right."""
+"""However a call of the Numba kernel ends, no freed memory is written; the next call is right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = 10.0
 
 
 def python(*arguments: str) -> str:
-    """Run Python in a process of its own, in which a crash is no more than a failure."""
+    """Run Python in a process of its own, so that a crash is only a failure."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_NUM_THREADS": "4"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-X", "faulthandler", *arguments],
@@ -44,15 +44,15 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 class Ended(BaseException):
-    """What ends a call."""
+    """The exception that ends a call."""
 
 
 class FailedError(Exception):
-    """What a helper fails with."""
+    """The exception of a helper."""
 
 
 class Work:
-    """The share of each thread: the caller's and the helpers' apart, and which chunks were done."""
+    """The share of each thread, for the caller and the helpers, and which chunks were done."""
 
     def __init__(
         self,
@@ -95,12 +95,12 @@ def test_interrupts_at_every_moment() -> None:
 @pytest.mark.parametrize("chunks", [1, 2, 5, 4 * 7, 1000])
 def test_every_chunk_is_done_once(threads: int, chunks: int) -> None:
     work = Work()
-    team.together(work, chunks, each=7)  # rounds too
+    team.together(work, chunks, each=7)  # also in rounds
     assert sorted(work.done) == list(range(chunks))
 
 
 def test_helpers_own_what_an_interrupted_call_left_to_them(threads: int) -> None:
-    """The caller goes while helpers are held up; what they touch lives until the last has done."""
+    """The caller leaves while helpers still run; their memory lives until the last one stops."""
     go_on, held_up, array = threading.Event(), [], np.zeros(1000)
 
     def helper() -> None:
@@ -120,7 +120,7 @@ def test_helpers_own_what_an_interrupted_call_left_to_them(threads: int) -> None
 
     left = call()
     assert left() is not None
-    # nobody is free to help, and the next call ends all the same
+    # no helper is free, and the next call still ends
     work = Work()
     team.together(work, 50)
     assert sorted(work.done) == list(range(50))
@@ -153,7 +153,7 @@ def test_an_interrupted_call_leaves_its_chunks_undone(threads: int) -> None:
 
 
 class Queue:
-    """A queue whose `put` is interrupted when it has done."""
+    """A queue whose `put` is interrupted at its end."""
 
     def __init__(self, queue: Any) -> None:
         self.get, self._put = queue.get, queue.put
@@ -164,7 +164,7 @@ class Queue:
 
 
 def first_time(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that is interrupted before it has done anything, when it is called first."""
+    """Return a method whose first call is interrupted before it does anything."""
     times: list[None] = []
 
     def interrupted(*arguments: Any) -> Any:
@@ -182,7 +182,7 @@ def test_the_team_is_whole_after_an_interrupt(
     again: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While jobs are handed out, before anything is begun, while the caller waits or clears up."""
+    """While jobs are distributed, before they begin, while the caller waits or cleans up."""
     with monkeypatch.context() as patch:
         if where == "hand out":
             patch.setattr(team._team, "queue", Queue(team._team.queue))
@@ -204,7 +204,7 @@ def test_what_a_helper_raises_reaches_the_caller(threads: int, failing: int) -> 
 
     def helper() -> None:
         if next(numbers, failing) < failing:
-            ready.wait(LONG)  # or the first failure would send the others home
+            ready.wait(LONG)  # or the first failure would stop the others early
             raised.append(None)
             raise FailedError
         time.sleep(0.001)
@@ -236,7 +236,7 @@ def test_without_any_helper_a_call_ends(threads: int, monkeypatch: pytest.Monkey
 
 
 def test_a_job_that_nobody_has_come_to_keeps_no_array(threads: int) -> None:
-    """Every helper is held up in another call: the job stays in the queue, its arrays do not."""
+    """All helpers are busy in another call: the job stays in the queue, but not its arrays."""
     go_on, held_up = threading.Event(), []
 
     def hold_up() -> None:
@@ -274,7 +274,7 @@ def test_calls_at_once_share_the_helpers(threads: int) -> None:
 
 
 def test_a_way_back_that_was_interrupted_can_be_gone_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memberships that the way forward kept are written over by then, and computed anew."""
+    """The memberships from the forward pass are overwritten by then, and computed again."""
     torch = pytest.importorskip("torch")
     values, target = (
         torch.linspace(-4, 4, 2 * 3 * 5000).reshape(2, 3, 5000),
@@ -341,7 +341,7 @@ def test_the_process_ends(end: str) -> None:
 
 
 def test_a_large_call_is_done_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python sees signals between rounds, the answer is that of one round, to the bit."""
+    """If Python checks signals between rounds, the result has the bits of one round."""
     x, y = np.arange(2**20, dtype=np.float32) / 2**20, np.ones(2**20, dtype=bool)
     whole = dice_any.overlap(x, y, backend="numba").to_dict()
     matrix = dice_any.pairwise_overlap(

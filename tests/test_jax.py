@@ -28,7 +28,7 @@ def loss(x, y):
 
 @pytest.fixture
 def wide():
-    """Answers in float64, whose bits are those of NumPy."""
+    """Results are float64 with the bits of NumPy."""
     with jax.enable_x64(True):
         yield
 
@@ -87,7 +87,7 @@ def test_a_gradient_keeps_its_arguments_only(name: str) -> None:
     ],
 )
 def test_rows_change_no_sum(shape: tuple[int, ...], axis) -> None:
-    """However an array is cut into rows, its exact sums are those of NumPy, jitted and eager."""
+    """For any split of an array into rows, exact sums have NumPy's bits, jitted and eager."""
     x, y = (recipe.memberships(seed, shape) for seed in (5, 7))
     expected = dice_any.overlap(x, y, axis=axis).to_dict()
     summed = partial(dice_any.overlap, axis=axis)
@@ -129,7 +129,7 @@ def test_transformations() -> None:
 
 @pytest.mark.parametrize("form", ["hard", "exact", "plain"])
 def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
-    """An axis that a transformation adds, or takes, is one of the counts."""
+    """An axis that a transformation adds or removes is one of the counts."""
     z, y = jnp.asarray(X), jnp.asarray(Y)
     given = {"class_axis": 0} | ({"exact": form == "exact"} if form != "hard" else {})
 
@@ -153,7 +153,7 @@ def test_overlaps_go_in_and_out_of_transformations(form: str) -> None:
     total, each = jax.jit(lambda start, z, y: jax.lax.scan(step, start, (z, y)))(start, z, y)
     assert total.to_dict() == sum(expected).to_dict()
     assert each.to_dict() == whole.to_dict()
-    # what only passes through is not touched
+    # a value that only passes through is not changed
     assert jax.tree.map(lambda leaf: leaf, whole)._held is whole._held
     assert jax.eval_shape(count, z[0], y[0]).shape == (3,)
     assert copy.copy(jax.eval_shape(jax.vmap(count), z, y)).shape == whole.shape
@@ -212,7 +212,7 @@ def test_the_best_of_scores_inside_jit(classes: int) -> None:
 
 
 def test_gradients_of_chosen_and_weighed_classes() -> None:
-    """At JAX's own precision; the slopes of a formula that is written out here."""
+    """At JAX's own precision, against the slopes of a formula that is written out here."""
     z, y = jnp.asarray(X), jnp.asarray(Y)
     weight = jnp.asarray([1.0, 2.0, 0.5])
 
@@ -337,7 +337,7 @@ print(got.tolist() == dice_any.dice_score(x, y, class_axis=1).tolist())
 
 
 def test_of_a_sharded_array_only_sums_travel() -> None:
-    """One exact sum of each limb and device, whichever axis is spread, and the bits of NumPy."""
+    """One exact sum of each limb and device, for any distributed axis, with the bits of NumPy."""
     code = """
 import re
 import jax, numpy as np, dice_any

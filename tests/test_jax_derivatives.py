@@ -1,4 +1,4 @@
-"""Every loss, differentiated in every way that JAX has: once, twice, and where it must not be."""
+"""Every loss, differentiated in all ways of JAX: once, twice, and where that must be an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ jax = pytest.importorskip("jax")
 jnp = pytest.importorskip("jax.numpy")
 
 PRECISION = {"float64": 1e-12, "float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}
-#: one for each loss, beside float32
+#: one dtype for each loss, besides float32
 OTHER = dict(zip(CALLS, ["float64", "bfloat16", "float16"] * 5, strict=False))
 
 
@@ -28,7 +28,7 @@ def slopes(given: Callable[..., Any], x: np.ndarray, y: np.ndarray) -> np.ndarra
 def check(
     got: Any, expected: np.ndarray, dtype: str, *where: object, along: np.ndarray | None = None
 ) -> None:
-    """Compare slopes, or their sum `along` a direction, each term of which may be as far off."""
+    """Compare slopes, or their sum `along` a direction; the tolerance is for each term."""
     scale = max(abs(expected).max(), 1e-2) * (1.0 if along is None else float(abs(along).sum()))
     got = np.asarray(got).astype(np.float64)
     assert got == pytest.approx(expected, rel=0, abs=PRECISION[dtype] * scale), (dtype, *where)
@@ -37,7 +37,7 @@ def check(
 @pytest.mark.parametrize("activation", [None, "softmax", "sigmoid", "hinge"])
 @pytest.mark.parametrize("name", CALLS)
 def test_slopes_at_the_ends(name: str, activation: str | None) -> None:
-    """Finite, and what the closed form is in float64: all cases at once, mapped and compiled."""
+    """Finite, and equal to the closed form in float64: all cases at once, mapped and compiled."""
     if not takes(name, activation):
         pytest.skip("the loss does not take it")
     given = loss(
@@ -104,8 +104,8 @@ def test_focal_slopes(activation: str, gamma: float) -> None:
 
 
 def bent(name: str, activation: str | None, **options: Any) -> tuple[Any, ...]:
-    """Return a loss, its arguments, a direction, and the Hessian's product with it: differences of
-    the closed form's slopes.
+    """Return a loss, its arguments, a direction, and the Hessian's product with it, from
+    differences of the closed form's slopes.
     """
     shape = (2, 3, 3, 4)
     x = recipe.integers(81, shape, 2**20) * 0.9 / 2**20 + 0.05
@@ -265,7 +265,7 @@ def test_an_exact_loss_that_nobody_differentiates(name: str) -> None:
 
 
 def test_metrics_of_what_is_trained_stay_allowed() -> None:
-    """A score or an overlap beside the loss takes no gradient, and does no harm to it."""
+    """A score or an overlap beside the loss gets no gradient, and does not affect the loss's."""
     x, y = jnp.asarray(recipe.memberships(1, (2, 3, 20))), jnp.asarray(recipe.labels(3, (2, 20), 3))
 
     def step(x: Any) -> Any:

@@ -1,5 +1,5 @@
-"""JAX with x64 off: answers that the caller's next line can use, rounded once from those of
-everybody, and no warning.
+"""JAX with x64 off: results that the caller's next operation can use, rounded once from those of
+the other libraries, without a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CALLS = {f"{call.name} of {call.kind}": call for call in kinds.of_everything("fl
 
 
 def values(answer: object) -> list[np.ndarray]:
-    """Return the numbers of an answer: an array, a pair or an overlap."""
+    """Return the numbers of a result: an array, a pair or an overlap."""
     if isinstance(answer, tuple):
         return [np.asarray(part) for part in answer]
     if isinstance(answer, dice_any.Overlap):
@@ -28,7 +28,7 @@ def values(answer: object) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_answers_are_rounded_once(name: str) -> None:
-    """Each is the float32 nearest to what JAX answers with x64, or the same number as int32."""
+    """Each is the float32 nearest to JAX's result with x64, or the same number as int32."""
     call = CALLS[name]
     arrays = [jnp.asarray(a) for a in call.arrays]
     assert not jax.config.jax_enable_x64
@@ -44,7 +44,7 @@ def test_answers_are_rounded_once(name: str) -> None:
 
 
 def use(answer: jax.Array) -> None:
-    """Do what people do with scores, without a warning: warnings are errors here."""
+    """Use scores as users do, without a warning: warnings are errors here."""
     answer = jnp.atleast_1d(answer)
     _ = (
         answer * 2,

@@ -1,5 +1,5 @@
-"""Two processes, half of the batch on each: modules with ``group=`` and `gather` give what one
-process gives on all of it.
+"""Two processes, each with half of the batch: modules with ``group=`` and `gather` give the result
+of one process on the whole batch.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def rank() -> int:
 
 
 def batch() -> tuple[Any, Any]:
-    """Logits of five samples, and labels of which one is not in the second half."""
+    """Logits of five samples, and labels; one label is not in the second half."""
     chance = np.random.default_rng(3)
     labels = chance.integers(0, 3, (5, 6))
     labels[2:][labels[2:] == 1] = 0
@@ -88,7 +88,7 @@ def batch() -> tuple[Any, Any]:
 
 
 def mine(array: Any, rank: int) -> Any:
-    """Two samples are the first process's, three the second's."""
+    """The first process has two samples, the second three."""
     return array[:2] if rank == 0 else array[2:]
 
 
@@ -158,7 +158,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_a_joined_loss_is_that_of_the_joined_batch(
     answers: list[dict[str, Any]], name: str
 ) -> None:
-    """Each process's gradient is that of two losses, which DistributedDataParallel halves."""
+    """The gradient of each process is that of two losses; DistributedDataParallel halves it."""
     module, arguments = LOSSES[name]
     logits, labels = batch()
     logits.requires_grad_()

@@ -1,7 +1,7 @@
-"""The conformance kit as a guest: what it does to other people's runs of pytest, and what it says.
+"""The conformance kit in other projects: its effects on their runs of pytest, and its messages.
 
-The package may be installed or not, so entry points are left out here, and what one of them names
-is loaded by name. The session `package` has them.
+The package may be installed or not. So these tests do not use entry points, but load the plugin by
+name. The session `package` uses them.
 """
 
 from __future__ import annotations

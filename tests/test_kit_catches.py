@@ -1,4 +1,4 @@
-"""The kit catches faults: each of these is planted in a kernel, narrow or wide, or in an array
+"""The kit finds faults: each of these is put into a kernel, small or large, or into an array
 library.
 """
 
@@ -24,14 +24,14 @@ QUICK = Budget(most=30, seconds=1e9)
 
 
 def kernel(**parts: Any) -> SimpleNamespace:
-    """Return a kernel that accepts everything, and does as the reference but for some parts."""
+    """Return a kernel that accepts everything, and does as the reference except for some parts."""
     names = ("overlap", "overlap_vjp", "confusion_matrix", "pairwise")
     usual = {name: getattr(reference, name) for name in names}
     return SimpleNamespace(**{"name": "k", "accepts": lambda task: True, **usual, **parts})
 
 
 def only(accepts: Callable[[Any], Any], **parts: Any) -> SimpleNamespace:
-    """Return a kernel that does little else than its sums."""
+    """Return a kernel with the reference's sums and these parts only."""
     return SimpleNamespace(name="k", accepts=accepts, **{"overlap": reference.overlap, **parts})
 
 
@@ -69,7 +69,7 @@ def after(part: str, change: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sums(change: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the sums with one that is changed in place where there are any."""
+    """Return the reference's `overlap`, whose sums `change` changes in place."""
 
     def changed(answer: np.ndarray, task: Any, *arrays_: Any) -> np.ndarray:
         change(answer[:, 0] if task.kind == "exact" else answer, task, *arrays_)
@@ -79,7 +79,7 @@ def sums(change: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def where(condition: Callable[..., Any]) -> Callable[..., Any]:
-    """Return sums whose intersection is one off in the tasks of a condition."""
+    """Return sums whose intersection is wrong by one for the tasks of a condition."""
 
     def off(rows: np.ndarray, task: Any, *arrays_: Any) -> None:
         if condition(task, *arrays_):
@@ -89,7 +89,7 @@ def where(condition: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def before(change: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
-    """Return sums of arrays that are changed first."""
+    """Return the sums of arrays that were changed before."""
 
     def overlap(task: Any, x: Any, y: Any, w: Any) -> Any:
         return reference.overlap(task, *change(task, x, y, w))
@@ -167,7 +167,7 @@ def writing(task: Any, x: Any, y: Any, w: Any) -> np.ndarray:
 
 
 class Scratch:
-    """Sums that lie in memory that all calls share."""
+    """Sums in memory that all calls share."""
 
     def __init__(self, per_call: bool) -> None:
         self.per_call, self.room = per_call, {}
@@ -178,12 +178,12 @@ class Scratch:
         room[...] = answer
         if not self.per_call:
             return room
-        time.sleep(1e-4)  # here others may write
+        time.sleep(1e-4)  # other threads may write now
         return room.copy()
 
 
 class Forgetful:
-    """Keeps the gradient's memory of the call before."""
+    """Keeps the gradient's memory from the previous call."""
 
     def keeping(self, task: Any, x: Any, y: Any, w: Any) -> Any:
         return reference.overlap(task, x, y, w), x
@@ -373,7 +373,7 @@ def test_a_kernel_that_is_right_has_no_problem(name: str) -> None:
 
 @pytest.fixture
 def taught(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Subject]:
-    """Have array-api-strict's arrays be those of a library of which some functions differ."""
+    """Treat array-api-strict's arrays as those of a library with some changed functions."""
     strict = pytest.importorskip("array_api_strict")
     from dice_any.arrays.strict import Strict
 
@@ -387,7 +387,7 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Subject]:
 
 
 def _of(name: str, change: Callable[..., Any]) -> Callable[[Any], dict[str, Any]]:
-    """Return a function of the standard that is changed."""
+    """Return a changed function of the standard."""
     return lambda strict: {name: change(strict, getattr(strict, name))}
 
 

@@ -1,7 +1,7 @@
-"""Links that Sphinx does not follow: those of pages outside docs/, and whole addresses.
+"""Links that Sphinx does not check: those of pages outside docs/, and full addresses.
 
-The build of the documentation warns of a page, a heading or a picture below docs/ that is not
-there. Nothing here asks a network.
+The build of the documentation warns if a page, a heading or a picture below docs/ is missing.
+Nothing here uses a network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if not path.parent.name.startswith("_")
 )
-#: The addresses at which a file of the repository is read, up to its path.
+#: The addresses of files of the repository, up to the path.
 OURS = re.compile(
     r"https://(?:github\.com/dice-any/dice_any/(?:blob|tree|raw)"
     r"|raw\.githubusercontent\.com/dice-any/dice_any)/main/"
@@ -43,7 +43,7 @@ def links(text: str) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the names that GitHub and MyST give to the headings of a page."""
+    """Return the anchors that GitHub and MyST give to the headings of a page."""
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     found: set[str] = set()
     for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
@@ -55,7 +55,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken(link: str, page: Path) -> str | None:
-    """Return what is wrong with a link on a page outside docs/, or with a whole address."""
+    """Return the fault of a link on a page outside docs/, or of a full address."""
     ours = OURS.match(link)
     parts = urlsplit(link)
     if parts.scheme and not ours:
@@ -96,7 +96,7 @@ def test_addresses_of_the_project_lead_somewhere() -> None:
 
 
 def test_readme_works_on_an_index_page() -> None:
-    """There nothing lies beside it: every link is a whole address, every picture too."""
+    """On a package index there are no other files, so all links and pictures are full addresses."""
     found = links(prose(ROOT / "README.md"))
     assert found
     assert [link for link in found if not link.startswith(("https://", "#"))] == []

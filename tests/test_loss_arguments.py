@@ -1,5 +1,5 @@
-"""Every loss with every argument: what it takes is honoured, what it does not take is refused in
-the house's words.
+"""Every loss with every argument: an argument that it accepts has its effect, another is refused
+with the usual message.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SHARED = set(LossArguments.__annotations__)
 
 
 def own(name: str) -> set[str]:
-    """Return the keywords that a loss has for itself."""
+    """Return the keywords that only this loss has."""
     parameters = inspect.signature(getattr(losses, name)).parameters.values()
     return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - SHARED
 
 
-#: of other losses, of scores, of the code inside, and of nobody
+#: keywords of other losses, of scores, of internal code, and unknown ones
 STRANGE = {name for each in CALLS for name in own(each)} | {
     *(
         "empty",
@@ -88,7 +88,7 @@ NONSENSE: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("keyword", NONSENSE)
 @pytest.mark.parametrize("name", CALLS)
 def test_nonsense(name: str, keyword: str) -> None:
-    """No loss overwrites what it was given: it says what is wrong with it."""
+    """No loss overrides a given argument; it says what is wrong with it."""
     value, message = NONSENSE[keyword]
     for function in (loss, lambda *a, **k: dice_any.value_and_grad(loss(*a, **k))):
         activation = {"activation": "softmax"} if name in COMPOUND else {}
@@ -100,8 +100,7 @@ def test_every_argument_was_tried() -> None:
     assert set(NONSENSE) == SHARED
 
 
-#: what a loss fixes, and says so: loss, argument, the values that it does not take, those that are
-#: what it is
+#: arguments that a loss fixes, and says so: loss, argument, refused values, its own values
 FIXED: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("generalized_dice_loss", "average", ("macro", "weighted"), (None, "micro")),
     ("wasserstein_dice_loss", "average", ("micro",), (None,)),
@@ -218,7 +217,7 @@ def test_positional_arguments_are_not_bound() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_losses_in_the_dtype_of_the_prediction(name: str) -> None:
-    """At least float32; a wider one than float64 keeps its dtype, computed in float64."""
+    """At least float32. A dtype wider than float64 is kept, but computed in float64."""
     given = loss(name, activation="softmax")
     wide = np.longdouble
     expected, slopes = dice_any.value_and_grad(given)(X, Y)

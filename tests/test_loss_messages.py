@@ -1,4 +1,4 @@
-"""What losses say of arguments that do not fit."""
+"""Messages of losses about arguments that do not fit."""
 
 from __future__ import annotations
 

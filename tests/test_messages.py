@@ -1,4 +1,4 @@
-"""Bad input gets an error that names the argument, the fact and the cure."""
+"""Bad input gives an error that names the argument, the fact and the cure."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_matrix() -> None:
 
 
 class Wrapped:
-    """Like an xarray.DataArray: holds an array, is none."""
+    """Like an xarray.DataArray: it holds an array, but is none."""
 
     data = SOFT
 

@@ -1,4 +1,4 @@
-"""What converts everything, `.half()` or torchmetrics' `set_dtype`, makes the counts of an overlap
+"""`.half()` and torchmetrics' `set_dtype` convert everything, also the counts of an overlap to
 floating numbers.
 """
 

@@ -1,6 +1,4 @@
-"""The Numba kernel beyond the conformance kit: how arrays lie, which threads compute, and when it
-is chosen.
-"""
+"""The Numba kernel beyond the conformance kit: memory layouts, threads, and when it is chosen."""
 
 from __future__ import annotations
 
@@ -136,7 +134,7 @@ def test_memberships_that_are_kept_lead_to_the_same_gradient(name: str, layout: 
     task = described(z, Y, weight=weight, class_axis=1, ignore_label=255, **options)
     sums, kept = KERNEL.overlap_keeping(task, z, Y, weight)
     np.testing.assert_array_equal(sums, KERNEL.overlap(task, z, Y, weight))
-    # the slope of a focal entropy needs a logarithm that memberships have lost
+    # the slope of a focal entropy needs a logarithm that memberships no longer hold
     assert (kept is None) == (bool(task.entropy) or layout == "swapped bytes")
     if kept is not None:
         slopes = cotangent(task, sums)
@@ -172,7 +170,7 @@ def test_a_broadcast_array_of_more_terms_than_a_float32_counts() -> None:
 )
 def test_label_maps_of_every_type(dtype: str) -> None:
     x, y = recipe.labels(21, (3, 1001), 5, dtype), recipe.labels(23, (3, 1001), 5, dtype)
-    y[:, :400] = 4  # long runs too
+    y[:, :400] = 4  # also long runs
     y[:, 7] = np.iinfo(dtype).max
     keep = y != np.iinfo(dtype).max
     got = dice_any.overlap(
@@ -228,7 +226,7 @@ def test_not_finite_logits_reach_the_loss() -> None:
     z, y = Z.copy(), recipe.labels(25, (2, 70, 40), 3)
     z[0, 1, 3, 4] = np.nan
     assert np.isnan(dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="numba"))
-    z[:, 1] = -np.inf  # a class that is ruled out has no part of any element
+    z[:, 1] = -np.inf  # an excluded class has membership 0 everywhere
     z[0, 0, 3, 4] = 0
     sums = run.sums(described(z, y, class_axis=1, activation="softmax"), z, y, None)
     assert sums[1, 1] == 0.0
@@ -305,7 +303,7 @@ def test_half_precision_of_pytorch() -> None:
 
 
 def test_a_view_that_negates_is_read_as_it_is_meant() -> None:
-    """The imaginary part of a conjugate shares the memory of what it is the negative of."""
+    """The imaginary part of a conjugate shares the memory of the numbers that it negates."""
     torch = pytest.importorskip("torch")
     z, y = torch.asarray(Z), torch.asarray(recipe.labels(27, (2, 70, 40), 3))
     gradients = []
@@ -342,7 +340,7 @@ def test_tensors_without_memory_go_to_the_reference() -> None:
 
 
 def test_a_softmax_that_some_classes_take_no_part_in_is_declined() -> None:
-    """The kernel has one weight for an element."""
+    """The kernel has one weight for each element."""
     z, t = np.zeros((2, 3, 40), dtype=np.float32), np.full((2, 3, 40), 0.5, dtype=np.float32)
     with pytest.raises(
         ValueError, match="declines: a softmax over classes with weights of their own"

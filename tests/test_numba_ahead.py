@@ -1,4 +1,4 @@
-"""Loops compiled before the first call, and what is said while one waits for the compiler."""
+"""Loops compiled before the first call, and the log while a call waits for the compiler."""
 
 from __future__ import annotations
 

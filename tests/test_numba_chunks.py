@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 from dice_any.kernels.numba import kernel as numba_kernel
 from dice_any.kernels.numba import run, team
 
-#: Two and a half chunks of what a kernel is worth.
+#: Two and a half chunks that are large enough for the kernel.
 ROWS, LENGTH = 5, 2**19
 SOFT = [recipe.memberships(seed, (ROWS, LENGTH)) for seed in (1, 3)]
 LABELS = [recipe.labels(seed, (ROWS, LENGTH), 7, "uint8") for seed in (5, 7)]
@@ -33,7 +33,7 @@ WORK = {
 
 @pytest.fixture
 def teams(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of threads of each call that the kernel has answered."""
+    """The number of threads in each call of the kernel."""
     found: list[int] = []
     together = team.together
 
@@ -62,7 +62,7 @@ def test_chunks_are_summed_by_the_kernel(teams: list[int], library: str, name: s
     arrays = chunked(library, x), chunked(library, y)
     assert teams == []
     got = dice_any.overlap(*arrays, **options).to_dict()
-    assert teams == [1, 1, 1]  # once for each chunk, on the scheduler's thread alone
+    assert teams == [1, 1, 1]  # once for each chunk, only on the scheduler's thread
     expected = dice_any.overlap(x, y, backend="reference", **options).to_dict()
     if options.get("exact") is False:
         number = np.vectorize(float.fromhex)

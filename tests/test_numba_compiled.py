@@ -1,8 +1,8 @@
-"""The Numba kernel's loops as machine code: each that computes does so in vectors, with AVX2 alone
-too, and on 64-bit ARM.
+"""The Numba kernel's loops as machine code: all computing loops use vectors, also with only AVX2,
+and on 64-bit ARM.
 
-It compiles everything anew, with debugging information, which takes two minutes a processor: the
-session `compiled` asks for it.
+These tests compile everything again, with debugging information, which takes two minutes for each
+processor. Only the session `compiled` runs them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ pytest.importorskip("numba")
 if os.environ.get("DICE_ANY_COMPILED") != "1":
     pytest.skip("`nox -s compiled` compiles for other processors", allow_module_level=True)
 
-#: functions whose loops take one element at a time on any processor, and why
+#: functions whose loops process one element at a time on any processor, and why
 ONE_BY_ONE = {
     "count_labels": "a histogram adds at a place that depends on the element",
     "count_label_pairs": "a histogram",
@@ -28,7 +28,7 @@ ONE_BY_ONE = {
     "copy": "elements do not lie behind one another, in some of its loops",
     "scatter": "elements are written apart",
 }
-#: processor -> what Numba is told of it, and the triple where it is not of this machine's kind
+#: processor -> Numba's settings for it, and its triple if it is not of this machine's type
 PROCESSORS = {
     "this one": ({}, None),
     "x86-64-v3": ({"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": ""}, None),
@@ -67,5 +67,5 @@ def test_what_computes_computes_in_vectors(processor: str, tmp_path: Path) -> No
                 scalar[loop] = compiled
     alone = {loop: by for loop, by in scalar.items() if loop.rpartition(" ")[2] not in ONE_BY_ONE}
     assert alone == {}
-    # the report sees the loops that matter
+    # the report includes the important loops
     assert {"add_exact", "add_plain", "softmax", "exact_softmax", "are_members"} <= vectors

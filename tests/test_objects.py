@@ -1,6 +1,4 @@
-"""Objects that hold arrays and are none: each message names a cure that fits, and the cure
-works.
-"""
+"""Objects that hold arrays but are none: each message names a fitting cure, and the cure works."""
 
 from __future__ import annotations
 
@@ -139,7 +137,7 @@ def of_scipy(
 
 
 def xarrays(lazy: bool = False) -> tuple[Any, Any]:
-    """Return one raster north-up and one south-up, the other one's axes in another order."""
+    """Return one raster north-up and one south-up, with axes in different orders."""
     xarray = pytest.importorskip("xarray")
     dims, rows = ("y", "x"), {"y": [10.0, 20.0], "x": range(5)}
     prediction = xarray.DataArray(P, dims=dims, coords=rows)
@@ -159,7 +157,7 @@ def xarray_dataset() -> tuple[Any, Any]:
 
 
 def nibabel_images() -> tuple[Any, Any]:
-    """Return images whose labels come back as floating numbers, a rounding error off."""
+    """Return images whose labels are read as floating numbers with rounding errors."""
     nibabel = pytest.importorskip("nibabel")
     images = []
     for labels in (LABELS_P, LABELS_T):
@@ -228,7 +226,7 @@ def delayed() -> tuple[Any, Any]:
     return dask.delayed(P), dask.delayed(T)
 
 
-#: what makes the objects, which way to go, what comes out
+#: the function that makes the objects, which advice to follow, the result
 HOLDERS: dict[str, tuple[Callable[[], tuple[Any, Any]], tuple[str, ...], Any]] = {
     "sparse booleans": (of_scipy("csr_array", lambda m: m), (), DICE),
     "sparse floating numbers": (of_scipy("coo_array", lambda m: m * 1.0), (), DICE),
@@ -271,7 +269,7 @@ def test_objects_that_hold_arrays(name: str) -> None:
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_xarrays_are_told_of_their_interface(lazy: bool) -> None:
-    """Scores have one that aligns; losses go through xarray's own."""
+    """Scores have an interface that aligns; losses use xarray's own function."""
     prediction, target = xarrays(lazy=lazy)
     with pytest.raises(TypeError, match=r"`dice_any\.interfaces\.xarray\.score\(function, pred"):
         dice_any.dice_score(prediction, target)
@@ -283,7 +281,7 @@ def test_xarrays_are_told_of_their_interface(lazy: bool) -> None:
 @pytest.mark.parametrize("library", ["torch", "jax.numpy", "dask.array"])
 @pytest.mark.parametrize("name", ["xarray", "Zarr", "pandas frame", "sparse booleans"])
 def test_beside_arrays_of_other_libraries(name: str, library: str) -> None:
-    """What is made of an object fits the array that it stands beside."""
+    """The array made from an object fits the other array."""
     xp = pytest.importorskip(library)
     if name == "xarray":
         pytest.skip("an xarray beside a tensor has no coordinates to bring it to")

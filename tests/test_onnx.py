@@ -1,7 +1,7 @@
-"""ONNX: what PyTorch's exporter and ndonnx write, onnxruntime computes to the same bits.
+"""ONNX: onnxruntime computes the graphs of PyTorch's exporter and of ndonnx to the same bits.
 
-An export takes seconds, so that many calls go into one graph. Each case is a function of arrays,
-their values, and what it must return.
+An export takes seconds, so many calls are in one graph. Each case is a function of arrays, their
+values, and the expected result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dice_any.testing import oracle, recipe
 
 ort = pytest.importorskip("onnxruntime")
 pytestmark = [
-    # of PyTorch's exporter itself
+    # warnings of PyTorch's exporter itself
     pytest.mark.filterwarnings(
         "ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning"
     ),
@@ -33,8 +33,8 @@ Case = tuple[Callable[..., Any], Sequence[np.ndarray], Sequence[Any]]
 def by_torch(
     function: Callable[..., Any], arrays: Sequence[np.ndarray], optimize: bool = False
 ) -> list[np.ndarray]:
-    """Export a function of tensors, and run it on these values; optimising takes most of the
-    time.
+    """Export a function of tensors, and run it on these values, without optimising, which would
+    take most of the time.
     """
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
@@ -77,7 +77,7 @@ EXPORTERS = pytest.mark.parametrize("export", [by_torch, by_ndonnx])
 
 
 def run_all(export: Any, cases: dict[str, Case]) -> dict[str, list[np.ndarray]]:
-    """Return the answers of each case, from one graph."""
+    """Return the results of all cases, from one graph."""
 
     def everything(*arrays: Any) -> list[Any]:
         left = iter(arrays)
@@ -91,7 +91,7 @@ def run_all(export: Any, cases: dict[str, Case]) -> dict[str, list[np.ndarray]]:
 
 
 def limbs(*arrays: Any, **options: Any) -> Any:
-    """Return what an exact overlap holds, (*counts, 5, 3): little of a graph."""
+    """Return the sums of an exact overlap, (*counts, 5, 3): only a small graph."""
     x, y, *weight = arrays
     overlap = dice_any.overlap(x, y, weight=weight[0] if weight else None, **options)
     return overlap.tree_flatten()[0][0]
@@ -128,7 +128,7 @@ def score_cases() -> dict[str, Case]:
     i, a, b, _ = oracle.exact_sums(x, y).floats()
     assert round(2 * i / (a + b), 4) == 0.8235
     cases: dict[str, Case] = {"eight equal terms": (dice_any.dice_score, (x, y), [2 * i / (a + b)])}
-    # a carry of negative limbs: ONNX divides integers of other signs in another way than Python
+    # a carry of negative limbs: ONNX and Python divide integers of different signs differently
     x, y = recipe.memberships(1, 90, "float64"), recipe.memberships(3, 90, "float64")
     sums = oracle.exact_sums(x, y)
     false_negatives = oracle.Exact(sums.target - sums.intersection, 0, 0, 0).floats()[0]
@@ -212,7 +212,7 @@ def test_plain_sums_and_losses(export: Any) -> None:
 
 @EXPORTERS
 def test_sums_beyond_53_bits(export: Any) -> None:
-    """Runtimes add integers in float64: five million terms of 31 bits are more than that holds."""
+    """Runtimes add integers in float64, which cannot hold the sum of five million 31-bit terms."""
     n = 5 << 20
     x = 1 - np.arange(1, n + 1, dtype=np.float64) * 2.0**-27
     x[::2] -= 2.0**-53

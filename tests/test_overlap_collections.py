@@ -1,4 +1,4 @@
-"""Overlaps among what Dask computes, what PyTorch collates, and what tables are made of."""
+"""Overlaps as Dask collections, in PyTorch's collation, and as tables."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_is_computed_together_stays_in_its_place_and_is_read_once() -> None
 
     scores = [dice_any.dice_score(overlap), dice_any.jaccard_score(overlap)]
     results = dask.compute(scores[0], overlap, x.sum(), scores[1], scheduler="synchronous")
-    assert len(reads) == 3  # once a chunk
+    assert len(reads) == 3  # once for each chunk
     assert np.array_equal(results[0], dice_any.dice_score(counted()), equal_nan=True)
     assert results[1] == counted()
     assert results[2] == X.sum()
@@ -128,7 +128,7 @@ def test_scores_in_tables_are_those_of_arrays() -> None:
     for name in list(table)[2:]:
         right = getattr(dice_any, name)(X, Y, num_classes=3, axis=1).ravel()
         assert np.array_equal(table[name], right, equal_nan=True)
-    assert math.isnan(table["dice_score"][5])  # neither of the second case has class 2
+    assert math.isnan(table["dice_score"][5])  # neither array of the second case has class 2
     squared = dice_any.overlap(X / 2, Y / 2, form="squared", axis=1).to_table()
     assert list(squared) == ["case", "dice_score", "jaccard_score"]
     alone = counted().sum()

@@ -1,4 +1,4 @@
-"""`Overlap` is an immutable value that merges, folds, selects and travels."""
+"""`Overlap` is an immutable value that can be merged, folded, selected and stored."""
 
 from __future__ import annotations
 
@@ -194,8 +194,7 @@ def test_generalized_dice_is_the_same_as_score_and_as_loss() -> None:
     loss = dice_any.dice_loss(
         counts, classes="foreground", average="micro", class_weight="square", smooth=0
     )
-    # class 1: I = 4, X = 4, Y = 7; class 2 is absent, with X = 3, and weighs as much: 2·4 / (11 +
-    # 3)
+    # class 1: I = 4, X = 4, Y = 7; class 2 is absent, X = 3, with the same weight: 2·4 / (11 + 3)
     assert float(loss) == pytest.approx(1 - 4 / 7)
     assert float(dice_any.generalized_dice_score(counts, classes="foreground")) == pytest.approx(
         4 / 7
@@ -229,7 +228,7 @@ def test_a_perfect_label_map_correlates_perfectly() -> None:
 
 
 def test_a_few_elements_of_a_million_million_correlate_as_they_do() -> None:
-    """N² is 10²⁴ here, of which a float64 keeps 16 digits; φ is made of the last ones."""
+    """N² is 10²⁴ here, of which a float64 holds 16 digits; φ depends on the last ones."""
     n, tp, fp, fn = 10**12, 2, 1, 3
     tn = n - tp - fp - fn
     spread = Fraction((tp + fp) * (tn + fn) * (tp + fn) * (tn + fp))

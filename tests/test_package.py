@@ -1,4 +1,4 @@
-"""The package as a whole: what importing costs, docstring examples, and being vendored."""
+"""The package as a whole: the cost of the import, docstring examples, and vendored copies."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_vendored_copy_works_under_another_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["_gradients", "losses", "torch_numpy", "testing_kernels"])
 def test_a_vendored_copy_may_have_any_name(tmp_path: Path, name: str) -> None:
-    """Also one that holds names of our own modules. A gradient and a pickle find their way."""
+    """Also under a name with names of our own modules. Gradients and pickles work there."""
     shutil.copytree(HOME, tmp_path / "host" / name)
     (tmp_path / "host" / "__init__.py").touch()
     code = (
@@ -154,7 +154,7 @@ def test_a_large_call_makes_no_large_temporary() -> None:
         lambda: dice_any.overlap(labels, labels, num_classes=118),
         lambda: dice_any.overlap(soft, soft),
     ):
-        call()  # a kernel is imported or compiled by the first call
+        call()  # the first call imports or compiles a kernel
         tracemalloc.start()
         call()
         peak = tracemalloc.get_traced_memory()[1]

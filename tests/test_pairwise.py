@@ -1,5 +1,5 @@
-"""Every row of one matrix with every row of another: none at all, and rows longer than an overlap
-counts.
+"""Every row of one matrix with every row of another: no rows, and rows longer than an overlap can
+count.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def test_scikit_learn_scores_of_classes(average: str | None) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_scikit_learn_weighted_averages_of_few_elements(seed: int) -> None:
-    """Absent classes, false positives only, nothing in common: as scikit-learn says."""
+    """Absent classes, only false positives, empty intersection: as in scikit-learn."""
     metrics = pytest.importorskip("sklearn.metrics")
     chance = np.random.default_rng(seed)
     classes = int(chance.integers(2, 6))
@@ -93,7 +93,7 @@ def test_scipy_distances() -> None:
 
 
 def test_empty_sets_where_peers_differ() -> None:
-    """Both sets empty: SciPy's Dice is NaN like ours, scikit-learn's 0 unless told otherwise."""
+    """Both sets empty: SciPy's Dice is NaN like ours, scikit-learn's is 0 by default."""
     metrics = pytest.importorskip("sklearn.metrics")
     nothing = np.zeros(4, dtype=bool)
     assert np.isnan(dice_any.dice_score(nothing, nothing))

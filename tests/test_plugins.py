@@ -1,4 +1,4 @@
-"""The two plugin seams: found once, loaded late, and never the reason that another call breaks."""
+"""The two kinds of plugin: found once, loaded late, and without effect on calls of others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ X, Y = recipe.memberships(1, 64), recipe.memberships(3, 64)
 
 
 class Kernel:
-    """A kernel that is right, and counts how often it is asked."""
+    """A right kernel that counts its calls."""
 
     name = "counting"
     protocol = 1
@@ -35,7 +35,7 @@ class Kernel:
 
 
 class WrongKernel(Kernel):
-    """Off by one unit of 2⁻⁶² in the intersection."""
+    """Wrong by one unit of 2⁻⁶² in the intersection."""
 
     name = "wrong"
 
@@ -46,7 +46,7 @@ class WrongKernel(Kernel):
 
 
 class KeepingKernel(Kernel):
-    """Keeps the prediction for the way back, unless it is a scalar's."""
+    """Keeps the prediction for the backward pass, unless it has no axes."""
 
     name = "keeping"
 
@@ -65,7 +65,7 @@ class KeepingKernel(Kernel):
 
 
 class HoardingKernel(Kernel):
-    """Keeps something of which it cannot make the gradient."""
+    """Keeps something from which it cannot compute the gradient."""
 
     name = "hoarding"
     overlap_keeping = KeepingKernel.overlap_keeping
@@ -95,7 +95,7 @@ def test_a_kernel_that_accepts_takes_the_work(install) -> None:
     assert oracle.overlap_sums(dice_any.overlap(X, Y)) == [oracle.exact_sums(X, Y)]
     assert Kernel.calls == before + 1
     dice_any.overlap(X, Y, backend="reference")
-    dice_any.overlap(X, Y, form="minimum")  # declined, and so the reference's
+    dice_any.overlap(X, Y, form="minimum")  # declined, so the reference computes it
     assert Kernel.calls == before + 1
 
 
@@ -129,7 +129,7 @@ def test_two_kernels_of_one_name(install, monkeypatch) -> None:
         ("dice_any.kernels.numpy", "counting", "counting"),
         ("dice_any.kernels.numpy", "counting", "wrong"),
     )
-    # two distributions may each bring an entry point of one name
+    # two distributions may have an entry point of the same name
     assert dice_any.overlap(X, Y).to_dict() == dice_any.overlap(X, Y, backend="reference").to_dict()
     with pytest.raises(LookupError, match="has a name that another installed kernel has too"):
         dice_any.overlap(X, Y, backend="counting")
@@ -147,7 +147,7 @@ def test_an_unknown_kernel_lists_the_known_ones(install) -> None:
 
 
 def test_the_kit_catches_a_wrong_kernel(install) -> None:
-    """One unit of 2⁻⁶² in a sum is invisible in any score, and still seen."""
+    """One unit of 2⁻⁶² in a sum does not change any score, but is still found."""
     install(("dice_any.kernels.numpy", "wrong", "wrong"))
     from dice_any.testing import adapters, test_exact
 
@@ -227,7 +227,7 @@ def test_a_plugin_for_a_built_in_library_is_reported(install) -> None:
 
 def test_a_library_that_keeps_to_the_standard_needs_no_plugin() -> None:
     class Stranger:
-        """An array whose library nobody taught us."""
+        """An array of a library that the package has no code for."""
 
         __module__ = "stranger.core"
 
@@ -241,7 +241,7 @@ def test_a_library_that_keeps_to_the_standard_needs_no_plugin() -> None:
 
 def test_a_namespace_without_the_standards_functions_is_none() -> None:
     class Almost:
-        """Like MLX's arrays, whose namespace lacks a few."""
+        """Like MLX's arrays, whose namespace lacks a few functions."""
 
         __module__ = "almost.core"
 
@@ -257,7 +257,7 @@ def test_a_namespace_without_the_standards_functions_is_none() -> None:
 def test_a_forced_kernel_without_the_part_says_so(install) -> None:
     install(("dice_any.kernels.numpy", "counting", "counting"))
     rows = recipe.masks(1, (2, 9))
-    dice_any.pairwise_overlap(rows, rows)  # not forced: the reference steps in
+    dice_any.pairwise_overlap(rows, rows)  # no kernel is named: the reference computes it
     with pytest.raises(ValueError, match="'counting' has no pairwise"):
         dice_any.pairwise_overlap(rows, rows, backend="counting")
 

@@ -1,4 +1,4 @@
-"""What must hold for any input, and what must not."""
+"""Properties that hold for any input, and some that must not hold."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_equality_is_best(pair, form) -> None:
 
 
 def test_equality_is_not_best_in_the_product_form() -> None:
-    """A negative control: a soft set is less like itself than like a harder one."""
+    """A negative control: a soft set is less similar to itself than to a harder one."""
     x = np.array([0.5, 0.5, 0.0])
     assert dice_score(x, x) < dice_score(np.array([1.0, 1.0, 0.0]), x)
 

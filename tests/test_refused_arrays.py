@@ -1,4 +1,4 @@
-"""Arrays of a kind that is refused: masked, structured, sparse, nested, of unknown shape."""
+"""Refused kinds of arrays: masked, structured, sparse, nested, of unknown shape."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def says(*parts: str) -> str:
 
 
 def left(masked: np.ndarray) -> float:
-    """Return the Dice coefficient of what is not masked."""
+    """Return the Dice coefficient of the elements that are not masked."""
     kept = ~masked
     return 2 * int((P & T & kept).sum()) / int((P & kept).sum() + (T & kept).sum())
 
@@ -288,7 +288,7 @@ def test_lengths_that_nobody_knows() -> None:
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("what", ["masked", "matrix", "scipy", "torch", "xarray"])
 def test_chunks_that_are_not_what_they_were_said_to_be(what: str) -> None:
-    """A delayed function may return anything, whatever Dask was told: it is found when it is
+    """A delayed function may return other arrays than Dask was told: that shows when it is
     computed.
     """
     dask = pytest.importorskip("dask")
@@ -307,7 +307,7 @@ def test_chunks_that_are_not_what_they_were_said_to_be(what: str) -> None:
         lambda *arrays: dice_any.dice_score(*arrays),
         lambda *arrays: dice_any.dice_loss(*arrays),
     ]
-    if what != "torch":  # whose tensors have no `astype`
+    if what != "torch":  # its tensors have no `astype`
         calls.append(lambda *arrays: dice_any.dice_score(arrays[0].astype(float), arrays[1]))
         calls.append(
             lambda *arrays: dice_any.confusion_matrix(

@@ -76,7 +76,7 @@ def test_modules_of_pytorch_take_regions() -> None:
 
 
 def test_tiles_of_a_large_array_have_the_bits_of_its_parts() -> None:
-    """Also the gradient of more regions than classes goes through tiles."""
+    """Tiles also compute the gradient if there are more regions than classes."""
     z = recipe.memberships(5, (2, 5, 200, 300), "float32") * 8 - 4
     y = recipe.labels(7, (2, 200, 300), 5)
     given: dict[str, Any] = {"class_axis": 1, "activation": "softmax"}

@@ -1,4 +1,4 @@
-"""What scores, matrices, pairs and sets say of arguments that do not fit."""
+"""Messages of scores, matrices, pairs and sets about arguments that do not fit."""
 
 from __future__ import annotations
 

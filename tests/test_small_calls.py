@@ -1,5 +1,5 @@
-"""Small calls: what was read is kept for the next call like it, and NumPy does for PyTorch what is
-not done to whole arrays. Nothing may show it but the time.
+"""Small calls: what was read is kept for the next call like it, and NumPy computes for PyTorch what
+is not done on whole arrays. Only the time may differ.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LABELS = recipe.labels(3, (2, 4, 5), 3, "int64")
     ],
 )
 def test_equal_numbers_of_other_types_are_other_calls(first: dict, second: dict) -> None:
-    """1 is True to a dictionary. What is refused is refused after its equal was taken."""
+    """For a dictionary, 1 equals True. A value is refused even after an equal one was accepted."""
     x = recipe.memberships(1, (2, 3, 4))
     dice_any.overlap(x, x, **first)
     with pytest.raises(TypeError):
@@ -85,7 +85,7 @@ def torch() -> Any:
 
 @pytest.fixture
 def alone(torch: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return what has PyTorch do a call by itself."""
+    """Return a function that makes PyTorch compute a call by itself."""
 
     def call(function: Any, *arrays: Any, **options: Any) -> Any:
         with monkeypatch.context() as context:
@@ -122,7 +122,7 @@ CASES = [
 def test_losses_and_slopes(
     torch: Any, alone: Any, name: str, activation: str | None, options: dict, dtype: str
 ) -> None:
-    """As PyTorch itself has them, also where every entry of the answer is pulled at differently."""
+    """The gradients are PyTorch's own, also if each entry of the result has another cotangent."""
     given = loss(name, activation=activation, **options)
     x = LOGITS if activation else recipe.memberships(1, LOGITS.shape)
     x, y = torch.from_numpy(x).to(getattr(torch, dtype)), torch.from_numpy(LABELS)
@@ -143,7 +143,7 @@ def test_losses_and_slopes(
     "call", list(kinds.of_scores()), ids=lambda call: f"{call.name}-{call.kind}"
 )
 def test_scores(torch: Any, alone: Any, call: Any) -> None:
-    """To the bit, in the same dtype."""
+    """The bits and the dtype are the same."""
     arrays = [torch.from_numpy(array) for array in call.arrays]
     got = call.function(*arrays, **call.options)
     right = alone(call.function, *arrays, **call.options)
@@ -181,7 +181,7 @@ def test_errors_are_said_in_words_of_pytorch(
 
 
 def test_class_weights_of_pytorch(torch: Any) -> None:
-    """A tensor is a list to the bit, but where it is differentiated itself or is of others."""
+    """A tensor gives the bits of a list, unless it is differentiated itself."""
     x, y = torch.from_numpy(LOGITS), torch.from_numpy(LABELS)
     weight = torch.tensor([1.0, 0.5, 2.0])
 
@@ -235,7 +235,7 @@ def test_a_loss_that_is_kept_keeps_no_array_after_its_way_back(torch: Any) -> No
 
 
 def test_tensors_that_numpy_cannot_have(torch: Any) -> None:
-    """Half precision without a NumPy dtype, subclasses, and what transformations wrap."""
+    """Half precision without a NumPy dtype, subclasses, and tensors inside transformations."""
     y = torch.from_numpy(LABELS)
     x = torch.from_numpy(LOGITS)
     given = {"class_axis": 1, "activation": "softmax"}
@@ -250,7 +250,7 @@ def test_tensors_that_numpy_cannot_have(torch: Any) -> None:
     mapped = torch.func.vmap(lambda x, y: dice_any.dice_loss(x[None], y[None], **given))(x, y)
     single = [dice_any.dice_loss(a[None], b[None], **given) for a, b in zip(x, y, strict=True)]
     assert torch.allclose(mapped, torch.stack(single))
-    flipped = torch.conj(torch.complex(x, x)).imag  # whose memory holds the negative
+    flipped = torch.conj(torch.complex(x, x)).imag  # its memory holds the negative
     assert flipped.is_neg()
     assert dice_any.dice_loss(flipped, y, **given).item() == pytest.approx(
         dice_any.dice_loss(-x, y, **given).item(), 1e-6

@@ -1,4 +1,4 @@
-"""Every CPU library in one environment: the bits are compared directly, and mixing is refused."""
+"""Every CPU library in one environment: bits are compared directly, and mixed libraries refused."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ LOSSES = {
 }
 
 
-#: every dtype with every number of classes for one loss; each once for the others
+#: for one loss every dtype with every number of classes; for the others each once
 SORTS = [(dtype, classes) for dtype in ("float64", *DTYPES) for classes in (2, 3, 7)]
 OF_EACH = {"dice_loss": SORTS, **{name: SORTS[::4] for name in LOSSES if name != "dice_loss"}}
 
@@ -130,7 +130,7 @@ def test_losses_and_gradients(
 
 
 def test_the_first_step_of_training(backends: list[Adapter]) -> None:
-    """PyTorch and JAX differentiate the loss themselves, behind a layer whose logits are exact."""
+    """PyTorch and JAX differentiate the loss themselves, after a layer with exact logits."""
     import jax
     import torch
 

@@ -19,7 +19,7 @@ LOSSES = {
 
 
 DISTANCES = [[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]]
-#: losses that see more than the sums of an overlap, of logits (N, 3, H, W)
+#: losses that need more than the sums of an overlap, for logits (N, 3, H, W)
 OTHERS = {
     "cross-entropy": partial(dice_any.dice_cross_entropy_loss, activation="softmax"),
     "focal": partial(dice_any.dice_focal_loss, activation="sigmoid", gamma=1.5),
@@ -210,7 +210,7 @@ def test_compile(name: str, dynamic: bool) -> None:
 
 
 def test_compile_backward_in_a_fresh_process() -> None:
-    """Whatever the first call looks up must be traceable too."""
+    """All look-ups of the first call must be traceable too."""
     import subprocess
     import sys
 

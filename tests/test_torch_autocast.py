@@ -1,4 +1,4 @@
-"""PyTorch: inside of `torch.autocast` every public function gives what it gives outside."""
+"""PyTorch: inside of `torch.autocast` every public function gives the same result as outside."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_backward(cast: str, call: kinds.Call) -> None:
         inside = pulled(loss, z)
         assert same(inside, expected)
         value = loss(leaf := z.clone().requires_grad_())
-    value.backward()  # as is recommended
+    value.backward()  # outside of autocast, as PyTorch recommends
     assert torch.equal(leaf.grad, expected[1])
 
 
@@ -120,7 +120,7 @@ def test_compiled_scores() -> None:
 
 
 def test_counts_beyond_half_precision() -> None:
-    """1000 common elements are more than bfloat16 tells apart, 70000 more than float16 holds."""
+    """bfloat16 cannot represent 1000 common elements exactly, and float16 cannot hold 70000."""
     x = torch.ones(2, 70_001, dtype=torch.bool)
     for cast in ("bfloat16", "float16"):
         with autocast(cast):
@@ -172,7 +172,7 @@ def test_what_others_compute_is_cast_as_before() -> None:
 
 
 def test_two_kinds_of_devices_are_cast_and_all_is_compiled() -> None:
-    """As Lightning leaves it: autocast is on for the GPU and for the CPU at once."""
+    """As in Lightning: autocast is on for the GPU and for the CPU at the same time."""
     x, y = torch.rand(2, 3, 8), torch.randint(0, 3, (2, 8))
 
     def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

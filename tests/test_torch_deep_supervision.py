@@ -35,7 +35,7 @@ def weighted_mean(
 
 
 def resized(target: torch.Tensor, *shape: int) -> torch.Tensor:
-    """Resize the last axes as PyTorch does, with samples and classes in front."""
+    """Resize the last axes as PyTorch does, with samples and classes first."""
     front = target.shape[: target.ndim - len(shape)]
     rows = target.reshape(1, -1, *target.shape[target.ndim - len(shape) :])
     rows = rows if target.is_floating_point() else rows.float()

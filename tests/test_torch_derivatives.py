@@ -1,6 +1,4 @@
-"""Every loss, differentiated in every way that PyTorch has: once, twice, and where it must not
-be.
-"""
+"""Every loss, differentiated in all ways of PyTorch: once, twice, and where it must be an error."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ FIRST = {
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_slopes_at_the_ends(name: str, activation: str | None) -> None:
-    """Each way is finite, and what the closed form is in float64."""
+    """Each way is finite, and equals the closed form in float64."""
     if not takes(name, activation):
         pytest.skip("the loss does not take it")
     for gamma in (0.1, 0.5, 1, 2) if name == "dice_focal_loss" else (None,):
@@ -100,7 +98,7 @@ def product(hessian: Any, v: Any) -> Any:
 
 
 def by_meta_learning(function: Callable[..., Any], x: Any, v: Any) -> Any:
-    """As an outer step differentiates an inner one."""
+    """An outer step differentiates an inner one."""
     x = x.clone().requires_grad_()
     (gradient,) = autograd.grad(function(x), x, create_graph=True)
     return autograd.grad((gradient * v).sum(), x)[0]
@@ -144,8 +142,8 @@ CURVED: tuple[dict[str, Any], ...] = (
 
 
 def bent(name: str, activation: str | None, options: dict[str, Any]) -> tuple[Any, ...]:
-    """Return a loss, its arguments, a direction, and the Hessian's product with it: differences of
-    the closed form's slopes.
+    """Return a loss, its arguments, a direction, and the Hessian's product with it, from
+    differences of the closed form's slopes.
     """
     shape = (2, 3, 3, 4)
     x = recipe.integers(81, shape, 2**30) * 0.9 / 2**30 + 0.05
@@ -224,7 +222,7 @@ def test_a_step_through_a_step() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "numba"])
 def test_second_derivatives_of_many_tiles(backend: str) -> None:
-    """Sums in tiles, or by a kernel: differentiated twice they are the same."""
+    """Sums in tiles and sums by a kernel have the same second derivatives."""
     if backend == "numba":
         pytest.importorskip("numba")
     generator = torch.Generator().manual_seed(0)
@@ -244,7 +242,7 @@ def test_second_derivatives_of_many_tiles(backend: str) -> None:
 
 
 def test_a_step_without_a_graph_is_the_closed_form() -> None:
-    """Nothing is recomputed where nobody differentiates again."""
+    """Nothing is recomputed without a second derivative."""
     z, y = torch.randn(1, 3, 9, dtype=torch.float64), torch.randint(0, 3, (1, 9))
     expected = dice_any.value_and_grad(dice_any.dice_loss)(
         z, y, class_axis=1, activation="softmax"
@@ -285,7 +283,7 @@ def backward_twice(function: Callable[..., Any], x: Any) -> None:
 
 
 def jacobian(function: Callable[..., Any], x: Any) -> None:
-    """Ask for the rows of a Jacobian all at once."""
+    """Compute all rows of a Jacobian at once."""
     autograd.functional.jacobian(function, x, vectorize=True)
 
 
@@ -367,7 +365,7 @@ def test_an_exact_loss_that_nobody_differentiates(name: str) -> None:
 
 
 def test_metrics_of_what_is_trained_stay_allowed() -> None:
-    """A score or an overlap beside the loss takes no gradient, and does no harm to it."""
+    """A score or an overlap beside the loss gets no gradient, and does not affect the loss's."""
     x, y = torch.rand(2, 3, 4, 5, dtype=torch.float64), torch.randint(0, 3, (2, 4, 5))
 
     def step(x: Any) -> Any:

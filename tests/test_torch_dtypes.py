@@ -1,5 +1,5 @@
-"""Every dtype of PyTorch in every place: the answer of a dtype that computes, whatever its own
-lacks.
+"""Every dtype of PyTorch in every place gives the result of a dtype with full support, even if it
+lacks operations.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
 @pytest.mark.parametrize("loss", [dice_any.dice_loss, dice_any.dice_cross_entropy_loss])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_classes_with_weights_of_their_own(activation: str, loss: Any) -> None:
-    """What weighs nothing may be NaN: a class by itself, with softmax an element that no class
-    weighs in; as NumPy says.
+    """Values of weight 0 may be NaN: a class by itself, or with softmax an element whose classes
+    all have weight 0; as with NumPy.
     """
     torch.manual_seed(0)
     z, y = torch.randn(2, 3, 50), torch.softmax(torch.randn(2, 3, 50), 1)
@@ -226,7 +226,7 @@ print(extra / (z.numel() * 4))
 
 
 def test_a_logit_of_zero_is_pulled() -> None:
-    """A head that starts at zero must learn, also where automatic differentiation goes through the
+    """A head that starts at zero must learn, also if automatic differentiation includes the
     sigmoid.
     """
     y = torch.tensor([True, False, True])

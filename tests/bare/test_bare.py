@@ -1,6 +1,4 @@
-"""With array-api-compat alone: nothing here may import an array library, because none is
-installed.
-"""
+"""With array-api-compat only: nothing may import an array library, because none is installed."""
 
 from __future__ import annotations
 

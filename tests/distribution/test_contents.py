@@ -1,4 +1,4 @@
-"""What is in the wheel and in the sdist that `DICE_ANY_DIST` holds; see the session `package`."""
+"""The contents of the wheel and the sdist in the folder `DICE_ANY_DIST`; see session `package`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The package as its users have it: installed from the wheel, far from its sources, beside others.
+"""The package as users have it: installed from the wheel, away from its sources, beside others.
 
-The session `package` copies this file away, the README and the consumer with it, and runs it on
-each Python that is there.
+The session `package` copies this file, the README and the consumer to another folder, and runs it
+on each installed Python.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_one_thing_is_registered_with_pytest() -> None:
 
 
 def test_networkx_runs_its_own_tests(tmp_path: Path) -> None:
-    """PyTorch requires it, and it has a ``--backend`` of its own: nothing of ours may be there."""
+    """PyTorch requires networkx, which has its own ``--backend``: ours must not be added there."""
     (tmp_path / "look.py").write_text(
         "import sys\n"
         "def pytest_terminal_summary(terminalreporter):\n"

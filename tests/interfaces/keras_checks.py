@@ -1,4 +1,4 @@
-"""What `test_keras.py` runs in a process for each backend of Keras."""
+"""The checks that `test_keras.py` runs in a process for each backend of Keras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import dice_any
 import dice_any.interfaces.keras as ours
 from dice_any import conventions
 
-#: Keras asks PyTorch for an array in a way that NumPy 2 warns of
+#: NumPy 2 warns about the way in which Keras converts tensors of PyTorch
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 BACKEND = os.environ["KERAS_BACKEND"]
 CLASSES = 3
@@ -27,7 +27,7 @@ SOFTMAX = {"class_axis": -1, "activation": "softmax"}
 
 
 def batch(seed: int = 0, samples: int = 4) -> tuple[Any, Any]:
-    """Logits (N, H, W, C) and labels (N, H, W), the last class in one sample only."""
+    """Logits (N, H, W, C) and labels (N, H, W), with the last class in one sample only."""
     chance = np.random.default_rng(seed)
     labels = chance.integers(0, CLASSES - 1, (samples, 6, 5))
     labels[0, 0] = CLASSES - 1
@@ -138,7 +138,7 @@ def test_a_metric_is_that_of_all_batches_to_the_bit() -> None:
         assert np.isnan(number(metric.result()))
 
 
-# Keras's own metric asks JAX for 64 bits
+# Keras's own metric requests 64 bits from JAX
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning")
 def test_a_metric_is_keras_mean_iou() -> None:
     z, y = batch(2)
@@ -178,7 +178,7 @@ def test_thresholds_weights_and_classes() -> None:
 
 
 def test_the_state_holds_more_than_32_bits() -> None:
-    """Counts of 2³³ + 5 stay whole; they are put in as Keras would load them."""
+    """Counts of 2³³ + 5 stay exact; they are set as Keras would load them."""
     metric = ours.Metric("dice_score")
     words = np.zeros((2, 5, 3), dtype=np.int32)
     words[:, :4, 0] = [[5] * 4, [2] * 4]

@@ -1,4 +1,4 @@
-"""What all interfaces share: nothing of them is imported unasked, and what is missing is named."""
+"""All interfaces: none is imported with the package, and a missing package is named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-#: interface -> what it imports first, and what pip calls that
+#: interface -> the package that it imports first, and its name for pip
 PACKAGES = {
     "sklearn": ("sklearn", "scikit-learn"),
     "torchmetrics": ("torchmetrics", "torchmetrics"),

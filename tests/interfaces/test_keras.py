@@ -1,4 +1,4 @@
-"""Keras itself, in a process for each backend: it cannot change it later."""
+"""Keras itself, in a process for each backend, because Keras cannot change its backend later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import dice_any
 
 CHECKS = Path(__file__).with_name("keras_checks.py")
-#: no Keras here, or none that is asked for
+#: whether Keras is not installed
 WITHOUT = find_spec("keras") is None
 
 

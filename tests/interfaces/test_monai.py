@@ -1,4 +1,4 @@
-"""Beside MONAI itself: the same arguments, the same numbers, the same gradients."""
+"""Against MONAI itself: the same arguments, the same numbers, the same gradients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ with warnings.catch_warnings():
 
 SHAPES = ((3, 4, 9), (2, 3, 6, 5), (2, 4, 3, 4, 5), (1, 2, 7, 3))
 ACTIVATIONS: tuple[dict[str, bool], ...] = ({"softmax": True}, {"sigmoid": True}, {})
-#: arguments of all losses of overlap, and of the Dice loss alone
+#: arguments of all losses of overlap, and of the Dice loss only
 COMMON = {
     "include_background": (True, False),
     "batch": (False, True),
@@ -84,9 +84,7 @@ SEEDS = range(60)
 
 
 def drawn(name: str, seed: int) -> tuple[dict[str, Any], Any, Any]:
-    """Return arguments of a loss, an input and a target, all by chance; classes are absent from
-    samples.
-    """
+    """Return random arguments of a loss, an input and a target; classes are absent from samples."""
     chance = np.random.default_rng([seed, len(name)])
     shape = SHAPES[seed % len(SHAPES)] if seed % 7 else (2, 1, 4, 5)
     classes = shape[1]
@@ -229,7 +227,7 @@ def test_an_input_in_half_precision_does_not_overflow() -> None:
 
 
 def test_a_case_of_which_everything_is_ignored_costs_nothing() -> None:
-    """MONAI makes of it what is left of the smoothing: 1 − a / b."""
+    """MONAI's loss depends on the smoothing: 1 − a / b."""
     logits, labels = batch()
     labels[1] = 9
     given = {"to_onehot_y": True, "softmax": True, "ignore_index": 9, "reduction": "none"}
@@ -387,7 +385,7 @@ def test_decollated_lists() -> None:
 
 @pytest.mark.parametrize("background", [True, False])
 def test_every_score_is_a_metric(background: bool) -> None:
-    """Recall and precision as MONAI's confusion matrix metric has them; accuracy by counting."""
+    """Recall and precision as in MONAI's confusion matrix metric; accuracy by counting."""
     x, y = cases(2, 3)
     for score, name in ((dice_any.recall_score, "recall"), (dice_any.precision_score, "precision")):
         given = {"include_background": background, "reduction": "mean_batch"}

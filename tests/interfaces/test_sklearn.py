@@ -1,4 +1,4 @@
-"""scikit-learn's conventions, held to scikit-learn's own numbers."""
+"""scikit-learn's conventions, compared with scikit-learn's own numbers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def same(
     zero: float,
     **shared: Any,
 ) -> None:
-    """Check that a score and its peer answer alike: equal numbers, or an error each."""
+    """Check that a score and its peer agree: equal numbers, or an error in both."""
     theirs = shared if score in [joint[0] for joint in JOINT] else {**shared, "zero_division": zero}
 
     def ours(*given: Any, **weights: Any) -> Any:
@@ -69,18 +69,18 @@ def same(
 
 
 def some_zero(rng: np.random.Generator, peer: Any) -> float:
-    """Return a value for 0/0; scikit-learn's Jaccard takes no NaN."""
+    """Return a value for 0/0; scikit-learn's Jaccard does not accept NaN."""
     return float([0, 1, np.nan][rng.integers(2 if peer is metrics.jaccard_score else 3)])
 
 
 def some_weights(rng: np.random.Generator, length: int) -> np.ndarray | None:
-    """Return no weights, or some of which many are 0; all of them is an error in both."""
+    """Return no weights, or weights of which many are 0; if all are 0, both raise an error."""
     return None if rng.random() < 0.4 else rng.random(length) * (rng.random(length) < 0.7)
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_labels(seed: int) -> None:
-    """Of one to five classes, absent ones and some that are only asked for; one sample too."""
+    """One to five classes, with absent and only requested ones; also a single sample."""
     rng = np.random.default_rng(seed)
     names = np.array(["dog", "bee", "ant", "cat", "elk"])
     for _ in range(150):
@@ -103,7 +103,7 @@ def test_labels(seed: int) -> None:
 
 
 def binary(rng: np.random.Generator) -> tuple[Any, Any, Any]:
-    """Return two labels of some kind, and one of them, or another, to be found."""
+    """Return two labels of some type, and one of them, or another one, as the label to find."""
     length = int(rng.integers(1, 9))
     true, predicted = (rng.integers(0, 2, length) for _ in range(2))
     kind = rng.integers(6)
@@ -171,7 +171,7 @@ def test_the_order_is_scikit_learns() -> None:
     true, predicted = [1, 0, 0, 1, 0], [1, 1, 1, 0, 0]
     assert metric(dice_any.precision_score)(true, predicted) == pytest.approx(1 / 3)
     assert metric(dice_any.recall_score)(true, predicted) == 0.5
-    # what the interface is there for
+    # the reason for this interface
     true, predicted = np.asarray(true) > 0, np.asarray(predicted) > 0
     wrong = make_scorer(dice_any.precision_score)
 

@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics: what torchmetrics does with a metric, with ours."""
+"""Metrics of torchmetrics: everything that torchmetrics does with a metric works with ours."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_the_mean_over_samples_by_counting() -> None:
     metric.update(prediction[:1], target[:1])
     metric.update(prediction[1:], target[1:])
     background = (Fraction(2, 5) + 1 + Fraction(6, 7)) / 3
-    foreground = (Fraction(2, 5) + Fraction(2, 3)) / 2  # the second sample has none
+    foreground = (Fraction(2, 5) + Fraction(2, 3)) / 2  # the second sample has no foreground
     assert metric.compute().tolist() == pytest.approx([float(background), float(foreground)])
 
 
@@ -182,11 +182,11 @@ def test_a_collection_keeps_metrics_apart_whose_first_states_coincide() -> None:
     assert float(found["some"]) == 1
     assert float(found["iou"]) == 0.6
     groups = sorted(sorted(names) for names in collection.compute_groups.values())
-    assert groups == [["all", "iou"], ["some"]]  # Dice and Jaccard share what they sum
+    assert groups == [["all", "iou"], ["some"]]  # Dice and Jaccard share their sums
 
 
 def test_torchmetrics_merges_its_own_such_metrics() -> None:
-    """What the test above guards against; once it fails the note in the page can go."""
+    """The fault that the test above excludes; if this fails, remove the note from the page."""
     collection = MetricCollection(
         {
             "all": MulticlassF1Score(3, average="micro"),
@@ -312,7 +312,7 @@ def process(rank: int, store: str, folder: str) -> None:
             metric.update(*batch)
         before = metric.overlap
         values = [float(v).hex() for v in metric.compute().reshape(-1)]
-        assert metric.overlap == before  # no more than its own sums once `compute` is done
+        assert metric.overlap == before  # only its own sums after `compute`
         found[case] = values
     Path(folder, f"{rank}.json").write_text(json.dumps(found))
     torch.distributed.destroy_process_group()
@@ -418,7 +418,7 @@ def test_without_float64_the_cure_is_named() -> None:
         pass
 
     metric = Elsewhere(dice_any.dice_score)
-    metric.arguments["exact"] = False  # what a device without float64 answers
+    metric.arguments["exact"] = False  # as on a device without float64
     with pytest.raises(ValueError, match=r"`prediction` must be on a device with float64.*cpu\(\)"):
         metric.update(torch.tensor([0.5]), torch.tensor([1.0]))
 

@@ -1,4 +1,4 @@
-"""Scores over named dimensions: aligned, lazy, and with coordinates back."""
+"""Scores over named dimensions: aligned, lazy, and with coordinates in the result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The packages compared with, imported once, and inputs that force the hard cases. `nox -s parity`
-installs them.
+"""The compared packages, imported once, and inputs with the hard cases. `nox -s parity` installs
+the packages.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ SHAPE = (4, 7, 9)
 
 
 def logits(seed: int) -> torch.Tensor:
-    """Float32 scores (N, C, H, W); those of seed 2 are so sure that sums of absent classes compare
-    with the smoothing.
+    """Float32 scores (N, C, H, W). Those of seed 2 are so large that sums of absent classes are as
+    small as the smoothing.
     """
     values = np.random.default_rng(seed).normal(size=(SHAPE[0], CLASSES, *SHAPE[1:]))
     if seed == 2:
@@ -86,9 +86,9 @@ def logits(seed: int) -> torch.Tensor:
 
 
 def label_maps(seed: int, *, ignoring: bool = False) -> torch.Tensor:
-    """int64 labels (N, H, W): the last class is nowhere, class 3 only in sample 0, sample 1 all
-    background; with `ignoring` a fifth of the pixels are to be ignored. (A sample that is ignored
-    as a whole leaves our mean; the peers count it.)
+    """int64 labels (N, H, W): the last class does not occur, class 3 is only in sample 0, sample 1
+    is all background. With `ignoring`, a fifth of the pixels is ignored. (A sample that is all
+    ignored is left out of our mean; the peers count it.)
     """
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES - 2, SHAPE)

@@ -1,5 +1,5 @@
-"""Where a package answers what nobody can mean, or a preset cannot follow: both values, side by
-side.
+"""Cases where a package returns a value that is not meaningful, or that a preset cannot reproduce:
+both values, side by side.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def test_monai_mask_enters_the_intersection_twice() -> None:
 
 
 def test_monai_mask_of_labels_makes_background() -> None:
-    """A masked label is turned into 0 before it is one-hot, and 0 is a class."""
+    """A masked label becomes 0 before the one-hot encoding, and 0 is a class."""
     z = torch.tensor([[[-20.0, 20.0], [20.0, -20.0]]])  # class 1, then class 0
     y, mask = torch.tensor([[1, 1]]), torch.tensor([[1, 0]])  # wrong only where it is masked
     theirs = monai.losses.MaskedDiceLoss(softmax=True, to_onehot_y=True)

@@ -1,4 +1,4 @@
-"""Every loss preset against the package it is named after: default numbers to 1e-6."""
+"""Every loss preset against the package of its name: default numbers to 1e-6."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def of_smp(loss: type) -> Peer:
 
 
 def of_nnunet(**arguments: object) -> Peer:
-    """Return 1 + the Dice term, as `nnUNetTrainer._build_loss` puts it together."""
+    """Return 1 + the Dice term of `nnUNetTrainer._build_loss`."""
 
     def peer(z: Tensor, y: Tensor, ignored: int | None) -> object:
         soft_dice = {"smooth": 1e-5, "do_bg": False, "ddp": False, **arguments}
@@ -142,8 +142,8 @@ def test_labels_that_overlap(name: str, theirs: Callable[..., Tensor]) -> None:
 @pytest.mark.parametrize("ignoring", [False, True])
 @pytest.mark.parametrize("loss", ["dice", "tversky"])
 def test_kornia_macro_sample_by_sample(loss: str, ignoring: bool) -> None:
-    """Kornia averages over the classes of a sample first, then over samples; we over all pairs of
-    sample and class.
+    """Kornia averages first over the classes of a sample, then over samples; we average over all
+    pairs of sample and class.
     """
     weights = {"alpha": 0.25, "beta": 0.75} if loss == "tversky" else {}
     ours, arguments = (
@@ -173,7 +173,7 @@ def test_kornia_macro_sample_by_sample(loss: str, ignoring: bool) -> None:
     ],
 )
 def test_the_example_of_the_page(name: str, printed: float) -> None:
-    """What docs/conventions.md prints of ours, from the packages themselves."""
+    """The packages themselves give the numbers that docs/conventions.md prints of ours."""
     z = torch.tensor([[[2.0, 1, 0, 0], [0, 2, 1, 0], [0, 0, 0, 1]]])
     y = torch.tensor([[0, 0, 1, 1]])
     assert round(float(LOSSES[name][1](z[:, :, None], y[:, None], None)), 3) == printed

@@ -1,4 +1,4 @@
-"""Losses that see more than the sums of an overlap, against the packages that have them."""
+"""Losses that need more than the sums of an overlap, against other packages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_monai_dice_and_cross_entropy_of_masks() -> None:
     theirs = monai.losses.DiceCELoss(sigmoid=True)
     ours = partial(dice_any.dice_cross_entropy_loss, **SIGMOID, **conventions.monai)
     both(ours(z[:, :1], target[:, :1]), theirs(z[:, :1], target[:, :1].float()), 2e-6)
-    # of several channels its Dice loss takes the sigmoid and its cross-entropy the softmax
+    # for several channels its Dice loss uses the sigmoid and its cross-entropy the softmax
     dice_part = monai.losses.DiceLoss(sigmoid=True)(z, target.float())
     softmax_part = torch.nn.functional.cross_entropy(z, target.float())
     both(theirs(z, target.float()), dice_part + softmax_part)
@@ -117,7 +117,7 @@ def test_monai_dice_and_focal(seed: int) -> None:
     # its softmax focal loss is a mean over elements and classes, though an element has one class
     focal = monai.losses.FocalLoss(to_onehot_y=True, use_softmax=True)(z, y[:, None])
     both(ours(dice_weight=0, focal_weight=1 / CLASSES), focal, 2e-6)
-    # and its Dice of softmax goes with a focal loss of sigmoid
+    # and it combines the Dice of softmax with a focal loss of sigmoid
     theirs = monai.losses.DiceFocalLoss(to_onehot_y=True, softmax=True)(z, y[:, None])
     of_sigmoid = monai.losses.FocalLoss(to_onehot_y=True)(z, y[:, None])
     both(theirs, ours(focal_weight=0) + of_sigmoid, 2e-6)
@@ -194,7 +194,7 @@ def test_monai_centerline_of_volumes() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_monai_dice_and_centerline(seed: int, alpha: float) -> None:
-    """Its compound is a sum of two losses, both with the smoothing of the second."""
+    """Its compound loss is a sum of two losses, both with the smoothing of the second."""
     z, y = logits(seed), label_maps(seed)
     theirs = monai.losses.SoftDiceclDiceLoss(
         softmax=True, to_onehot_y=True, alpha=alpha, smooth=1e-9
@@ -225,8 +225,8 @@ def test_monai_masked(seed: int) -> None:
 @pytest.mark.parametrize("kind", ["square", "simple", "uniform"])
 @pytest.mark.parametrize("seed", range(3))
 def test_monai_generalized_sample_by_sample(seed: int, kind: str) -> None:
-    """Its smoothing is added to sums whose largest weight is that of the smallest class present;
-    ours, of which the largest weight is 1, needs as much less.
+    """Its smoothing is added to sums whose largest weight is that of the smallest class present.
+    Our largest weight is 1, so the smoothing must be scaled.
     """
     z, y = logits(seed), label_maps(seed)
     theirs = monai.losses.GeneralizedDiceLoss(
@@ -254,14 +254,16 @@ def test_monai_matthews(seed: int) -> None:
     ours = dice_any.matthews_loss(a, y, **SOFTMAX, **conventions.monai_matthews)
     theirs = monai.losses.MCCLoss(softmax=True, to_onehot_y=True)(b, y[:, None])
     both(ours, theirs)
-    if seed < 2:  # so sure that a product of four float32 sums has lost its last figures
+    if (
+        seed < 2
+    ):  # the logits of seed 2 are too large: a product of four float32 sums loses its last digits
         ours.backward()
         theirs.backward()
         assert torch.allclose(a.grad, b.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_monai_matthews_of_constant_predictions() -> None:
-    """Nothing learned costs 1, everything right 0, everything wrong 1: the collapsed batch."""
+    """The loss of a collapsed batch is 1; if everything is right it is 0, if all is wrong 1."""
     everything = torch.ones(1, 1, 2, 3)
     some = torch.tensor([[[[1.0, 0, 1], [0, 0, 1]]]])
     theirs = monai.losses.MCCLoss()

@@ -1,4 +1,4 @@
-"""The pages of docs/from/, run with the packages that they are about."""
+"""The pages of docs/from/, run with the packages that they describe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = {
     "smp": "segmentation-models-pytorch",
     "torchmetrics": "torchmetrics",
 }
-#: What a page prints of both: theirs, ours.
+#: The two numbers that a page prints: theirs, ours.
 PAIR = re.compile(r"^(-?\d+\.\d{4}) (-?\d+\.\d{4})$", re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def test_every_page_is_run() -> None:
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_page(name: str) -> None:
-    """The examples print what stands there, with the version that stands there."""
+    """The examples print the output on the page, with the version on the page."""
     page = HOME / f"{name}.md"
     results = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert results.failed == 0

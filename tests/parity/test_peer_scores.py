@@ -1,4 +1,4 @@
-"""Every score preset against the package it is named after, on label maps and masks."""
+"""Every score preset against the package of its name, on label maps and masks."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_torchmetrics(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("average", [None, "macro", "micro", "weighted"])
 def test_sklearn(seed: int, average: str | None) -> None:
-    """Of label maps, and with ignored pixels as weights: the numbers with `labels=`; of masks: the
+    """For label maps, and for ignored pixels as weights, the numbers with `labels=`; for masks the
     defaults.
     """
     x, y = (a.numpy().ravel() for a in pair(seed))
@@ -196,7 +196,7 @@ def test_sklearn(seed: int, average: str | None) -> None:
 
 
 def test_weighted_averages_of_a_target_without_the_classes() -> None:
-    """All weights are 0: scikit-learn takes the plain mean, and a false positive scores 0."""
+    """All weights are 0: scikit-learn uses the plain mean, and a false positive has the score 0."""
     x, y = np.array([1, 1, 2, 0, 2]), np.zeros(5, int)
     ours = {"num_classes": 3, "average": "weighted", "classes": [1, 2], **conventions.sklearn}
     theirs = {"labels": [1, 2], "average": "weighted"}
@@ -217,8 +217,8 @@ def test_weighted_averages_of_a_target_without_the_classes() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("average", [None, "macro", "micro", "weighted"])
 def test_torchmetrics_classification(seed: int, average: str | None) -> None:
-    """The numbers of `torchmetrics.classification`, which have 0 where nothing is counted and leave
-    classes in neither array out of their macro average.
+    """The numbers of `torchmetrics.classification`, which returns 0 for 0/0 and leaves classes in
+    neither array out of its macro average.
     """
     theirs = torchmetrics.functional.classification
     x, y = (a.ravel() for a in pair(seed))
@@ -242,7 +242,7 @@ def test_torchmetrics_classification(seed: int, average: str | None) -> None:
 
 
 def test_matthews_correlation_of_constant_predictions() -> None:
-    """0/0 is 0 in scikit-learn; to torchmetrics all right is 1 and all wrong -1."""
+    """0/0 is 0 in scikit-learn; in torchmetrics it is 1 if all is right and -1 if all is wrong."""
     everything, some = np.ones(6, bool), np.array([1, 0, 1, 0, 0, 1], bool)
     theirs = torchmetrics.functional.classification.binary_matthews_corrcoef
     for x, y, of_torchmetrics in (

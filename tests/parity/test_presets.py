@@ -38,7 +38,7 @@ def test_a_preset_is_a_read_only_mapping(preset: Preset) -> None:
 
 @presets
 def test_a_preset_says_what_it_is_for(preset: Preset) -> None:
-    """Every function that it names takes it; no function of the other kind does."""
+    """Every function that it names accepts it; no function of the other kind does."""
     known = {
         name: set(inspect.signature(getattr(dice_any, name)).parameters)
         for name in (*dice_any.losses.__all__, *dice_any.scores.__all__)
@@ -65,9 +65,9 @@ def test_the_docstring_lists_it_with_its_functions(preset: Preset) -> None:
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "conventions.md").read_text("utf-8")
-#: preset -> what stands below its heading
+#: preset -> the text below its heading
 SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
-#: Names of packages on the page, where they are not those of their presets.
+#: Names of packages on the page that differ from those of their presets.
 SPELT = {"segmentation-models-pytorch": "smp", "nnunetv2": "nnunet", "scikit-learn": "sklearn"}
 
 

@@ -1,6 +1,6 @@
-"""The built site in a browser, as wide as a desk and as narrow as a phone; `nox -s site`.
+"""The built site in a browser, in a wide and a narrow window; `nox -s site`.
 
-Pictures of the pages are left beside the site.
+Pictures of the pages are stored beside the site.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DESK, PHONE = 1400, 400
 #: made by Sphinx, not by us
 FOREIGN = ("genindex.html", "py-modindex.html", "search.html")
-#: what is wider than the place it has, and does not scroll by itself; on a desk nothing scrolls
+#: elements wider than their place that do not scroll by themselves; in a wide window none scroll
 TOO_WIDE = """wide => {
   const column = document.querySelector('article').getBoundingClientRect();
   const name = e => e.tagName.toLowerCase() + ': ' + e.innerText.trim().slice(0, 70);

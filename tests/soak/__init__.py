@@ -1,5 +1,5 @@
-"""What happens rarely: leaks, interrupts, many threads, forks, and calls drawn by chance.
+"""Rare events: leaks, interrupts, many threads, forks, and random calls.
 
-``nox -s soak``, or ``python -m tests.soak --minutes 5`` from the root of the repository. Nothing of
-it is part of a usual run, but `tests/test_interrupts.py` takes a few of the interrupts.
+``nox -s soak``, or ``python -m tests.soak --minutes 5`` from the root of the repository. Usual test
+runs do not include it, but `tests/test_interrupts.py` uses a few of the interrupts.
 """

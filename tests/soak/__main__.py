@@ -9,10 +9,10 @@ import sys
 import time
 
 PARTS = ("leaks", "interrupts", "threads", "forks", "fuzz")
-#: share of the time of those that can take any
+#: shares of the time for the parts that can run for any time
 SHARES = {"threads": 0.1, "forks": 0.1, "fuzz": 0.6}
 INTERRUPTS, CALLS = 400, 10_000
-#: a crash is to say where; forks beside threads, which are what is tried, need no warning
+#: a crash must say where; forks beside threads are intended here, and need no warning
 FLAGS = ("-W", "ignore", "-X", "faulthandler")
 
 

@@ -1,4 +1,4 @@
-"""What is drawn by chance: numbers, shapes, layouts."""
+"""Random numbers, shapes and layouts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LOSSES = (*formulas.RATIOS, "generalized_dice_loss", *COMPOUND, *RANKED)
 
 
 class DeclinedError(Exception):
-    """A kernel leaves this work to the reference, or a library cannot do it."""
+    """A kernel declines this work, or a library cannot do it."""
 
 
 class Draw:
-    """Chance, and the arrays made by it."""
+    """A random generator, and the arrays made with it."""
 
     def __init__(self, seed: int, number: int) -> None:
         self.chance = np.random.default_rng([seed, number])
@@ -60,11 +60,11 @@ class Draw:
         return self.chance.integers(0, classes, shape).astype(dtype)
 
     def sets(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        """Return masks or memberships in some order of memory."""
+        """Return masks or memberships in some memory layout."""
         return self.layout(self.masks(shape) if dtype == "bool" else self.memberships(shape, dtype))
 
     def layout(self, array: np.ndarray) -> np.ndarray:
-        """Return the same values in some other order of memory."""
+        """Return the same values in another memory layout."""
         order = self.one_of(["C", "F", "every other"])
         if order == "every other" and array.ndim:
             return np.repeat(array, 2, axis=-1)[..., ::2]

@@ -1,4 +1,4 @@
-"""What calls drawn by chance must answer, counted in integers."""
+"""The expected results of random calls, counted in integers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .draw import COMPOUND, INTEGERS, RANKED, Draw
 
 
 def said(value: Any) -> Any:
-    """Return what to say of an argument: not an array's contents."""
+    """Return an argument for a message, without an array's contents."""
     return (value.dtype.name, value.shape) if isinstance(value, np.ndarray) else value
 
 
 class Cells:
-    """The counts of an array: indices of the elements of each, the classes last."""
+    """The counts of an array: the indices of the elements of each, with the classes last."""
 
     def __init__(self, shape: tuple[int, ...], class_axis: int | None, axis: Any) -> None:
         axis = tuple(a for a in range(len(shape)) if a != class_axis) if axis is None else axis
@@ -51,7 +51,7 @@ def exact_sums(
 
 
 class LossCase:
-    """One loss of logits or memberships against a label map, and what it must be."""
+    """One loss of logits or memberships against a label map, and its expected value."""
 
     def __init__(self, draw: Draw, name: str) -> None:
         self.name = name

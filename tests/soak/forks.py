@@ -1,4 +1,4 @@
-"""A process forks while its threads are in calls, as data loaders do; both go on to be right.
+"""A process forks while its threads are in calls, as data loaders do; both processes stay right.
 
 ``python -m tests.soak.forks SECONDS``
 """
@@ -19,12 +19,12 @@ from dice_any.kernels.numba import team
 from .threads import CALLS
 
 CALLERS = 4
-#: Seconds after which a child is taken to hang.
+#: Seconds after which a child counts as hanging.
 LONG = 60
 
 
 def main(seconds: float) -> None:
-    """Fork until the time is up; every child makes each of the calls, and forks once more."""
+    """Fork until the time is over; every child makes each of the calls, and forks once more."""
     for call in CALLS:
         for backend in ("numba", "reference"):
             call(backend)

@@ -1,4 +1,4 @@
-"""Losses by float64 NumPy, one line each, with nothing of the package in them.
+"""Losses by float64 NumPy, one line each, without the package.
 
 Arrays are (N, C, E) for memberships and targets, (N, E) for weights; sums are (N, C) or, over the
 samples too, (C,).
@@ -64,7 +64,7 @@ def matthews(i: Any, x: Any, y: Any, n: Any, a: float, b: float, **_: Any) -> An
     return (n * i - x * y + a) / (np.sqrt(x * (n - x) * y * (n - y)) + b)
 
 
-#: name -> ratio, and what the loss makes of it
+#: name -> ratio, and the loss as a function of it
 RATIOS: dict[str, tuple[Ratio, Callable[..., Any]]] = {
     "dice_loss": (dice, lambda r, **_: 1 - r),
     "jaccard_loss": (jaccard, lambda r, **_: 1 - r),
@@ -96,7 +96,7 @@ def ratio_loss(
 
 
 def generalized_dice(s: tuple[np.ndarray, ...], smooth: tuple[float, float]) -> float:
-    """Return micro Dice with weights 1/Y², the largest 1; a class that is absent takes it."""
+    """Return micro Dice with weights 1/Y², the largest 1; an absent class gets the largest."""
     i, x, y, _ = s
     present = y > 0
     smallest = np.where(present, y, np.inf).min(axis=-1, keepdims=True)
@@ -125,7 +125,7 @@ def entropy(
 
 
 def lovasz(p: np.ndarray, t: np.ndarray, w: np.ndarray, pooled: bool) -> float:
-    """Return the mean over classes of Σ e_(k)·(J_k − J_(k−1)), errors in falling order."""
+    """Return the mean over classes of Σ e_(k)·(J_k − J_(k−1)), errors in descending order."""
     cells = [(p[:, c].ravel(), t[:, c].ravel(), w.ravel()) for c in range(p.shape[1])]
     if not pooled:
         cells = [(p[n, c], t[n, c], w[n]) for n in range(len(p)) for c in range(p.shape[1])]

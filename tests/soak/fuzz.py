@@ -1,8 +1,9 @@
-"""Calls drawn by chance, on every library of this machine and every kernel for its processor.
+"""Random calls, on every library of this machine and every kernel for its processor.
 
-Counts and exact sums are held to Python's integers, scores to the one division of those, losses to
-float64, gradients to differences of that. ``python -m tests.soak.fuzz SECONDS SEED`` draws the same
-calls again for the same seed; with FIRST and NUMBER behind it, only so many from that one on.
+Counts and exact sums are compared with Python's integers, scores with one division of these, losses
+with float64, and gradients with differences of the float64 loss. ``python -m tests.soak.fuzz
+SECONDS SEED`` draws the same calls again for the same seed. Two more arguments, FIRST and NUMBER,
+select NUMBER calls from the call FIRST on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dice_any.testing.capabilities import limit
 from .draw import INTEGERS, LOSSES, RANKED, DeclinedError, Draw
 from .expected import Cells, LossCase, exact_sums, said, spread_weights
 
-#: how often each is drawn; lazy and compiling ones take long
+#: how often each library is drawn; lazy and compiling ones are slow
 BACKENDS = {
     **{"numpy": 8, "torch": 8, "numba": 8, "numba-torch": 8, "strict": 3, "strict-no-float64": 1},
     **{"jax": 2, "dask": 1, "sparse": 1, "ndonnx": 1, "cubed": 1},
@@ -47,7 +48,7 @@ KINDS = {
 
 
 class Fuzz:
-    """Calls of one seed, and what came of them."""
+    """The calls of one seed, and their results."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -57,7 +58,7 @@ class Fuzz:
         self.declined: Counter[str] = Counter()
 
     def run(self, number: int) -> None:
-        """Draw one call, make it, and compare."""
+        """Draw one call, make it, and compare the result."""
         draw = Draw(self.seed, number)
         backend, kind = self.backends[draw.often(BACKENDS)], draw.often(KINDS)
         self.said: dict[str, Any] = {"backend": backend.name, "kind": kind}
@@ -84,7 +85,7 @@ class Fuzz:
         features: tuple[str, ...] = (),
         **arguments: Any,
     ) -> Any:
-        """Call a function, and see that nothing has been written into what it was given."""
+        """Call a function, and check that it did not write into its arguments."""
         self.said |= {
             "function": getattr(function, "__name__", function),
             "arrays": [(a.dtype.name, a.shape) for a in arrays],
@@ -282,7 +283,7 @@ class Fuzz:
         assert oracle.overlap_sums(got) == expected, "other sums"
 
     def _same_scores(self, backend: Adapter, overlap: Any) -> None:
-        """Hold scores to the one division, in float64, of the sums rounded once."""
+        """Compare scores with one float64 division of the sums, which are rounded once."""
         rows = np.array([sums.floats() for sums in oracle.overlap_sums(overlap)]).T
         i, x, y, n = rows
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -350,7 +351,7 @@ class Fuzz:
             self._same_slope(case, draw, z.grad.numpy().astype(np.float64))
 
     def _same_slope(self, case: LossCase, draw: Draw, gradient: np.ndarray) -> None:
-        """Hold a gradient to a difference of the float64 loss along a direction of chance."""
+        """Compare a gradient with a difference of the float64 loss along a random direction."""
         assert np.isfinite(gradient).all(), "a gradient that is not finite"
         direction, step = draw.chance.random(case.z.shape) - 0.5, 1e-6
         z = case.z.astype(np.float64)
@@ -362,7 +363,7 @@ class Fuzz:
 
 
 def main(seconds: float, seed: int, first: int = 0, most: int = sys.maxsize) -> None:
-    """Draw calls until the time is up."""
+    """Draw calls until the time is over."""
     fuzz, end, number = Fuzz(seed), time.monotonic() + seconds, first
     while time.monotonic() < end and number - first < most:
         fuzz.run(number)

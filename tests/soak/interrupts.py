@@ -1,4 +1,4 @@
-"""Exceptions out of a signal handler at every moment of a call, and the answers that come after.
+"""Exceptions from a signal handler at every moment of a call, and the results of later calls.
 
 ``python -m tests.soak.interrupts NUMBER``
 """
@@ -32,20 +32,20 @@ MASKS = (recipe.masks(5, 2**22), recipe.masks(7, 2**22))
 ROWS = (recipe.masks(9, (300, 1024)), recipe.masks(11, (300, 1024)))
 SMALL = (recipe.memberships(13, 2**18), recipe.memberships(15, 2**18))
 OPTIONS: dict[str, Any] = {"class_axis": 1, "activation": "softmax", "backend": "numba"}
-#: of what a caller may be given right after, in memory of sums, tickets and layouts
+#: sizes of arrays that a caller may get right after, in memory of sums, tickets and layouts
 SIZES = (1, 1, 1, 8, 60, 480, 3 * 7 * 11, 4096)
 
 
 class Struck(BaseException):
-    """What the handler raises, as Ctrl-C does."""
+    """The exception of the handler, as from Ctrl-C."""
 
 
 class TimeIsUpError(Exception):
-    """What another raises, as time limits do."""
+    """The exception of another handler, as from time limits."""
 
 
 def formula() -> tuple[float, np.ndarray]:
-    """Return the loss of the logits and its gradient by float64 alone."""
+    """Return the loss of the logits and its gradient, by float64 only."""
     z = LOGITS.astype(np.float64)
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -89,7 +89,7 @@ def pairs() -> list[np.ndarray]:
 
 
 def small() -> list[np.ndarray]:
-    """Short enough for Python's part of a call to be most of it."""
+    """Calls so small that Python takes most of their time."""
     return [np.asarray(dice_any.dice_score(*SMALL, backend="numba"))]
 
 
@@ -104,7 +104,7 @@ CALLS: list[Callable[[], list[np.ndarray]]] = [
 
 
 def check_by_hand(answers: dict[str, list[np.ndarray]]) -> None:
-    """Hold the answers of undisturbed calls to counts and to float64."""
+    """Compare the results of undisturbed calls with counts and with float64."""
     loss, gradient = formula()
     for name in ("value", "value_and_gradient", "training_step"):
         assert abs(float(answers[name][0]) - loss) < 1e-6, name
@@ -121,7 +121,7 @@ def check_by_hand(answers: dict[str, list[np.ndarray]]) -> None:
 
 
 def struck(call: Callable[[], Any], delay: float, again: float, error: type[BaseException]) -> int:
-    """Make a call that is interrupted after `delay`, and once more `again` later; say how often."""
+    """Make a call, interrupt it after `delay`, and once more `again` later; return how often."""
     hits, most = 0, 2 if again else 1
 
     def interrupted() -> None:
@@ -149,7 +149,7 @@ def struck(call: Callable[[], Any], delay: float, again: float, error: type[Base
 
 
 class Innocents:
-    """Arrays that are made right after a call has ended, in memory that it may have freed."""
+    """Arrays made right after the end of a call, in memory that the call may have freed."""
 
     def __init__(self) -> None:
         self.ones = [np.ones(size, dtype=np.int64) for size in SIZES * 20]
@@ -164,7 +164,7 @@ class Innocents:
 
 
 def interrupt(number: int) -> dict[str, Any]:
-    """Interrupt each call at moments spread over its length, three of four twice."""
+    """Interrupt each call at times spread over its duration, three of four twice."""
     undisturbed = {call.__name__: call() for call in CALLS}
     check_by_hand(undisturbed)
     before = [a.copy() for a in (LOGITS, LABELS, *MASKS, *ROWS, *SMALL)]
@@ -204,11 +204,11 @@ def _same(got: list[np.ndarray], expected: list[np.ndarray], call: Any) -> None:
 
 
 class BrokenError(Exception):
-    """What a helper fails with, as for want of memory."""
+    """The exception of a helper, for example for lack of memory."""
 
 
 def fail(number: int) -> dict[str, Any]:
-    """Have a helper fail, before or after it has done its share; return figures."""
+    """Make a helper fail, before or after it has done its share; return figures."""
     calls = [call for call in CALLS if call is not pairs]
     undisturbed = {call.__name__: call() for call in calls}
     original, reached, begun = run._loop, 0, itertools.count()
@@ -226,7 +226,7 @@ def fail(number: int) -> dict[str, Any]:
                 if helper and not after:
                     raise BrokenError(next(begun))
                 if not helper:
-                    time.sleep(0.001)  # or the caller would be through before a helper has begun
+                    time.sleep(0.001)  # or the caller would finish before a helper begins
                 compiled(*arguments)
                 if helper:
                     raise BrokenError(next(begun))

@@ -17,9 +17,9 @@ from dice_any import kernels
 from dice_any.kernels import loading
 from dice_any.testing.adapters import Adapter, adapter
 
-#: Elements: a megabyte of float32, below what kernels are chosen for.
+#: Elements: a megabyte of float32, too small for a kernel to be chosen.
 SIZE = 2**18
-#: What all calls together may add, in MB: some allocators keep what is freed for a while.
+#: The most that all calls together may add, in MB: some allocators keep freed memory for a while.
 MOST = 64.0
 SIDE = 512
 
@@ -101,7 +101,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 
 def grow(backend: Adapter, number: int) -> tuple[int, float]:
-    """Make calls on new arrays; return how many, and by how many MB memory has grown."""
+    """Make calls on new arrays; return their number, and the growth of memory in MB."""
     calls = list(CALLS.values())
     if backend.library.name == "torch":
         calls.append(_training_step)
@@ -119,7 +119,7 @@ def grow(backend: Adapter, number: int) -> tuple[int, float]:
 
 
 def main(number: int) -> None:
-    """Share calls out between libraries and kernels, and once more with no kernel to import."""
+    """Divide the calls among libraries and kernels, and repeat them without any kernel."""
     shares = {"numpy": 0.3, "torch": 0.3, "numba": 0.1, "numba-torch": 0.1, "jax": 0.02}
     total, most = 0, 0.0
     for state in ("as installed", "not importable"):

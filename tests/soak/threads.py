@@ -1,4 +1,4 @@
-"""Many threads call at once, and every answer is what counting says.
+"""Many threads call at once, and every result is the counted one.
 
 ``python -m tests.soak.threads SECONDS``
 """
@@ -78,7 +78,7 @@ CALLS: list[Callable[[str | None], None]] = [masks, maps, memberships, loss]
 
 
 def main(seconds: float) -> None:
-    """Let threads call until the time is up."""
+    """Let threads call until the time is over."""
     calls = list(itertools.product((*CALLS, training_step), ("numba", "reference", None)))
     for call, backend in calls:  # once alone: compiled now, and right
         call(backend)

@@ -1,7 +1,7 @@
-"""A user's code, as ``mypy --strict`` sees it: what is right passes, and each wrong line is an
-error, as an ignored error that does not occur is one itself.
+"""A user's code under ``mypy --strict``: right code passes, and each wrong line must be an error,
+because an unused ``type: ignore`` is an error too.
 
-Nobody runs this; the session `package` checks it against the installed wheel.
+This code is not run; the session `package` checks it against the installed wheel.
 """
 
 from __future__ import annotations
