@@ -125,8 +125,8 @@ class LibraryFacts:
         return getattr(array, "device", None)
 
     def metadata(self, array: Array) -> Hashable | None:
-        """Return all that can be told of an array without its values, if that is little and quickly
-        told; else None.
+        """Return all facts about an array except its values, as a short key that is quick to make;
+        None if that is not possible.
         """
         return None
 

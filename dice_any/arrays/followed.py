@@ -1,4 +1,4 @@
-"""Who follows PyTorch's tensors: autograd, the transformations of `torch.func`, compilers."""
+"""What tracks PyTorch's tensors: autograd, the transformations of `torch.func`, compilers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .library import Array, NumPyLike
 
 
 class FollowedTensors(NumPyLike):
-    """The part of PyTorch that tells who differentiates or records, and gives them gradients."""
+    """The part of PyTorch's library that detects differentiation and sets gradients."""
 
     def __init__(self, torch: Any) -> None:
         super().__init__("torch", "array_api_compat.torch")
@@ -78,7 +78,7 @@ class FollowedTensors(NumPyLike):
         """Tell whether a transformation of `torch.func` differentiates in this array, at any
         level.
         """
-        if self._torch.compiler.is_compiling():  # which shows it in results only
+        if self._torch.compiler.is_compiling():  # there it shows only in results
             return not array.requires_grad and bool((array * 1).requires_grad)
         functorch = self._torch._C._functorch
         while functorch.is_functorch_wrapped_tensor(array):
@@ -90,7 +90,7 @@ class FollowedTensors(NumPyLike):
         return False
 
     def _innermost(self, array: Array) -> Array:
-        """Return what transformations have wrapped."""
+        """Return the tensor inside the wrappers of transformations."""
         if not self._torch.compiler.is_compiling():
             functorch = self._torch._C._functorch
             while functorch.is_functorch_wrapped_tensor(array):
@@ -98,7 +98,7 @@ class FollowedTensors(NumPyLike):
         return array
 
     def _has_tangent(self, array: Array | None) -> bool:
-        """Tell whether forward-mode differentiation follows this array."""
+        """Tell whether forward-mode differentiation tracks this array."""
         forward = self._torch.autograd.forward_ad
         if array is None or forward._current_level < 0:
             return False

@@ -1,7 +1,7 @@
-"""What PyTorch lends to NumPy: the memory of tensors on the CPU is an array of NumPy's as it is.
+"""PyTorch lends to NumPy: the memory of a CPU tensor can be used as a NumPy array without a copy.
 
-What losses and scores make of sums is a hundred operations on a few numbers. NumPy begins one in a
-third of the time that PyTorch takes, and whole losses of small arrays are such work too.
+From the sums, losses and scores need about a hundred operations on a few numbers. NumPy starts an
+operation in a third of PyTorch's time. Whole losses of small arrays are such work too.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from .followed import FollowedTensors
 from .library import Array
 from .numpy import library as numpy
 
-#: So few elements are summed faster by NumPy too.
+#: NumPy is also faster at summing up to this many elements.
 FEW = 1 << 14
-#: What both have, by the standard's names.
+#: The dtypes that both libraries have, by the standard's names.
 SHARED = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 
 
 class LendsToNumPy(FollowedTensors):
-    """The part of PyTorch that hands numbers to NumPy and takes answers back."""
+    """The part of PyTorch's library that passes arrays to NumPy and converts results back."""
 
     def __init__(self, torch: Any) -> None:
         super().__init__(torch)

@@ -109,13 +109,13 @@ class ArrayLibrary(LibraryFacts):
         return forward(*arrays)
 
     def lends(self, *arrays: Array | None) -> bool:
-        """Tell whether another library computes with a few numbers in less time, and arrays can be
-        handed to it and back without a copy.
+        """Tell whether another library is faster with few numbers, and arrays can be converted to
+        it and back without a copy.
         """
         return False
 
     def are_few(self, *arrays: Array | None) -> bool:
-        """Tell whether arrays that can be handed over are so small that it pays."""
+        """Tell whether arrays that can be converted are small enough for that library."""
         return False
 
     def hand_over(self, array: Array) -> Array:
@@ -133,8 +133,8 @@ class ArrayLibrary(LibraryFacts):
         *arrays: Array | None,
     ) -> Array:
         """Return ``both(*arrays)[0]``, whose gradient in the first array is
-        ``both(*arrays)[1](cotangent)``, and which is differentiated once more through `operations`:
-        the same function in operations of the library.
+        ``both(*arrays)[1](cotangent)``. A second derivative differentiates `operations`, which is
+        the same function written in operations of the library.
         """
         return both(*arrays)[0]
 

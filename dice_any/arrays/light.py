@@ -1,7 +1,8 @@
-"""NumPy's namespace, light: on small arrays its Python wrappers cost more than the work.
+"""A light version of NumPy's namespace: on small arrays, NumPy's Python wrappers take most of the
+time.
 
 A loss of a small patch is about a hundred operations on a few numbers each. Each of these functions
-gives what NumPy's own gives, and takes a third of the time or less. Everything else is NumPy's.
+returns the same as NumPy's own, in a third of the time or less. Everything else is NumPy's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class LightNumPy:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._namespace, name)
-        setattr(self, name, found)  # so that it is asked for once
+        setattr(self, name, found)  # so that it is looked up only once
         return found
 
     def astype(self, x: Array, dtype: Any, /, *, copy: bool = True) -> Array:
@@ -44,7 +45,7 @@ class LightNumPy:
     def all(self, x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
         return self._namespace.logical_and.reduce(x, axis=axis, keepdims=keepdims)
 
-    # layouts other than C's are NumPy's to follow
+    # leave memory layouts other than C to NumPy
 
     def zeros_like(self, x: Array, /, *, dtype: Any = None) -> Array:
         np = self._namespace

@@ -36,8 +36,8 @@ POLYNOMIAL = (
 
 
 def exact_softmax(task: Task, library: ArrayLibrary, z: Array) -> tuple[Array, Array | None]:
-    """Return memberships in float64, at most 2⁻²⁸ off, and those of regions, if there are some; NaN
-    where there is no share to divide.
+    """Return memberships in float64, with an error of at most 2⁻²⁸, and those of regions, if there
+    are some; NaN where the largest logit is not finite.
 
     Those below 2⁻⁵⁰ of the largest are 0. Classes are added up to regions as integers.
     """

@@ -38,7 +38,7 @@ def membership_sums(
     terms = _terms(task, library, x, y, may_overwrite and bool(task.axis))
     weighted = (
         weight is not None and library.kind(weight.dtype) != "bool"
-    )  # all that a mask says is in `counted`
+    )  # `counted` holds everything that a mask tells
     if weighted:
         # widened first: PyTorch on CUDA can select by a mask for few integer types only
         weight, bad = valid_weight(
@@ -63,7 +63,7 @@ def membership_sums(
 
 
 def either(first: Array | None, second: Array | None) -> Array | None:
-    """Join two masks, None being one of nothing."""
+    """Join two masks; None is an empty mask."""
     if first is None or second is None:
         return second if first is None else first
     return first | second
@@ -96,8 +96,8 @@ def valid_memberships(
 def valid_in_regions(
     task: Task, library: ArrayLibrary, values: Array, *, activated: bool = False
 ) -> tuple[Array, Array | None]:
-    """Return the memberships of regions, of those of classes, and where one of theirs was not in
-    [0, 1]. What they add up to is yet to be looked at.
+    """Return the memberships of regions from those of classes, and the mask of regions with an
+    invalid class. Their sums are not yet checked.
     """
     values, bad = valid_memberships(task, library, values, activated=activated)
     if library.kind(values.dtype) == "floating":

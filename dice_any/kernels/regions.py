@@ -1,7 +1,7 @@
-"""Classes that are added up to regions, along the class axis; and slopes on their way back.
+"""Add the memberships of classes to those of regions, along the class axis; and the slopes back.
 
-A region's membership is the sum of its classes', from the smallest label to the largest whatever
-the group's order, so that it is rounded alike everywhere. Masks are joined, and integers add
+A region's membership is the sum of its classes', from the smallest label to the largest, for any
+order in the group, so that rounding is the same everywhere. Masks are joined, and integers add
 exactly.
 """
 
@@ -15,7 +15,7 @@ from .task import Task
 
 
 def by_region(task: Task, library: ArrayLibrary, values: Array) -> Array:
-    """Add values of the classes up to those of regions; masks are joined."""
+    """Return the values of regions, the sums of their classes' values; masks are joined."""
     join = or_ if library.kind(values.dtype) == "bool" else add
 
     def total(group: tuple[int, ...]) -> Array:
@@ -26,7 +26,7 @@ def by_region(task: Task, library: ArrayLibrary, values: Array) -> Array:
 
 
 def to_classes(task: Task, library: ArrayLibrary, slopes: Array) -> Array:
-    """Give each class the slopes of the regions that it is in, added up; 0 where it is in none."""
+    """Return the slope of each class, the sum of its regions' slopes; 0 if it is in no region."""
     groups = task.regions or ()
     zero = library.xp.zeros_like(_entry(task, slopes, 0))
 
@@ -38,9 +38,9 @@ def to_classes(task: Task, library: ArrayLibrary, slopes: Array) -> Array:
 
 
 def drawn_to_1(library: ArrayLibrary, sums: Array) -> Array:
-    """Return sums of memberships that are above 1 by rounding as 1; NaN stays.
+    """Return sums of memberships, with 1 for those above 1 by a rounding error; NaN stays.
 
-    To an automatic differentiation they look as if they were below, as to the closed form.
+    Automatic differentiation treats them as if they were below 1, as the closed form does.
     """
     xp = library.xp
     return sums - library.detach(xp.where(sums > 1, sums - 1.0, xp.zeros_like(sums)))
