@@ -195,7 +195,7 @@ def plugin(session: nox.Session) -> None:
     session.install("tests/plugin_example")
     env = {"PYTHONPATH": "tests/plugin_example/stand_in"}  # the array library `lattice`
     kit = ("pytest", *WORKERS, "--pyargs", "dice_any.testing")
-    # one plugin library runs nearly all of the kit, the others the tests in which libraries differ most
+    # one library runs nearly all of the kit, the others the tests in which libraries differ most
     for backend, part in {
         "mlx": LIGHT,
         "lattice": OF_LOOPS,
