@@ -70,6 +70,14 @@ def test_terms_are_summed_in_integers(way: str, weighted: bool, length: int) -> 
     assert [count.tolist() for count in counted] == [mask.sum(axis=1).tolist() for mask in masks]
 
 
+@pytest.mark.parametrize("number", range(1, 20))
+def test_every_remainder_of_a_wrapped_sum(way: str, number: int) -> None:
+    """One wrap of an integer is worth 4: halfway between two, the sum is 2 or 6 more."""
+    halves = np.full((1, number), 0.5)
+    sums, _ = limbs.sum_exactly(NUMPY, [halves, halves * 2], [], (1,))
+    assert numbers(sums) == [[number * 2**61], [number * 2**62]]
+
+
 def test_a_tile_has_so_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above that a float64 sum might not tell how often an integer has wrapped."""
     sizes = []
@@ -170,8 +178,10 @@ def test_limbs_are_carried() -> None:
     assert found[:, 1:].max() < 2**31
 
 
-WHOLE = [0, 1, -1, 2**32 - 1, 2**32, 2**32 + 1, -(2**32), -(2**32) - 1, 2**53 + 1, 2**61 + 512]
-REST = [0, 1, 2, 2**10 - 1, 2**10, 2**20, 2**30, 2**31 - 1]
+WHOLE = [0, 1, -1, -100, 1 - 2**20]
+WHOLE += [2**32 - 1, 2**32, 2**32 + 1, -(2**32), -(2**32) - 1, 2**53 + 1, 2**61 + 512]
+#: 3 · 2¹⁰ is a tie above an odd mantissa of numbers from 2³² on; the others are just below ties
+REST = [0, 1, 2, 2**10 - 1, 2**10, 3 * 2**10 - 2, 3 * 2**10 - 1, 3 * 2**10, 2**30, 2**31 - 1]
 
 
 def test_a_sum_is_rounded_once() -> None:

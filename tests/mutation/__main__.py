@@ -68,6 +68,7 @@ KIT_REST = {
 }
 #: our own tests that look at numbers or messages
 OURS = [
+    "formulas",
     "limbs",
     "overlap_value",
     "pairwise",
@@ -97,8 +98,8 @@ def stages(group: str, others: bool) -> Iterator[Stage]:
     yield Stage("first", [name if "/" in name else KIT.format(name) for name in first])
     for stage, words in KIT_REST.items():
         yield Stage(stage, [KIT.format(name) for name in words.split() if name not in first])
-    yield Stage("ours", [f"tests/test_{name}.py" for name in OURS])
     if others:
+        yield Stage("ours", [f"tests/test_{name}.py" for name in OURS])
         for library, names in OTHERS.items():
             yield Stage(library, [*map(KIT.format, names), f"--backend={library}"])
 
@@ -205,7 +206,9 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="line; with a single module in a group")
     parser.add_argument("--module", help="part of a module's path")
     parser.add_argument("--jobs", type=int, default=2, help="tested at once")
-    parser.add_argument("--others", action="store_true", help="PyTorch, Dask and JAX too")
+    parser.add_argument(
+        "--others", action="store_true", help="also our own tests, and PyTorch, Dask and JAX"
+    )
     chosen = parser.parse_args()
     os.chdir(ROOT)
     left, reasons = [], explained()
