@@ -207,7 +207,7 @@ def main() -> int:
     parser.add_argument("--module", help="part of a module's path")
     parser.add_argument("--jobs", type=int, default=2, help="tested at once")
     parser.add_argument(
-        "--others", action="store_true", help="also our own tests, and PyTorch, Dask and JAX"
+        "--others", action="store_true", help="our own tests and other libraries too"
     )
     chosen = parser.parse_args()
     os.chdir(ROOT)
