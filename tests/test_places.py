@@ -63,7 +63,7 @@ def test_lazy_overlaps_are_not_compared() -> None:
     dask = pytest.importorskip("dask.array")
     lazy = dice_any.overlap(dask.ones(2), dask.ones(2))
     with pytest.raises(ValueError, match="`overlap` must hold values to be compared; got lazy"):
-        assert lazy == lazy  # noqa: PLR0124
+        assert lazy == lazy
 
 
 def test_lazy_places_and_ids() -> None:
