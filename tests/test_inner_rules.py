@@ -1,4 +1,4 @@
-"""Rules that hold inside of the package: what breaks one is a fault of ours, and is told at once."""
+"""Rules that hold inside of the package: what breaks one is our own fault, told at once."""
 
 from __future__ import annotations
 
