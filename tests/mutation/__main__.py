@@ -46,7 +46,7 @@ LEFT_OUT = (
 GROUPS = {
     "formulas": (["formulas.py"], ["tests/test_formulas.py", "golden", "scores"]),
     "limbs": (["kernels/limbs.py"], ["tests/test_limbs.py", "golden", "exact"]),
-    "scores": (["scores/*.py"], ["golden", "scores", "conversions", "nothing", "values"]),
+    "scores": (["scores/*.py"], ["tests/test_averages.py", "scores", "conversions"]),
     "losses": (["losses/*.py"], ["golden", "losses", "every_loss", "gradients", "compound"]),
     "objectives": (
         ["losses/objectives/*.py"],
@@ -68,6 +68,7 @@ KIT_REST = {
 }
 #: our own tests that look at numbers or messages
 OURS = [
+    "averages",
     "formulas",
     "limbs",
     "overlap_value",
