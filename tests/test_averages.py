@@ -55,6 +55,9 @@ def test_generalized_dice_of_one_set_is_dice() -> None:
     assert found == 4 / 8
     several = counts([2, 0], [1, 1], [3, 1], by_class=False)
     assert dice_any.generalized_dice_score(several).tolist() == [4 / 8, 0]
+    table = counts([[2, 0, 1], [1, 1, 0]], np.ones((2, 3), int), np.full((2, 3), 3), by_class=False)
+    expected = [[4 / 8, 0, 2 / 6], [2 / 6, 2 / 6, 0]]
+    assert dice_any.generalized_dice_score(table).tolist() == expected
 
 
 def test_a_background_is_left_out_where_there_is_one() -> None:
@@ -89,6 +92,19 @@ def test_without_any_target_all_classes_weigh_the_same() -> None:
     found = dice_any.jaccard_score(overlap, average="weighted", empty=0.5)
     assert found.tolist() == [pytest.approx((3 / 4 + 2) / 5), 0.25]  # 0 and the empty one's 0.5
     assert dice_any.jaccard_score(counts([0, 0], [3, 1], [0, 0]), average="weighted") == 0
+
+
+def test_cases_without_target_beside_others() -> None:
+    """Each case has weights of its own, or none; 2 × 2 cases of two classes."""
+    library = load_library("numpy")
+    rows = np.zeros((5, 2, 2, 2))
+    rows[0] = [[[0.25, 0.0], [0.0, 0.0]], [[0.0, 0.5], [0.125, 0.25]]]  # I
+    rows[1] = 1.0  # X
+    rows[2] = [[[0.25, 0.25], [0.0, 0.0]], [[0.0, 0.5], [0.125, 0.375]]]  # Y
+    rows[3] = 9.0
+    overlap = Overlap.of_sums(library, rows, "plain", "product", True)
+    found = dice_any.precision_score(overlap, average="weighted").tolist()
+    assert found == [[0.125, 0.0], [0.5, (0.125**2 + 0.25 * 0.375) / 0.5]]
 
 
 def test_small_weights_are_weights() -> None:
