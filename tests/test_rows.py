@@ -154,3 +154,42 @@ def test_rows_are_fixed() -> None:
     with pytest.raises(AttributeError, match="an Overlap is immutable"):
         del overlap.kind
     assert isinstance(overlap, Rows)
+
+
+@pytest.mark.parametrize("kind", ["hard", "exact", "plain"])
+def test_the_rows_of_nothing(kind: str) -> None:
+    zero = Overlap.zero((2,), num_classes=4, kind=kind)
+    assert zero.rows.shape == ((5, 3, 2, 4) if kind == "exact" else (5, 2, 4))
+    assert zero.rows.dtype == (np.float64 if kind == "plain" else np.int64)
+    assert not zero.rows.any()
+    like = Overlap.zero((2,), num_classes=4, kind=kind, like=np.ones(3, dtype=np.float32))
+    assert like == zero
+
+
+def test_what_is_no_overlap() -> None:
+    zero = Overlap.zero()
+    assert (zero == 3) is False
+    assert 0 + zero is zero
+    for other in (False, 0.0, 1):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            other + zero
+
+
+def test_one_overlap_is_stacked() -> None:
+    zero = Overlap.zero((3,))
+    assert Overlap.stack([zero]).shape == (1, 3)
+    assert Overlap.concat([zero]) == zero
+
+
+def test_a_matrix_with_two_leading_axes() -> None:
+    matrices = np.arange(2 * 4 * 3 * 3).reshape(2, 4, 3, 3)
+    rows = rows_of_matrix(NUMPY, matrices)
+    for place in np.ndindex(2, 4):
+        matrix = matrices[place].tolist()
+        assert rows[(slice(None), *place)].tolist() == [
+            [matrix[c][c] for c in range(3)],
+            [sum(row[c] for row in matrix) for c in range(3)],
+            [sum(row) for row in matrix],
+            [sum(map(sum, matrix))] * 3,
+            [0] * 3,
+        ]
