@@ -110,6 +110,15 @@ MINIMUMS = {
     "dask": ("test_golden or test_finite_where_nothing_pulls", ["tests/test_dask.py"]),
     "numba": ("test_golden and float32-float32-product", []),
 }
+#: what of the kit is traced beyond NumPy, which runs all of it, and on which backends: where they
+#: have code of their own
+TRACED = {
+    "test_golden or test_overlap_of_counts": ("torch", "dask", "strict", *BACKENDS["others"][1]),
+    "test_scores or test_regions_of_classes or test_confusion": ("dask", "strict-no-float64"),
+    "test_every_loss and dice_loss": ("torch", "jax", "dask"),
+    "test_golden or test_exact": ("jax",),
+    OF_LOOPS[1]: ("numba", "numba-torch"),
+}
 #: library of the training example -> dependency groups
 TRAINED = {"torch": ["torch"], "jax": ["jax", "optax"]}
 
@@ -176,6 +185,37 @@ def together(session: nox.Session) -> None:
     """
     install(session, "test", *TOGETHER[1:])
     session.run("pytest", *WORKERS, "tests/test_together.py", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Trace lines and branches over the kit and our tests on all CPU libraries, in one environment;
+    takes many minutes. What Numba compiles for a GPU is traced in its simulator.
+    """
+    libraries = ("torch", "jax", "dask", "strict", "others", "numba", "cuda")
+    install(session, "test", "coverage", *libraries, "oracle", "holders", "onnx", "interfaces")
+    session.install("--no-deps", *nox.project.dependency_groups(PROJECT, "interfaces-alone"))
+    session.run("coverage", "erase")
+    pytest = ("coverage", "run", "-m", "pytest", *WORKERS)
+    kit = ("--pyargs", "dice_any.testing")
+    session.run(*pytest, *kit)
+    for words, names in TRACED.items():
+        session.run(*pytest, "-k", words, *kit, *(f"--backend={name}" for name in names))
+    peers = "--ignore-glob=*/parity/test_peer_*"  # which need packages that are not here
+    session.run(*pytest, "tests", peers, *(f"--backend={name}" for name in TOGETHER))
+    env = {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": "tests"}
+    simulated = (*pytest, "-p", "cuda_simulator")
+    session.run(*simulated, *OF_LOOPS, *kit, "--backend=cuda-numpy", env=env)
+    session.run(*simulated, "tests/test_cuda_simulated.py", env=env)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change one operator at a time in the modules that compute numbers; a test has to fail."""
+    install(session, "test", "torch", "jax", "dask", "oracle")
+    session.run("python", "-m", "tests.mutation", *session.posargs)
 
 
 @nox.session

@@ -48,7 +48,7 @@ def _jax() -> ArrayLibrary:
     return library
 
 
-def _cupy() -> ArrayLibrary:
+def _cupy() -> ArrayLibrary:  # pragma: no cover - needs a GPU
     from .cupy import library
 
     return library

@@ -24,9 +24,8 @@ from typing import Any
 
 try:
     import numpy as np
-except (
-    ImportError
-):  # without NumPy nothing here can be compiled, but the constants below can be imported
+except ImportError:  # pragma: no cover - `nox -s bare`
+    # without NumPy nothing here can be compiled, but the constants below can be imported
     np = None  # type: ignore[assignment]
 
 #: Codes of forms and activations: numbers, because compilers fold comparisons of constants.

@@ -81,14 +81,14 @@ class Torch:
         return array.detach().contiguous()
 
     @contextmanager
-    def on(self, array: Array) -> Iterator[Any]:
+    def on(self, array: Array) -> Iterator[Any]:  # pragma: no cover - needs a GPU
         """Make the array's device current, and yield PyTorch's current stream there."""
         index = array.device.index
         with self._torch.cuda.device(index), cuda.gpus[index]:
             yield _stream(self._torch.cuda.current_stream(index).cuda_stream)
 
 
-class CuPy:
+class CuPy:  # pragma: no cover - needs a GPU
     """CuPy's arrays."""
 
     def __init__(self) -> None:

@@ -98,7 +98,7 @@ class _Team:
             there += 1
         return min(there, number)
 
-    def _serve(self, number: int) -> None:
+    def _serve(self, number: int) -> None:  # pragma: no cover - `_thread` is not traced
         me = _thread.get_ident()
         self.helpers[me] = None
         if len(self.helpers) > number:  # two concurrent calls have both started some
@@ -113,7 +113,7 @@ class _Team:
             del job  # so that this thread keeps no arrays alive while it waits
 
 
-def _help(job: _Job) -> None:
+def _help(job: _Job) -> None:  # pragma: no cover - on the threads that are not traced
     try:
         job.work()
     except BaseException as error:
