@@ -34,9 +34,10 @@ def test_sets_have_no_number_of_classes() -> None:
         _ = SETS.classes
 
 
-def test_a_given_overlap_has_nothing_to_pull_at() -> None:
+def test_a_given_overlap_cannot_be_differentiated() -> None:
     overlap = dice_any.overlap(np.array([True]), np.array([True]))
-    with pytest.raises(TypeError, match="an overlap that was given, .* has no prediction to pull"):
+    message = "an overlap that was given, .* has no prediction to differentiate"
+    with pytest.raises(TypeError, match=message):
         Measured(overlap, None, None).gradient(1.0, 1.0)
 
 
