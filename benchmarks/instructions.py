@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +27,8 @@ def targets(case: Case) -> tuple[str, ...]:
     """Return the targets that a case is compiled for: only the host if nothing is compiled, or if
     the host cannot run the other target.
     """
-    if "numba" not in case.libraries or "AVX2" not in instruction_sets():
+    numba = "numba" in (*case.libraries, *case.peers) and find_spec("numba") is not None
+    if not numba or "AVX2" not in instruction_sets():
         return (HOST,)
     return HOST, AVX2
 
