@@ -167,15 +167,16 @@ def tests(session: nox.Session, backend: str) -> None:
 
 
 def own_tests(backend: str) -> list[str]:
-    """Return our own tests for a backend: all tests for NumPy; for others the modules that name one
-    of its libraries, because the rest would only run again.
+    """Return the arguments that choose our own tests for a backend: all on NumPy, else those that
+    name one of its libraries; the others would only be run again.
     """
     if backend == "numpy":
         return ["tests"]
-    words = BACKENDS[backend][1] if backend != "strict" else ["array_api_strict"]
+    names = ["array_api_strict"] if backend == "strict" else BACKENDS[backend][1]
     elsewhere = {Path("tests/test_cuda_simulated.py"), Path("tests/test_together.py")}
     modules = sorted(set(Path("tests").glob("test_*.py")) - elsewhere)
-    return [str(path) for path in modules if any(word in path.read_text() for word in words)]
+    naming = [str(path) for path in modules if any(name in path.read_text() for name in names)]
+    return [*naming, *(f"--naming={name}" for name in names)]
 
 
 @nox.session
