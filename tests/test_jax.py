@@ -356,3 +356,15 @@ for shape, spread in (((192,), first), ((2048,), first), ((100, 256), last), ((6
     print(most <= 2, float(compiled(*arrays)) == float(dice_any.dice_score(x, y)))
 """
     assert _on_two_devices(code) == "True True\n" * 4
+
+
+@pytest.mark.parametrize("differentiated", [False, True])
+def test_a_compiler_meets_one_step_of_a_skeleton(differentiated: bool) -> None:
+    """XLA takes minutes for a program in which ten steps are written one after the other."""
+
+    def operations(iterations: int) -> int:
+        loss = partial(dice_any.centerline_dice_loss, class_axis=1, iterations=iterations)
+        traced = jax.make_jaxpr(jax.grad(loss) if differentiated else loss)
+        return len(traced(jnp.ones((1, 2, 4, 4)) / 2, jnp.zeros((1, 4, 4), int)).eqns)
+
+    assert operations(2) == operations(50)

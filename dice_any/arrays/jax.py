@@ -235,6 +235,22 @@ class Jax(NumPyLike):
             )
         return self._compiled(function, task, *arrays)
 
+    def scan(
+        self,
+        step: Callable[[Any, Any], tuple[Any, Any]],
+        state: Any,
+        results: Any = None,
+        *,
+        length: int,
+        reverse: bool = False,
+    ) -> tuple[Any, Any]:
+        if not self.traced(*state):  # each call would be compiled anew
+            return super().scan(step, state, results, length=length, reverse=reverse)
+        # XLA takes minutes for ten steps that are written one after the other
+        return self._jax.lax.scan(  # type: ignore[no-any-return,unused-ignore]
+            step, state, results, length=length, reverse=reverse
+        )
+
     def pack(self, array: Array) -> Any:
         # JAX pickles through NumPy, but unpickles 64 bits as 32 outside of the x64 context
         return (

@@ -324,6 +324,26 @@ class ArrayLibrary(LibraryFacts):
         """Do the same as `map` for a `function` that needs all elements of a sum at once."""
         return function(task, self, *arrays)
 
+    def scan(
+        self,
+        step: Callable[[Any, Any], tuple[Any, Any]],
+        state: Any,
+        results: Any = None,
+        *,
+        length: int,
+        reverse: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return the state after some steps, and the result of each step.
+
+        `step` takes the state and the result that another scan had at the same step, and returns
+        the next state and a result. States and results are tuples of arrays of fixed shapes. A
+        library whose compiler has loops compiles the step once.
+        """
+        found: list[Any] = [None] * length
+        for i in reversed(range(length)) if reverse else range(length):
+            state, found[i] = step(state, None if results is None else results[i])
+        return state, found
+
     def deliver(self, array: Array) -> Array:
         """Return a result in a dtype that the caller can use; called outside of `precision`."""
         return array

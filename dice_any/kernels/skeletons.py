@@ -11,13 +11,21 @@ gets half of the gradient, as everywhere in this package.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..arrays.library import Array, ArrayLibrary, Axes
 from .task import Task
 
 
 def skeleton(task: Task, library: ArrayLibrary, x: Array, *, axes: Axes, iterations: int) -> Array:
     """Return the soft skeleton of memberships, along the spatial axes."""
-    return _steps(library, x, axes, iterations)[-1][-1]
+
+    def step(state: State, _: None) -> tuple[State, None]:
+        state, _edge = _collect(library, axes, state)
+        return state, None
+
+    start = State(x, library.xp.zeros_like(x))
+    return library.scan(step, start, length=iterations + 1)[0].skeleton
 
 
 def skeleton_gradient(
@@ -25,35 +33,40 @@ def skeleton_gradient(
 ) -> Array:
     """Return the gradient with respect to the memberships."""
     xp = library.xp
-    steps = _steps(library, x, axes, iterations)
-    g_skeleton, g_image = cotangent, xp.zeros_like(x)
-    for i in range(len(steps) - 1, -1, -1):
-        image, edge, _ = steps[i]
-        before = steps[i - 1][-1] if i else xp.zeros_like(x)
-        # S = before + (1 − before)·edge
-        g_edge = xp.where(edge > 0, g_skeleton * (1.0 - before), xp.zeros_like(x))
-        g_skeleton = g_skeleton * (1.0 - edge)
-        g_image = g_image + g_edge - _open_gradient(library, image, g_edge, axes)
-        if i:
-            g_image = _erode_gradient(library, steps[i - 1][0], g_image, axes)
-    return g_image
+
+    def forward(state: State, _: None) -> tuple[State, tuple[State, State, Array]]:
+        after, edge = _collect(library, axes, state)
+        return after, (state, after, edge)
+
+    def backward(slopes: State, kept: tuple[State, State, Array]) -> tuple[State, None]:
+        before, after, edge = kept
+        g_edge = xp.where(edge > 0, slopes.skeleton * (1.0 - before.skeleton), xp.zeros_like(x))
+        # the eroded set is opened here, and is the set of the next step
+        g_eroded = slopes.image - _dilate_gradient(library, after.image, g_edge, axes)
+        g_image = g_edge + _erode_gradient(library, before.image, g_eroded, axes)
+        return State(g_image, slopes.skeleton * (1.0 - edge)), None
+
+    nothing, length = xp.zeros_like(x), iterations + 1
+    _, kept = library.scan(forward, State(x, nothing), length=length)
+    slopes, _ = library.scan(backward, State(nothing, cotangent), kept, length=length, reverse=True)
+    return slopes.image
 
 
-def _steps(
-    library: ArrayLibrary, x: Array, axes: Axes, iterations: int
-) -> list[tuple[Array, Array, Array]]:
-    """Return for each erosion the eroded set, what opening removes from it, and the skeleton so
-    far.
-    """
+class State(NamedTuple):
+    """A set that is eroded step by step and the skeleton so far; or the slopes in both."""
+
+    image: Array
+    skeleton: Array
+
+
+def _collect(library: ArrayLibrary, axes: Axes, state: State) -> tuple[State, Array]:
+    """Return the state after one more step, and what opening removed from the set."""
     xp = library.xp
-    steps: list[tuple[Array, Array, Array]] = []
-    for i in range(iterations + 1):
-        x = _erode(library, x, axes) if i else x
-        edge = x - _dilate(library, _erode(library, x, axes), axes)
-        edge = xp.where(edge > 0, edge, xp.zeros_like(edge))
-        before = steps[-1][-1] if i else xp.zeros_like(x)
-        steps.append((x, edge, before + (1.0 - before) * edge))
-    return steps
+    image, before = state
+    eroded = _erode(library, image, axes)
+    edge = image - _dilate(library, eroded, axes)
+    edge = xp.where(edge > 0, edge, xp.zeros_like(edge))
+    return State(eroded, before + (1.0 - before) * edge), edge
 
 
 # -- minima and maxima over neighbours -------------------------------------------------------------
@@ -95,12 +108,6 @@ def _dilate_gradient(library: ArrayLibrary, x: Array, g: Array, axes: Axes) -> A
     for axis, low in zip(reversed(axes), reversed(inputs), strict=True):
         g = _lowest_gradient(library, low, g, axis)
     return g
-
-
-def _open_gradient(library: ArrayLibrary, x: Array, g: Array, axes: Axes) -> Array:
-    return _erode_gradient(
-        library, x, _dilate_gradient(library, _erode(library, x, axes), g, axes), axes
-    )
 
 
 def _lowest(library: ArrayLibrary, x: Array, axis: int) -> Array:
