@@ -37,11 +37,10 @@ if shutil.which("nvidia-smi"):
     BACKENDS["cupy"] = (["cupy"], ["cupy"])
 #: tests run in two processes, each with one thread of PyTorch: more would wait for each other
 WORKERS = ("-n", "2", "--dist", "worksteal")
-#: backends on which a call takes long, and the sweeps over arguments and memory that only the other
-#: backends run
-SLOW = ("others", "dask", "jax")
+#: backends on which a call takes long or waits for a compiler, and the sweeps over arguments and
+#: memory that only the other backends run
+SLOW = ("others", "dask", "jax", "strict", "numba")
 SWEEPS = (
-    "accepted_work",
     "odd_arguments",
     "memory",
     "every_loss",
@@ -86,6 +85,10 @@ LIGHT = (
             *(f"not test_{sweep}" for sweep in SWEEPS),
             f"not ((ndonnx or cubed) and ({' or '.join(DRAWN)}))",
             f"not (jax and ({' or '.join(NOT_OF_JAX)}))",
+            # a kernel is held to the reference in all that it accepts
+            "not (test_accepted_work and not numba)",
+            # Numba compiles a loop for each combination of types
+            "not (numba and test_arguments_stay_as_they_are)",
         ]
     ),
 )
