@@ -15,17 +15,20 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import dice_any
 
+from . import report
 from .case import Case, Contender, Job
+from .report import Table
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -78,6 +81,51 @@ def cases(quick: bool) -> list[Case]:
         for name, entropy in (("Dice", False), ("Dice + cross-entropy", True))
     ]
     return torch + jax
+
+
+def draw(tables: Sequence[Table], title: str, path: Path) -> None:
+    """Draw all times, and in a second picture, for the first page, each peer's time as a multiple
+    of the kernel's.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    report.draw(tables, title, path)
+    rows = {table.title: table.seconds for table in tables if _of_kernel(table.seconds)}
+    if not rows:
+        return
+    figure = Figure(figsize=(9, 0.28 * len(rows) + 1.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panel = figure.subplots()
+    marks: dict[str, str] = {}
+    for row, seconds in enumerate(rows.values()):
+        ours = seconds[_of_kernel(seconds)].median
+        for name, spread in seconds.items():
+            label, colour = name if "written" in name else name.partition(" ")[0], "0.45"
+            if report.is_ours(name):
+                label = "dice_any (orange: kernel)"
+                colour = "tab:orange" if name == _of_kernel(seconds) else "tab:blue"
+            mark = marks.setdefault(label, "osv^DPX*<>"[len(marks) % 10])
+            panel.plot(spread.median / ours, row, mark, color=colour, markersize=6)
+    panel.axvline(1, color="tab:orange", linewidth=1)
+    panel.set_yticks(range(len(rows)), list(rows), fontsize=8)
+    panel.invert_yaxis()
+    panel.set_xscale("log", base=2)
+    panel.set_xticks([1, 2, 4, 8, 16], ["1×", "2×", "4×", "8×", "16×"])
+    panel.set_xlabel("time of a step, as a multiple of the kernel's", fontsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
+    handles = [
+        Line2D([], [], marker=mark, linestyle="", color="0.45", label=name)
+        for name, mark in marks.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    figure.savefig(path.with_name(f"{path.stem}-ratios.png"), dpi=100)
+
+
+def _of_kernel(seconds: Mapping[str, Any]) -> str:
+    """Return the name of the contender that the Numba kernel computes, "" for none."""
+    return next((name for name in seconds if name.endswith(", kernel")), "")
 
 
 # -- contenders; each package is imported when its loss is made ------------------------------------

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import fill
 
 import rich.box
 from rich.console import Console
@@ -171,9 +172,8 @@ def draw(tables: Sequence[Table], title: str, path: Path) -> None:
         panel.set_xlabel(unit, fontsize=8, loc="right", labelpad=-2)
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(
-        f"{title.rstrip('.')} (median, quartiles; orange and blue: dice_any)", fontsize=10
-    )
+    explained = f"{' '.join(title.split()).rstrip('.')} (median, quartiles; orange, blue: dice_any)"
+    figure.suptitle(fill(explained, 100), fontsize=10)
     figure.savefig(path, dpi=100)
 
 
