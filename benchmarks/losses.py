@@ -84,30 +84,37 @@ def cases(quick: bool) -> list[Case]:
 
 
 def draw(tables: Sequence[Table], title: str, path: Path) -> None:
-    """Draw all times, and in a second picture, for the first page, each peer's time as a multiple
-    of the kernel's.
-    """
+    """Draw all times; and, for the first page, each peer's time as a multiple of the kernel's."""
+    report.draw(tables, title, path)
+    medians = {
+        table.title: {name: spread.median for name, spread in table.seconds.items()}
+        for table in tables
+    }
+    draw_ratios(medians, path.with_name(f"{path.stem}-ratios.png"))
+
+
+def draw_ratios(medians: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    """Draw the median times of each case as multiples of the kernel's."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    report.draw(tables, title, path)
-    rows = {table.title: table.seconds for table in tables if _of_kernel(table.seconds)}
+    rows = {title: times for title, times in medians.items() if _of_kernel(times)}
     if not rows:
         return
     figure = Figure(figsize=(9, 0.28 * len(rows) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     panel = figure.subplots()
     marks: dict[str, str] = {}
-    for row, seconds in enumerate(rows.values()):
-        ours = seconds[_of_kernel(seconds)].median
-        for name, spread in seconds.items():
+    for row, times in enumerate(rows.values()):
+        kernel = _of_kernel(times)
+        for name, seconds in times.items():
             label, colour = name if "written" in name else name.partition(" ")[0], "0.45"
             if report.is_ours(name):
                 label = "dice_any (orange: kernel)"
-                colour = "tab:orange" if name == _of_kernel(seconds) else "tab:blue"
+                colour = "tab:orange" if name == kernel else "tab:blue"
             mark = marks.setdefault(label, "osv^DPX*<>"[len(marks) % 10])
-            panel.plot(spread.median / ours, row, mark, color=colour, markersize=6)
+            panel.plot(seconds / times[kernel], row, mark, color=colour, markersize=6)
     panel.axvline(1, color="tab:orange", linewidth=1)
     panel.set_yticks(range(len(rows)), list(rows), fontsize=8)
     panel.invert_yaxis()
@@ -120,12 +127,12 @@ def draw(tables: Sequence[Table], title: str, path: Path) -> None:
         for name, mark in marks.items()
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
-    figure.savefig(path.with_name(f"{path.stem}-ratios.png"), dpi=100)
+    figure.savefig(path, dpi=100)
 
 
-def _of_kernel(seconds: Mapping[str, Any]) -> str:
+def _of_kernel(names: Iterable[str]) -> str:
     """Return the name of the contender that the Numba kernel computes, "" for none."""
-    return next((name for name in seconds if name.endswith(", kernel")), "")
+    return next((name for name in names if name.endswith(", kernel")), "")
 
 
 # -- contenders; each package is imported when its loss is made ------------------------------------

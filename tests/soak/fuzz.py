@@ -323,12 +323,14 @@ class Fuzz:
             *(("ranked",) if name in RANKED else ()),
         )
         loss = getattr(dice_any, name)
-        precise = case.z.dtype == np.float64
+        expected = case.expected(case.z.astype(np.float64))
+        value = self.call(backend, loss, case.z, case.y, features=features, **case.arguments)
+        # JAX delivers float32 to those who have no x64
+        wide = backend.library.dtype_name(value.dtype) == "float64"
+        precise = case.z.dtype == np.float64 and wide
         close = {"rtol": 1e-9, "atol": 1e-11} if precise else {"rtol": 3e-5, "atol": 3e-6}
         if backend.name == "strict-no-float64":
             close = {"rtol": 2e-4, "atol": 2e-5}
-        expected = case.expected(case.z.astype(np.float64))
-        value = self.call(backend, loss, case.z, case.y, features=features, **case.arguments)
         np.testing.assert_allclose(float(backend.values(value)), expected, **close)
         if limit(backend.name, "closed form"):
             return
