@@ -119,12 +119,16 @@ class ArrayLibrary(LibraryFacts):
         return False
 
     def hand_over(self, array: Array) -> Array:
-        """Return an array as one of that library, on the same memory."""
-        raise NotImplementedError(f"{self.name} lends nothing")
+        """Return an array as one of that library, on the same memory; called only if it `lends`."""
+        raise NotImplementedError(
+            f"{self.name} overrides `lends`, but not `hand_over`; define both"
+        )
 
     def take_back(self, array: Array) -> Array:
-        """Return an array of that library as one of this library."""
-        raise NotImplementedError(f"{self.name} lends nothing")
+        """Return an array of that library as one of this library; called only if it `lends`."""
+        raise NotImplementedError(
+            f"{self.name} overrides `lends`, but not `take_back`; define both"
+        )
 
     def as_one_operation(
         self,
