@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from .arrays import library_of
 from .arrays.library import Array, ArrayLibrary
 from .kernels import RoundTrip, Task, chunks, optional_part, reference, select
+from .kernels.exact_entropies import entropy_to_float64
 from .kernels.labels import sums_of_regions
+from .kernels.limbs import carry
 from .kernels.task import ENTROPY, INVALID_PREDICTION, INVALID_WEIGHT, ROWS, TOTAL
 from .reading import (
     Regions,
@@ -32,9 +34,17 @@ class Measured(NamedTuple):
 
     overlap: Overlap
     task: Task | None  # None if the overlap was given
-    entropy: Array | None  # its sum and its weight, (2, *counts), if the task wants them
+    entropy: Array | None  # its rows, if the task wants them; limbs if exact, which can be added
     vjp: Callable[[Array], Array] | None = None
     lender: ArrayLibrary | None = None
+
+    def entropy_as_float64(self) -> Array | None:
+        """Return the sum of an entropy and its divisor, (2, *counts); None if there is none."""
+        if self.entropy is None or self.overlap.kind != "exact":
+            return self.entropy
+        library = library_of(self.entropy)
+        invalid = self.overlap.as_float64()[-1]
+        return entropy_to_float64(library, self.entropy, invalid)
 
     def gradient(
         self, intersection: Array, prediction: Array, entropy: Array | None = None
@@ -129,7 +139,9 @@ def measure_task(
         answer = library_of(sums)  # the sums of sparse arrays are dense
         entropy = None
         if task.entropy is not None:
-            sums, entropy = answer.split(sums, (ENTROPY, 2))
+            sums, entropy = answer.split(sums, (ENTROPY, task.entropy_rows))
+            if task.kind == "exact":
+                entropy = carry(answer, entropy)
         raise_bad_values(answer, task, sums, prediction, target, weight, activated=activated)
         rows = rows_of_overlap(answer, task, sums, activated=activated)
         result = Overlap.of_sums(answer, rows, task.kind, task.form, task.by_class)

@@ -1,8 +1,10 @@
-"""The error of exact softmax and sigmoid, by an oracle of 200 bits."""
+"""The error of exact softmax, sigmoid, logarithms and powers, by an oracle of 200 bits."""
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +50,76 @@ def test_sigmoid_is_close_to_the_truth() -> None:
     for value, membership in zip(z[0].tolist(), got[0].tolist(), strict=True):
         true = 1 / (1 + mpmath.exp(-mpmath.mpf(value)))
         assert abs(membership - true) <= MOST * min(true, 1 - true) + UNIT * 2
+
+
+#: of a cost −ln p, and of (1 − p)^γ
+MOST_COST, MOST_FOCUS = 2.0**-28, 2.0**-27
+
+
+def entropies(
+    z: np.ndarray, target: np.ndarray, activation: str, gamma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the entropy of each element by itself, and its gradient."""
+    loss = dice_any.dice_cross_entropy_loss
+    if gamma:
+        loss = partial(dice_any.dice_focal_loss, gamma=gamma)
+    found = [
+        dice_any.value_and_grad(loss)(
+            z[:, i : i + 1],
+            target[..., i : i + 1],
+            class_axis=0,
+            activation=activation,
+            exact=True,
+            dice_weight=0,
+        )
+        for i in range(z.shape[1])
+    ]
+    return np.array([float(value) for value, _ in found]), np.hstack([g for _, g in found])
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2, 3.5])
+@pytest.mark.parametrize("classes", [2, 3, 40])
+def test_entropies_of_softmax_are_close_to_the_truth(classes: int, gamma: float) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    mpmath.mp.prec = 200
+    chance = np.random.default_rng(classes)
+    z = chance.normal(size=(classes, 60)) * chance.choice([0.1, 1, 8, 40, 1e4], size=60)
+    y = np.where(chance.random(60) < 0.3, z.argmax(axis=0), chance.integers(0, classes, 60))
+    values, slopes = entropies(z, y, "softmax", gamma)
+    for column, label, value, slope in zip(z.T.tolist(), y, values, slopes.T, strict=True):
+        parts = [mpmath.exp(mpmath.mpf(logit) - max(column)) for logit in column]
+        p = parts[label] / mpmath.fsum(parts)
+        cost, focus = -mpmath.log(p), (1 - p) ** gamma if p < 1 else mpmath.mpf(gamma == 0)
+        assert abs(value - focus * cost) <= MOST_COST + MOST_FOCUS * abs(value)
+        pull = _pull(mpmath, p, gamma)
+        for k, part in enumerate(parts):
+            true = pull * ((k == label) - part / mpmath.fsum(parts))
+            assert abs(slope[k] - true) <= 2.0**-20 * (1 + abs(true))
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2])
+def test_entropies_of_sigmoid_are_close_to_the_truth(gamma: float) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    mpmath.mp.prec = 200
+    ordinary = np.random.default_rng(3).normal(size=80) * 12
+    z = np.concatenate([ordinary, [0.0, 1e-40, -1e-40, 700.0, -700.0, -30.0, 30.0]])[None]
+    t = np.arange(z.size)[None] % 2 == 0
+    values, slopes = entropies(z, t, "sigmoid", gamma)
+    for logit, mask, value, slope in zip(z[0].tolist(), t[0], values, slopes[0], strict=True):
+        sign = 1 if mask else -1
+        p = 1 / (1 + mpmath.exp(-mpmath.mpf(sign * logit)))
+        true = (1 - p) ** gamma * -mpmath.log(p)
+        assert abs(value - true) <= MOST_COST + MOST_FOCUS * abs(true)
+        pull = sign * _pull(mpmath, p, gamma) * (1 - p)
+        assert abs(slope - pull) <= 2.0**-20 * (1 + abs(pull))
+
+
+def _pull(mpmath: Any, p: Any, gamma: float) -> Any:
+    """Return the derivative of (1 − p)^γ·(−ln p) in ln p."""
+    if p == 1:
+        return mpmath.mpf(-(gamma == 0))
+    first = gamma * p * (1 - p) ** (gamma - 1) * mpmath.log(p) if gamma else 0
+    return first - (1 - p) ** gamma
 
 
 def test_the_ends_of_softmax() -> None:

@@ -48,6 +48,10 @@ LOSSES: dict[str, tuple[Any, dict[str, Any]]] = {
         SOFTMAX | {"class_weight": "simple"},
     ),
     "with binary cross-entropy": (modules.DiceCrossEntropyLoss, SIGMOID),
+    "with exact cross-entropy": (
+        modules.DiceCrossEntropyLoss,
+        SOFTMAX | {"exact": True, "class_weight": [1.0, 2.0, 0.5]},
+    ),
     "with focal loss": (modules.DiceFocalLoss, SOFTMAX | {"gamma": 1.5}),
 }
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {

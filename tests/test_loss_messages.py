@@ -121,13 +121,6 @@ MORE_THAN_SUMS = {
             "`activation` must be 'sigmoid' or 'softmax' in a compound loss", "got None", "logits"
         ),
     ),
-    "exact entropy": (
-        dice_any.dice_focal_loss,
-        (BY_CLASS, BY_CLASS),
-        {"class_axis": 0, "activation": "softmax", "exact": True},
-        ValueError,
-        says("`exact` must be None or False in a compound loss", "got True"),
-    ),
     "overlap": (
         dice_any.dice_cross_entropy_loss,
         (COUNTS, None),

@@ -129,6 +129,30 @@ def test_losses_and_gradients(
         agree(able, function, x, members, weight=weight[:, None], form=form, **given)
 
 
+@pytest.mark.parametrize("dtype", ["float64", *DTYPES])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("dice_cross_entropy_loss", {"class_weight": "square"}),
+        ("dice_focal_loss", {"ignore_label": 2}),
+        ("dice_focal_loss", {"gamma": 0.5, "axis": "space"}),
+    ],
+)
+def test_compound_losses_and_gradients(
+    backends: list[Adapter], name: str, options: dict, activation: str, dtype: str
+) -> None:
+    z = (recipe.memberships(13, (2, 5, 50), "float64") * 24 - 12).astype(dtype)
+    labels, members = recipe.labels(15, (2, 50), 5), recipe.memberships(17, (2, 5, 50))
+    weight = recipe.memberships(19, (2, 50))
+    able = [backend for backend in backends if dtype != "float16" or backend.name != "strict"]
+    function = dice_any.value_and_grad(getattr(dice_any, name))
+    given = {"class_axis": 1, "activation": activation, "exact": True, **options}
+    agree(able, function, z, labels, weight=weight, **given)
+    given.pop("ignore_label", None)
+    agree(able, function, z, members, weight=weight[:, None], form="squared", **given)
+
+
 def test_the_first_step_of_training(backends: list[Adapter]) -> None:
     """PyTorch and JAX differentiate the loss themselves, after a layer with exact logits."""
     import jax

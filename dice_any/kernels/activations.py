@@ -29,6 +29,9 @@ class Activated(NamedTuple):
     finite: bool | None = None
     #: memberships of regions, where classes are added up to such
     regions: Array | None = None
+    #: (1 − membership)^γ, and with sigmoid membership^γ; of exact sums with γ > 0 only
+    focus: Array | None = None
+    focus_complement: Array | None = None
 
 
 def activate(
@@ -88,7 +91,7 @@ def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
 def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
     if task.kind == "exact":
-        return Activated(exact_sigmoid(library, z))
+        return Activated(**exact_sigmoid(task, library, z)._asdict(), finite=True)
     if task.kind == "plain" and task.entropy is None and library.sigmoid is not None:
         return Activated(library.sigmoid(z))
     positive = z >= 0
@@ -111,8 +114,7 @@ def _sigmoid(task: Task, library: ArrayLibrary, z: Array) -> Activated:
 def _softmax(task: Task, library: ArrayLibrary, z: Array) -> Activated:
     xp = library.xp
     if task.kind == "exact":
-        membership, regions = exact_softmax(task, library, z)
-        return Activated(membership, regions=regions)
+        return Activated(**exact_softmax(task, library, z)._asdict(), finite=True)
     if task.entropy is None and library.softmax is not None:
         return Activated(library.softmax(z, task.class_axis))
     if task.entropy is not None and library.log_softmax is not None:

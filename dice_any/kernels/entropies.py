@@ -10,7 +10,9 @@ p is the predicted membership, t the target's, w the weight. With E comes the di
 
 from __future__ import annotations
 
+from ..arrays.halving import halving_sum_along
 from ..arrays.library import Array, ArrayLibrary
+from . import exact_entropies
 from .activations import Activated
 from .blocks import Block, weighed
 from .masks import class_last
@@ -23,7 +25,9 @@ INFINITY = float("inf")
 def entropy_sums(
     task: Task, library: ArrayLibrary, block: Block, activated: Activated, sums: Array
 ) -> Array:
-    """Return the rows of entropy and of its weight; `sums` are those of the overlap."""
+    """Return the rows of an entropy; `sums` are those of the overlap."""
+    if task.kind == "exact":
+        return exact_entropies.entropy_sums(task, library, block, activated, sums)
     xp = library.xp
     target = _floating_target(task, library, block)
     log, rest, finite = activated.log, activated.log_complement, _are_finite(library, activated)
@@ -64,6 +68,8 @@ def entropy_slope(
     target = _floating_target(task, library, block)
     if task.entropy == 0:  # g = −1 and h(p) = p − 1
         pull = -slope * target if rest is None else slope * (p - target)
+    elif task.kind == "exact":
+        pull = slope * exact_entropies.focal_pull(task, library, activated, target)
     else:
         if not _are_finite(library, activated):
             log, rest = (None if each is None else _clamped(library, each) for each in (log, rest))
@@ -76,7 +82,9 @@ def entropy_slope(
             )
             pull = slope * (target * up - (1.0 - target) * down)
     pull = weighed(task, library, block, pull)
-    if rest is None:
+    if rest is None and task.kind == "exact":
+        pull -= p * halving_sum_along(library, pull, task.class_axis or 0)
+    elif rest is None:
         pull -= p * xp.sum(pull, axis=task.class_axis, keepdims=True)
     return pull
 

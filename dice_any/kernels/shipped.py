@@ -83,4 +83,9 @@ def declines_of_all(task: Task) -> str | None:
         return f"it does not know {unknown[0]}"
     if task.kind != "hard" and task.activation == "softmax" and task.weighs_classes_apart:
         return "a softmax over classes with weights of their own is left to the reference"
+    if task.kind == "exact" and task.entropy is not None:
+        return (
+            "exact sums of entropies are left to the reference, which takes their logarithm in "
+            "integers"
+        )
     return None

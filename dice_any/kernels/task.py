@@ -10,6 +10,8 @@ INTERSECTION, PREDICTION, TARGET, TOTAL = range(4)
 #: After the four sums come the numbers of invalid values of each argument, and after those the rows
 #: that `Task.entropy` asks for.
 INVALID_PREDICTION, INVALID_TARGET, INVALID_WEIGHT, ENTROPY, ENTROPY_WEIGHT = range(4, 9)
+#: of exact sums only: the number of infinite terms
+ENTROPY_INFINITE = 9
 #: The rows of a task without entropy.
 ROWS = 7
 
@@ -49,10 +51,11 @@ class Task:
         `counts` are the axes that are not summed, the class axis last. Values of ignored elements
         are never invalid. An invalid label is counted as invalid for every class.
     entropy : float or None
-        The focusing power γ of a cross-entropy to compute in the same pass (0: no focusing). A
-        plain result then has two more rows: the sum Σ w·t·(1 − p)^γ·(−ln p) and the divisor of its
+        The focusing power γ of a cross-entropy to compute in the same pass (0: no focusing). The
+        result then has two more rows: the sum Σ w·t·(1 − p)^γ·(−ln p) and the divisor of its
         mean, Σ w·t. With sigmoid both include the complement:
-        Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 − p))) and Σ w. None: no such rows.
+        Σ w·(t·(1 − p)^γ·(−ln p) + (1 − t)·p^γ·(−ln(1 − p))) and Σ w. In an exact result infinite
+        terms are not in the sum; a third row has their number. None: no such rows.
     regions : tuple of tuple of int, or None
         Groups of classes whose memberships are added up: the counts have them in place of classes.
         The entropy is that of the classes, all of it beside each region. Only the reference is
@@ -96,9 +99,15 @@ class Task:
     @property
     def leading_shape(self) -> tuple[int, ...]:
         """The leading shape of the sums, before the counts: rows, and limbs if exact."""
-        if self.kind == "exact":
-            return (ROWS, 3)
-        return (ROWS,) if self.entropy is None else (ROWS + 2,)
+        rows = ROWS + self.entropy_rows
+        return (rows, 3) if self.kind == "exact" else (rows,)
+
+    @property
+    def entropy_rows(self) -> int:
+        """The number of rows of an entropy."""
+        if self.entropy is None:
+            return 0
+        return 3 if self.kind == "exact" else 2
 
     @property
     def trailing_shape(self) -> tuple[int, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from math import floor, log
+from math import floor
+from math import log as log_of
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ POLYNOMIAL = (3875, 30979, 332330, 2862627, 20654963, 119194142, 515882497, 1488
 
 def shrunk(distance: float, bits: int = 50) -> int:
     """Return e⁻ᵈ, d ≥ 0, in units of 2⁻ᵇⁱᵗˢ, by the contract's integer steps."""
-    exponent = int(min(distance, 42.0) * (2.0**32 / log(2.0)))
+    exponent = int(min(distance, 42.0) * (2.0**32 / log_of(2.0)))
     whole = -(-exponent // 2**32)
     fraction = whole * 2**32 - exponent
     value = 0
@@ -96,6 +97,62 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         share = 1.0 / float(2**50 + part)
         found.append(float(2**50 if z >= 0 else part) * share)
     return np.array(found).reshape(logits.shape)
+
+
+#: ln(1 + f)/f in units of 2⁻³¹ by Horner's rule: part of the contract.
+LOG_POLYNOMIAL = (
+    -2689906, 19167588, -63995325, 136371434, -216505109, 287837053, -353149774, 428713889,
+    -536793370, 715823849, -1073741738, 2147483650,
+)  # fmt: skip
+
+
+def log_ratio(value: int, bits: int = 50) -> float:
+    """Return ln(v·2⁻ᵇⁱᵗˢ), by the contract's integer steps."""
+    power = value.bit_length() - 1
+    fraction = (value << 32 >> power) - 2**32
+    log = 0
+    for coefficient in LOG_POLYNOMIAL:
+        log = log * fraction // 2**32 + coefficient
+    log = log * fraction // 2**32
+    return ((log << 9) + (power - bits) * round(log_of(2.0) * 2**40)) / 2**40
+
+
+class Cost(NamedTuple):
+    """−ln p of a membership p, and (1 − p)^γ."""
+
+    cost: float
+    focus: float
+
+
+def costs_of_softmax(logits: Sequence[float], gamma: float) -> list[Cost]:
+    """Return the cost of each class of one element."""
+    top = max(logits)
+    parts = [shrunk(top - z) for z in logits]
+    whole = sum(parts)
+    return [
+        Cost((top - z) + log_ratio(whole), _focus(whole - part, whole, gamma))
+        for z, part in zip(logits, parts, strict=True)
+    ]
+
+
+def costs_of_sigmoid(logit: float, gamma: float) -> tuple[Cost, Cost]:
+    """Return the cost of a membership and that of its complement."""
+    part, one = shrunk(abs(logit)), 2**50
+    rest = log_ratio(one + part)
+    near, far = (
+        Cost(rest, _focus(part, one + part, gamma)),
+        Cost(abs(logit) + rest, _focus(one, one + part, gamma)),
+    )
+    return (near, far) if logit >= 0 else (far, near)
+
+
+def _focus(part: int, whole: int, gamma: float) -> float:
+    """Return (part / whole)^γ."""
+    if gamma == 0:
+        return 1.0
+    if part == 0:
+        return 0.0
+    return shrunk(max(log_ratio(whole) - log_ratio(part), 0.0) * gamma) * 2.0**-50
 
 
 def by_class(classes: int, target: np.ndarray) -> Iterator[np.ndarray]:

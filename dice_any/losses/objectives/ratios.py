@@ -179,7 +179,7 @@ class RatioObjective:
             by_class=overlap.by_class,
             settings=call.settings.with_counts(library, sizes[0]),
             gradient=found.gradient,
-            entropy=found.entropy,
+            entropy=found.entropy_as_float64(),
             entropy_apart=call.task is not None and call.task.regions is not None,
         )
 
@@ -215,9 +215,4 @@ def _check_compound(prediction: Any, arguments: Mapping[str, Any]) -> None:
         raise ValueError(
             "`activation` must be 'sigmoid' or 'softmax' in a compound loss, whose cross-entropy "
             "is that of logits; got None. Pass the logits, not their probabilities."
-        )
-    if arguments.get("exact"):
-        raise ValueError(
-            "`exact` must be None or False in a compound loss, whose cross-entropy has no exact "
-            "sum; got True. For exact bits use the loss of the overlap alone."
         )
