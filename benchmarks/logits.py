@@ -1,9 +1,9 @@
-"""From logits: a Dice step whose bits are the same everywhere, beside the plain one.
+"""From logits: a step whose bits are the same everywhere, beside the plain one.
 
-A step is the loss and its gradient in the logits, with softmax, against a label map. Exact steps
-compute the exponential in integers, forward and backward. The reference uses one core in NumPy and
-for PyTorch; plain steps of PyTorch, JAX and the kernel use all cores. "MONAI" is its `DiceLoss`;
-making its one-hot target is not timed.
+The loss is Dice, in one case plus cross-entropy. A step is the loss and its gradient in the logits,
+with softmax, against a label map. Exact steps compute the exponential in integers, forward and
+backward. The reference uses one core in NumPy and for PyTorch; plain steps of PyTorch, JAX and the
+kernel use all cores. "MONAI" is its `DiceLoss`; making its one-hot target is not timed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def cases(quick: bool) -> list[Case]:
     side = 32 if quick else 96
     return [
         Case("NumPy", partial(_numpy, side)),
+        Case("NumPy, with cross-entropy", partial(_compound, side)),
         Case("PyTorch, CPU", partial(_torch, side, "reference"), ("torch",)),
         Case("JAX, CPU, jitted", partial(_jax, side), ("jax",)),
         Case(
@@ -48,15 +49,25 @@ def _inputs(side: int) -> tuple[np.ndarray, np.ndarray]:
     return logits, random.integers(0, 4, (2, side, side, side))
 
 
-def step(logits: Array, labels: Array, exact: bool, backend: str | None) -> tuple[Array, Array]:
+def step(
+    logits: Array,
+    labels: Array,
+    exact: bool,
+    backend: str | None,
+    loss: Callable[..., Array] = dice_any.dice_loss,
+) -> tuple[Array, Array]:
     """Return the loss and its gradient in closed form."""
-    return dice_any.value_and_grad(dice_any.dice_loss)(
+    return dice_any.value_and_grad(loss)(
         logits, labels, class_axis=1, activation="softmax", exact=exact, backend=backend
     )
 
 
 def _job(
-    logits: np.ndarray, labels: np.ndarray, steps: dict[str, Step], targets: dict[str, Any]
+    logits: np.ndarray,
+    labels: np.ndarray,
+    steps: dict[str, Step],
+    targets: dict[str, Any],
+    formula: Callable[[np.ndarray, np.ndarray], list[float]] | None = None,
 ) -> Job:
     def shown(run: Step) -> Iterable[Any]:
         value, gradient = run()
@@ -67,15 +78,28 @@ def _job(
         for name, run in steps.items()
     }
     size = f"{logits.size:,} logits of float32, 4 classes"
-    return Job(size, contenders, partial(by_formula, logits, labels))
+    return Job(size, contenders, partial(formula or by_formula, logits, labels))
+
+
+def _memberships(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    z = logits.astype(np.float64)
+    shrunk = np.exp(z - z.max(axis=1, keepdims=True))
+    p = shrunk / shrunk.sum(axis=1, keepdims=True)
+    return p, labels[:, None] == np.arange(4)[:, None, None, None]
+
+
+def by_compound_formula(logits: np.ndarray, labels: np.ndarray) -> list[float]:
+    """Return the same plus the mean of −ln p of each label."""
+    p, y = _memberships(logits, labels)
+    value, *gradient = by_formula(logits, labels)
+    cost = -np.log(p[y]).mean()
+    slope = ((p - y) / labels.size).reshape(-1)[:SHOWN]
+    return [value + cost, *(np.asarray(gradient) + slope)]
 
 
 def by_formula(logits: np.ndarray, labels: np.ndarray) -> list[float]:
     """Return the mean over classes of 1 − (2I + 1) / (X + Y + 1), and its gradient, in float64."""
-    z = logits.astype(np.float64)
-    shrunk = np.exp(z - z.max(axis=1, keepdims=True))
-    p = shrunk / shrunk.sum(axis=1, keepdims=True)
-    y = labels[:, None] == np.arange(4)[:, None, None, None]
+    p, y = _memberships(logits, labels)
     elements = (0, 2, 3, 4)
     both, size, total = ((v.sum(axis=elements, keepdims=True)) for v in (p * y, p, p * 0 + y))
     bottom = size + total + 1.0
@@ -95,6 +119,16 @@ def _numpy(side: int) -> Job:
         for name, exact in (("plain", False), ("exact", True))
     }
     return _job(logits, labels, steps, {"ratio": 2.5, "memory": 1.3 * logits.nbytes})
+
+
+def _compound(side: int) -> Job:
+    logits, labels = _inputs(side)
+    loss = dice_any.dice_cross_entropy_loss
+    steps = {
+        name: partial(step, logits, labels, exact, "reference", loss)
+        for name, exact in (("plain", False), ("exact", True))
+    }
+    return _job(logits, labels, steps, {}, by_compound_formula)
 
 
 def _torch(side: int, backend: str) -> Job:

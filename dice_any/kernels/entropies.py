@@ -66,8 +66,9 @@ def entropy_slope(
     """
     xp, p, log, rest = library.xp, activated.membership, activated.log, activated.log_complement
     target = _floating_target(task, library, block)
+    softmax = task.activation == "softmax"
     if task.entropy == 0:  # g = −1 and h(p) = p − 1
-        pull = -slope * target if rest is None else slope * (p - target)
+        pull = -slope * target if softmax else slope * (p - target)
     elif task.kind == "exact":
         pull = slope * exact_entropies.focal_pull(task, library, activated, target)
     else:
@@ -82,9 +83,9 @@ def entropy_slope(
             )
             pull = slope * (target * up - (1.0 - target) * down)
     pull = weighed(task, library, block, pull)
-    if rest is None and task.kind == "exact":
+    if softmax and task.kind == "exact":
         pull -= p * halving_sum_along(library, pull, task.class_axis or 0)
-    elif rest is None:
+    elif softmax:
         pull -= p * xp.sum(pull, axis=task.class_axis, keepdims=True)
     return pull
 

@@ -7,6 +7,8 @@ any. Where a cost −ln p is infinite, its term is counted instead.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..arrays.library import Array, ArrayLibrary
 from .activations import Activated
 from .blocks import Block, weighed
@@ -29,17 +31,24 @@ def entropy_sums(
     hard = library.kind(target.dtype) == "bool"
     if not hard:
         target, _ = valid_memberships(task, library, widen(task, library, target))
-    found = [_term(library, block, target, activated.log, activated.focus)]
-    if activated.log_complement is not None:
-        rest = xp.logical_not(target) if hard else 1.0 - target
-        log, focus = activated.log_complement, activated.focus_complement
-        found.append(_term(library, block, rest, log, focus))
+    log, focus = activated.log, activated.focus
+    rest, other = activated.log_complement, activated.focus_complement
+    if rest is None:
+        found = [_term(library, block, target, log, focus)]
+    elif hard:  # each element has one of both terms
+        focus = None if focus is None else xp.where(target, focus, other)
+        found = [_term(library, block, None, xp.where(target, log, rest), focus)]
+    else:
+        found = [
+            _term(library, block, target, log, focus),
+            _term(library, block, 1.0 - target, rest, other),
+        ]
     terms, infinite = map(list, zip(*found, strict=True))
     sides = len(terms)
 
     rows = library.unstack(sums)
     share = None
-    if activated.log_complement is not None:
+    if rest is not None:
         share = rows[TOTAL]
     elif task.regions is None and (task.form != "squared" or hard):
         share = rows[TARGET]
@@ -61,16 +70,19 @@ def entropy_sums(
 
 
 def _term(
-    library: ArrayLibrary, block: Block, share: Array, log: Array | None, focus: Array | None
+    library: ArrayLibrary, block: Block, share: Array | None, log: Any, focus: Array | None
 ) -> tuple[Array, Array]:
-    """Return t·(1 − p)^γ·(−ln p), or 0 where that is infinite, and the mask of the latter."""
-    assert log is not None
+    """Return t·(1 − p)^γ·(−ln p), or 0 where that is infinite, and the mask of the latter; t is
+    the `share`, None if it is 1.
+    """
     xp = library.xp
     infinite = log <= -INFINITE
     cost = xp.where(infinite, xp.zeros_like(log), -log)
     if focus is not None:
         cost = focus * cost
-    if library.kind(share.dtype) == "bool":
+    if share is None:
+        takes_part, term = xp.ones_like(infinite), cost
+    elif library.kind(share.dtype) == "bool":
         takes_part = xp.broadcast_to(share, cost.shape)
         term = xp.where(takes_part, cost, xp.zeros_like(cost))
     else:

@@ -10,6 +10,7 @@ becomes the gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..arrays.library import Array, ArrayLibrary
 from .activations import Activated, activate, through_activation
@@ -55,7 +56,10 @@ def block_gradient(
     xp = library.xp
     block = read_block(task, library, prediction, target, weight, factors=True)
     wide = widen(task, library, block.prediction)
-    activated = activate(task, library, block.prediction, kept=kept)
+    # the slope of a cross-entropy needs no logarithm
+    bare = task.kind == "exact" and task.entropy == 0
+    activating = replace(task, entropy=None) if bare else task
+    activated = activate(activating, library, block.prediction, kept=kept)
     x = activated.membership
     if task.activation is None and task.form != "product":  # whose slope does not depend on x
         x = library.clip(x)

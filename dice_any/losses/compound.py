@@ -54,6 +54,9 @@ def dice_cross_entropy_loss(
     channel. With `regions` and softmax, it is that of the classes, and `class_weight`, which is of
     regions, affects only the Dice loss. If no element is counted, the loss is 0.
 
+    With `exact` the logarithms are computed in integers, at most :math:`2^{-28}` off. A cost
+    :math:`-\ln x` of :math:`2^{20}` or more is infinite there.
+
     References
     ----------
     F. Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
@@ -123,6 +126,9 @@ def dice_focal_loss(
     `class_weight` affects both. With `regions` and sigmoid, the focal loss is that of each channel.
     With `regions` and softmax, it is that of the classes, and `class_weight`, which is of regions,
     affects only the Dice loss. If no element is counted, the loss is 0.
+
+    With `exact` the logarithms and powers are computed in integers, at most :math:`2^{-27}` off,
+    relative to a cost above 1. A cost :math:`-\ln x` of :math:`2^{20}` or more is infinite there.
 
     References
     ----------

@@ -103,8 +103,9 @@ Returns
 array
     The loss, without axes unless ``reduction="none"``, which keeps those of the counts without the
     class axis. In the arrays' library, on their device, lazy if they are; in the prediction's
-    dtype, at least float32. Differentiable by PyTorch and JAX. NaN where a label was out of range
-    and no error could be raised at once.""",
+    dtype, at least float32. Differentiable by PyTorch and JAX, more than once. With `exact`
+    differentiable once, as any loss. NaN where a label was out of range and no error could be
+    raised at once; infinite where an element has a class whose logit is −∞.""",
     "loss returns": """\
 Returns
 -------
