@@ -280,7 +280,7 @@ def test_an_error_inside_a_kernel_names_it(install, monkeypatch, error: BaseExce
             dice_any.overlap(X, Y)
         assert caught.value.__notes__ == [
             "The kernel 'one' of an unknown distribution raised this in `overlap`. "
-            '`backend="reference"` goes round it.'
+            'Pass `backend="reference"` to compute without it.'
         ]
 
 

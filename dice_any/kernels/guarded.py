@@ -198,7 +198,7 @@ class Guarded:
         except BaseException as error:
             note = (
                 f"The kernel {self._label} raised this in `{part}`. "
-                '`backend="reference"` goes round it.'
+                'Pass `backend="reference"` to compute without it.'
             )
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
@@ -210,5 +210,5 @@ class Guarded:
         if not self._faults:
             self._faults.append(fault)
         if self._asked:
-            raise LookupError(f'{fault} `backend="reference"` goes round it.')
+            raise LookupError(f'{fault} Pass `backend="reference"` to compute without it.')
         return fault
