@@ -211,8 +211,8 @@ def _unreachable() -> list[Backend]:
         kind: Literal["arrays", "kernel"] = "kernel" if seam == "kernels" else "arrays"
         rest = parts[2] if len(parts) > 2 else "<module>"
         problem = (
-            f"The plugin {plugin.label} is in the group {plugin.module!r}, which is never searched. "
-            f"Did you mean `dice_any.{seam}.{rest}`?"
+            f"The plugin {plugin.label} is in the group {plugin.module!r}, which is never "
+            f"searched. Did you mean `dice_any.{seam}.{rest}`?"
         )
         lines.append(Backend(plugin.name, kind, plugin.module, problem=problem))
     if scan_problem() is not None:

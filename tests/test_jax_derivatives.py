@@ -228,7 +228,8 @@ def test_an_exact_loss_is_differentiated_in_closed_form(name: str) -> None:
         def function(x: Any, reduced: Callable[..., Any] = reduced) -> Any:
             return reduced(x, jnp.asarray(y)).sum()
 
-        for way, differentiate in ways.items():
+        some = ways if reduction == "mean" else {"grad": ways["grad"]}
+        for way, differentiate in some.items():
             got = np.asarray(differentiate(function, jnp.asarray(z)))
             assert got == pytest.approx(expected, rel=1e-6, abs=1e-7 * float(abs(expected).max()))
             if way == "grad" and name in every_loss.OF_SUMS:
