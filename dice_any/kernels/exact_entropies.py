@@ -15,7 +15,7 @@ from .blocks import Block, weighed
 from .exponentials import INFINITE
 from .limbs import limbs_to_float64, sum_exactly, whole_numbers
 from .masks import class_last
-from .memberships import valid_memberships, widen
+from .memberships import valid_memberships, valid_weight, widen
 from .task import TARGET, TOTAL, Task
 
 #: Where 1 − p is smaller, ln p / (1 − p) is a power series: a division would magnify the error of
@@ -27,6 +27,9 @@ def entropy_sums(
     task: Task, library: ArrayLibrary, block: Block, activated: Activated, sums: Array
 ) -> Array:
     """Return the rows of an entropy, (3, limbs, *counts); `sums` are those of the overlap."""
+    if block.weight is not None and library.kind(block.weight.dtype) != "bool":
+        weight, _ = valid_weight(task, library, block.weight)
+        block = block._replace(weight=weight)
     xp, target = library.xp, block.target
     hard = library.kind(target.dtype) == "bool"
     if not hard:

@@ -4,6 +4,7 @@ then the stated sequence of float operations.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -137,6 +138,19 @@ def test_what_is_no_logit(dice_backend: Adapter) -> None:
     given = {"class_axis": 0, "activation": "softmax", "exact": True}
     if limit(dice_backend.name, "errors") is None:
         with pytest.raises(ValueError, match="`prediction` must hold logits that are numbers"):
+            dice_backend.call(dice_any.dice_focal_loss, z, y, **given)
+    else:
+        got = dice_backend.call(dice_any.dice_focal_loss, z, y, **given)
+        assert np.isnan(dice_backend.values(got))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -1.0])
+def test_what_is_no_weight(dice_backend: Adapter, bad: float) -> None:
+    z, (y, _), w = logits(), targets("labels"), weights()
+    w[7] = bad
+    given = {"class_axis": 0, "activation": "softmax", "exact": True, "weight": w}
+    if limit(dice_backend.name, "errors") is None:
+        with pytest.raises(ValueError, match="`weight` must be non-negative and below"):
             dice_backend.call(dice_any.dice_focal_loss, z, y, **given)
     else:
         got = dice_backend.call(dice_any.dice_focal_loss, z, y, **given)
