@@ -40,7 +40,9 @@ class Entropy(NamedTuple):
         the loss.
         """
         library, entropy, weights = self._weighed(terms)
-        slope = divide(library, weights, sum_all(library, entropy[1, ...] * weights), 0.0)
+        total = sum_all(library, entropy[1, ...] * weights)
+        # a compiler would replace the division of many by one number by a product with its inverse
+        slope = weights * divide(library, library.xp.ones_like(total), total, 0.0)
         if cotangent is not None:
             slope = slope * sum_all(library, library.xp.astype(cotangent, slope.dtype))
         return [*(self.overlap_weight * row for row in slopes), self.weight * slope]
