@@ -49,6 +49,7 @@ exp, log, sigmoid, log_sigmoid = (
     _by_type(name) for name in ("exp", "log", "sigmoid", "log_sigmoid")
 )
 cost, cost_slope = (_by_type(name, 2) for name in ("cost", "cost_slope"))
+quantise, high_limb, low_sum = _narrow.quantise, _narrow.high_limb, _narrow.low_sum
 is_membership, is_weight = _narrow.is_membership, _narrow.is_weight
 member = _by_type("member")
 both, size, both_slope, size_slope = (
