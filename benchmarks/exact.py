@@ -51,6 +51,7 @@ def _torch(size: int) -> Library:
 def _jax(size: int, jitted: bool) -> Library:
     import jax
 
+    jax.config.update("jax_enable_x64", True)  # else the sums come back in float32
     # copies run in the background: wait, so that they are not part of what is measured
     library = Library(
         lambda values: jax.numpy.asarray(values).block_until_ready(), wait=jax.block_until_ready

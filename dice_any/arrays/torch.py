@@ -26,7 +26,7 @@ SERIAL = 1 << 15
 SMALLEST_TILE, LARGEST_TILE = 1 << 18, 1 << 20
 SHARE, SMALL_SHARE = 16, 96
 #: NumPy is faster at counting masks of up to this many elements and label maps of any size, and at
-#: multiplying integers.
+#: exact sums.
 FEW = 1 << 16
 #: This many neighbours are added in float32, vectorised, and their sums in float64. The relative
 #: error is below a millionth, and it is three times as fast as converting every number.
@@ -245,7 +245,7 @@ class PyTorch(LendsToNumPy):
     def _faster_by_numpy(self, task: Any, prediction: Array) -> bool:
         """Tell whether NumPy is faster on the same memory; its results have the same bits."""
         if task.kind == "exact":
-            return task.activation is not None and "bfloat16" not in task.dtypes
+            return not any(str(name).startswith(("bfloat", "float8")) for name in task.dtypes)
         few = all(task.labels) or prediction.numel() <= FEW
         return task.kind == "hard" and task.activation is None and few
 
