@@ -135,6 +135,7 @@ def test_losses_and_gradients(
     ("name", "options"),
     [
         ("dice_cross_entropy_loss", {"class_weight": "square"}),
+        ("dice_focal_loss", {"class_weight": [0.3, 0.2, 0.7, 0.1, 0.9]}),
         ("dice_focal_loss", {"ignore_label": 2}),
         ("dice_focal_loss", {"gamma": 0.5, "axis": "space"}),
     ],

@@ -16,7 +16,7 @@ from .exponentials import INFINITE
 from .limbs import limbs_to_float64, sum_exactly, whole_numbers
 from .masks import class_last
 from .memberships import valid_memberships, valid_weight, widen
-from .task import TARGET, TOTAL, Task
+from .task import ENTROPY, ENTROPY_INFINITE, TARGET, TOTAL, Task
 
 #: Where 1 − p is smaller, ln p / (1 − p) is a power series: a division would magnify the error of
 #: the logarithm.
@@ -64,12 +64,12 @@ def entropy_sums(
     lost = class_last(task, library, whole_numbers(library, counts), leading=2)
     limbs = class_last(task, library, limbs, leading=2)
     entropy, lost = (xp.sum(part, axis=0, dtype=xp.int64) for part in (limbs[:sides, ...], lost))
-    found_rows = library.stack([entropy, limbs[sides, ...] if share is None else share, lost])
+    entropies = library.stack([entropy, limbs[sides, ...] if share is None else share, lost])
     if task.regions is None:
-        return found_rows
+        return entropies
     # of all classes, beside each region
-    found_rows = xp.sum(found_rows, axis=-1, keepdims=True, dtype=xp.int64)
-    return xp.broadcast_to(found_rows, (*found_rows.shape[:-1], len(task.regions)))
+    entropies = xp.sum(entropies, axis=-1, keepdims=True, dtype=xp.int64)
+    return xp.broadcast_to(entropies, (*entropies.shape[:-1], len(task.regions)))
 
 
 def _term(
@@ -101,7 +101,9 @@ def entropy_to_float64(library: ArrayLibrary, rows: Array, invalid: Array) -> Ar
     """
     xp = library.xp
     entropy, share = (limbs_to_float64(library, rows[row, ...]) for row in range(2))
-    entropy = xp.where(rows[2, 0, ...] > 0, xp.full_like(entropy, float("inf")), entropy)
+    entropy = xp.where(
+        rows[ENTROPY_INFINITE - ENTROPY, 0, ...] > 0, xp.full_like(entropy, float("inf")), entropy
+    )
     nan = xp.full_like(entropy, float("nan"))
     return library.stack([xp.where(invalid > 0, nan, row) for row in (entropy, share)])
 

@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 from ..arrays.library import Array, ArrayLibrary
-from .logarithms import log_ratio
+from .logarithms import FRACTION, horner, log_ratio
 from .regions import by_region
 from .task import Task
 
@@ -27,7 +27,6 @@ UNIT_BITS = 50
 LARGEST = 42.0
 #: log₂e in units of 2⁻³².
 SCALE = 2.0**32 / math.log(2.0)
-FRACTION = 2**32 - 1
 WHOLE = 62
 #: Coefficients of 2ᵍ in units of 2⁻³¹, the highest power first: a Chebyshev fit of (2ᵍ − 1)/g, at
 #: most 5 units off. It is exact at g = 0, because JAX may flush a number to 0, whose exponential
@@ -146,13 +145,7 @@ def shrink(library: ArrayLibrary, distance: Array, bits: int) -> Array:
     power *= -1
     power += WHOLE << 32  # WHOLE − k + g, in units of 2⁻³²
     fraction = power & FRACTION
-    value = fraction * POLYNOMIAL[0]
-    value >>= 32
-    value += POLYNOMIAL[1]
-    for coefficient in POLYNOMIAL[2:]:
-        value *= fraction
-        value >>= 32
-        value += coefficient
+    value = horner(POLYNOMIAL, fraction)
     value *= 2 ** (bits - 31)
     power >>= 32
     value >>= WHOLE - power

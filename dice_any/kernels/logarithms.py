@@ -24,6 +24,21 @@ UNIT_BITS = 40
 LN_2 = round(math.log(2.0) * 2**UNIT_BITS)
 
 
+def horner(coefficients: tuple[int, ...], fraction: Array) -> Array:
+    """Return a polynomial of a `fraction` in units of 2⁻³², in the unit of its coefficients; each
+    product is rounded down. It works in place if arrays are writable.
+    """
+    first, second, *others = coefficients
+    value = fraction * first
+    value >>= 32
+    value += second
+    for coefficient in others:
+        value *= fraction
+        value >>= 32
+        value += coefficient
+    return value
+
+
 def log_ratio(library: ArrayLibrary, value: Array, bits: int, within: tuple[int, int]) -> Array:
     """Return ln(v·2⁻ᵇⁱᵗˢ) in float64, for int64 numbers v with 2^low ≤ v < 2^high, where `within`
     is (low, high); at most 3·2⁻³¹ off.
@@ -38,13 +53,7 @@ def log_ratio(library: ArrayLibrary, value: Array, bits: int, within: tuple[int,
         exponent -= moved
     spare = high - 1 - 32
     fraction = (value >> spare if spare >= 0 else value << -spare) & FRACTION
-    log = fraction * POLYNOMIAL[0]
-    log >>= 32
-    log += POLYNOMIAL[1]
-    for coefficient in POLYNOMIAL[2:]:
-        log *= fraction
-        log >>= 32
-        log += coefficient
+    log = horner(POLYNOMIAL, fraction)
     log *= fraction
     log >>= 32
     log <<= UNIT_BITS - 31
