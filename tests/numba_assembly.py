@@ -17,10 +17,13 @@ from typing import Any
 
 FILE = re.compile(r'\s*\.file\s+(\d+)\s+"([^"]*)"(?:\s+"([^"]*)")?')
 LINE = re.compile(r"\s+\.loc\s+(\d+)\s+(\d+)")
+#: A loop computes in vectors if one line in so many names one: what handles the remaining elements
+#: one by one may keep something of the other loops in a few.
+AMONG = 20
 LABEL = re.compile(r"(\.L\w+):")
 #: jumps of x86 and of 64-bit ARM, conditional or not
 JUMP = re.compile(r"\s+(?:j\w+|b|b\.\w+|cbn?z|tbn?z)\s+(?:.*,\s*)?(\.L\w+)\s*$")
-VECTOR = re.compile(r"%[yz]mm\d|\bv\d+\.(?:16b|8h|4s|2d)")
+VECTOR = re.compile(r"%[yz]mm\d|\bv\d+\.(?:16b|8h|4s|2d)|\bq\d+\b")
 #: Conversions of one number between integer and floating. An unpacked vector needs four of them;
 #: one or two convert a length, once in some hundred elements.
 UNPACKED = 4
@@ -85,7 +88,7 @@ def machine_loops(assembly: str) -> Iterator[tuple[set[tuple[str, int]], bool, b
         lines = {(files[m[1]], int(m[2])) for text in body if (m := LINE.match(text))}
         yield (
             lines,
-            any(VECTOR.search(text) for text in body),
+            sum(map(bool, map(VECTOR.search, body))) * AMONG > len(body),
             sum(map(bool, map(SCALAR.match, body))) >= UNPACKED,
         )
 

@@ -98,9 +98,8 @@ def load_weights(
             load_real(loaders, weights, n, code, address + c * step, first, shape, strides)
         ignored = np.int32(classes + 1)
         for i in range(n):
-            weights[i] = (
-                ZERO if marks[i] == ignored else weights[i] + ZERO
-            )  # without the sum, it would be a branch
+            w = weights[i] + ZERO  # without the sum, the choice would be a branch
+            weights[i] = ZERO if marks[i] == ignored else w
         if rows == 1:
             for i in range(n):
                 marks[i] = max(marks[i], ignored if weights[i] == ZERO else np.int32(0))
@@ -209,7 +208,8 @@ def softmax(
     for c in range(1, classes):
         z = row(address + c * step, n, real)
         for i in range(n):
-            top[i] = z[i] if z[i] > top[i] else top[i]
+            v, best = z[i], top[i]
+            top[i] = v if v > best else best
     for c in range(classes):
         z, out = row(address + c * step, n, real), shrunk[c, :n]
         for i in range(n):

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from .. import exponentials
 from .arithmetic import both, high_limb, is_weight, low_sum, quantise, size
 from .blocks import ONE, ZERO
+from .members import are_members, beyond_1, exceed
 from .memory import INLINE, row
 
 #: Rows of a chunk's sums; exact sums have the limbs of the first four rows after these.
@@ -72,39 +73,56 @@ def put(sums: Any, part: Any, high: Any, low: Any) -> None:
 
 
 @njit(**INLINE)
-def add_exact(sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any) -> None:
-    """Add the terms of one class of one block in integers: sums of (row, limb)."""
+def add_exact(
+    sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any, bits: Any, one: Any
+) -> Any:
+    """Add the terms of one class of one block in integers: sums of (row, limb).
+
+    Return whether all values are in [0, 1], and add nothing if one is not. Values are compared
+    where they are summed, because a pass of its own would wait for memory without computing.
+    """
     high_i = low_i = high_x = low_x = high_y = low_y = NOTHING
+    x_bits, y_bits, beyond = x.view(bits), y.view(bits), bits(0)
     if labels:
         hits = 0.0
         for i in range(x.size):
             v, hit = np.float64(x[i]), np.float64(marks[i] == c)
+            beyond |= beyond_1(x_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
             high, low = limbs(v * hit)  # the same in every form
             high_i, low_i = add(high_i, high), add(low_i, low)
             hits = add(hits, hit)
+        if exceed(beyond, one):
+            return False
         sums[Y, 0] += np.int64(hits)
     else:
         for i in range(x.size):
             v, t = np.float64(x[i]), np.float64(y[i])
+            beyond |= beyond_1(x_bits[i], one) | beyond_1(y_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
             high, low = limbs(both(v, t, form))
             high_i, low_i = add(high_i, high), add(low_i, low)
             high, low = limbs(size(t, form))
             high_y, low_y = add(high_y, high), add(low_y, low)
+        if exceed(beyond, one):
+            return False
         put(sums, Y, high_y, low_y)
     put(sums, I, high_i, low_i)
     put(sums, X, high_x, low_x)
     sums[N, 0] += x.size
+    return True
 
 
 @njit(**INLINE)
 def add_exact_weighed(
-    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any
-) -> None:
+    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any, bits: Any,
+    one: Any,
+) -> Any:  # fmt: skip
     """Do the same with weights, so that products have a whole part too."""
+    if not (are_members(x, bits, one) and (labels or are_members(y, bits, one))):
+        return False
     bad = 0
     for i in range(w.size):
         bad += not is_weight(np.float64(w[i]))
@@ -122,6 +140,7 @@ def add_exact_weighed(
         sums[part, 0] += np.int64(wholes)
         put(sums, part, highs, lows)
     sums[BAD_W, 0] += bad
+    return True
 
 
 # -- memberships -----------------------------------------------------------------------------------
@@ -198,8 +217,9 @@ def exact_softmax(
     for c in range(classes):
         z = row(address + c * apart, n, np.float64)
         for i in range(n):
-            top[i] = z[i] if z[i] > top[i] else top[i]
-            share[i] = share[i] if z[i] < INFINITY else np.nan
+            v, best, valid = z[i], top[i], share[i]
+            top[i] = v if v > best else best
+            share[i] = valid if v < INFINITY else np.nan
     for c in range(classes):
         z, e = row(address + c * apart, n, np.float64), out[c, :n]
         for i in range(n):
@@ -207,7 +227,8 @@ def exact_softmax(
             total[i] += value
             e[i] = real_of(value)
     for i in range(n):
-        share[i] = share[i] / rounded(total[i]) if top[i] > -INFINITY else np.nan
+        part = share[i] / rounded(total[i])
+        share[i] = part if top[i] > -INFINITY else np.nan
     for c in range(classes):
         e = out[c, :n]
         for i in range(n):

@@ -132,7 +132,8 @@ def build_gradient(case: Case, over: bool) -> Any:
                             g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                             g *= v
                             if own_cost:
-                                g += slope_e * pull[i] if marks[i] == c else ZERO
+                                part = slope_e * pull[i]
+                                g += part if marks[i] == c else ZERO
                             mean[i] += g * w[i] if weighted else g
                         if entropy and not labels:
                             for i in range(n):
@@ -175,7 +176,8 @@ def build_gradient(case: Case, over: bool) -> Any:
                         if activation == SOFTMAX:
                             g = v * (g - mean[i])
                             if own_cost:
-                                part = slope_e * pull[i] if marks[i] == c else ZERO
+                                part = slope_e * pull[i]
+                                part = part if marks[i] == c else ZERO
                                 g += part * w[i] if weighted else part
                         elif activation == SIGMOID:
                             g *= v * (ONE - v)
@@ -205,7 +207,8 @@ def build_gradient(case: Case, over: bool) -> Any:
                                     )
                                     part = slope_e * (t * up * (ONE - v) - (ONE - t) * down * v)
                             if weighted:
-                                part = part * w[i] if w[i] != ZERO else ZERO
+                                part *= w[i]
+                                part = part if w[i] != ZERO else ZERO
                             out[i] += part
                     if not in_place:
                         scatter(

@@ -198,12 +198,12 @@ def best_classes(
                 marks[i] = none if scores[i] != scores[i] else number
             continue
         for i in range(n):
-            v = scores[i]
-            better = v > best[i]
-            mark = number if better else marks[i]
+            v, old, mark = scores[i], best[i], marks[i]
             # an earlier NaN keeps its mark: nothing compares greater
-            marks[i] = none if v != v else mark
-            best[i] = v if better | (v != v) else best[i]
+            better = (v > old) | (v != v)
+            own = none if v != v else number
+            marks[i] = own if better else mark
+            best[i] = v if better else old
 
 
 @njit(**INLINE)
@@ -345,7 +345,8 @@ def build_labels(scores: str | None, weighted: bool, pairs: bool) -> Any:
                     )
                     w = row(at, n, np.uint8)
                     for i in range(n):
-                        y[i] = y[i] if w[i] else np.int32(classes + 1)
+                        mark = y[i]
+                        y[i] = mark if w[i] else np.int32(classes + 1)
                 if pairs:
                     count_label_pairs(out[chunk], x[:n], y[:n])
                 else:

@@ -15,11 +15,9 @@ from numba import njit
 from .arithmetic import (
     both,
     cost,
-    is_membership,
     is_weight,
     log,
     log_sigmoid,
-    member,
     sigmoid,
     size,
 )
@@ -39,6 +37,7 @@ from .exact import (
     exact_sigmoid,
     exact_softmax,
 )
+from .members import are_members, beyond_1, bits_of, clean, exceed
 from .memory import (
     ADDRESS,
     CLASS_STEP,
@@ -75,40 +74,19 @@ def count_bad_weights(weights: Any) -> Any:
     return found
 
 
-@njit(**INLINE)
-def are_members(values: Any, bits: Any, one: Any) -> Any:
-    """Tell whether all values are in [0, 1]: only their bits, read as integers, are at most those
-    of 1.
-    """
-    beyond = bits(0)
-    numbers = values.view(bits)
-    for i in range(numbers.size):  # a maximum would not be vectorised
-        beyond |= bits(numbers[i] > one)
-    return beyond == bits(0)
-
-
-@njit(error_model="numpy")
-def clean(values: Any, w: Any, weighted: Any, out: Any) -> Any:
-    """Fill `out` with values clipped to [0, 1], or 0 if invalid or ignored; count the invalid
-    ones.
-    """
-    found = 0
-    for i in range(values.size):
-        v = values[i]
-        good, counted = is_membership(v), not weighted or w[i] != ZERO
-        found += counted and not good
-        out[i] = member(v) if good and counted else ZERO
-    return found
-
-
 @njit(**REORDERED)
 def add_plain(
     sums: Any, x: Any, share: Any, costs: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any,
-    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any, keep: Any,
-) -> None:  # fmt: skip
+    activation: Any, labels: Any, form: Any, weighted: Any, costly: Any, keep: Any, bits: Any,
+    one: Any,
+) -> Any:  # fmt: skip
     """Add the terms of one class of one block and the costs of the elements with its label; keep
     the memberships.
+
+    As `add_exact` does, return whether all values are in [0, 1], and add nothing if one is not.
+    After an activation they are not compared.
     """
+    before, beyond = (sums[I], sums[X], sums[Y], sums[N]), bits(0)
     for start in range(0, x.size, RUN):
         n = min(RUN, x.size - start)
         xs, ys, ms, ws, shares, cs, kept = (
@@ -116,9 +94,14 @@ def add_plain(
             w[start : start + n],
             share[start : start + n], costs[start : start + n], memberships[start : start + n],
         )  # fmt: skip
+        x_bits, y_bits = xs.view(bits), ys.view(bits)
         sum_i, sum_x, sum_y, sum_n, sum_e = ZERO, ZERO, ZERO, ZERO, ZERO
         for i in range(n):
             v = xs[i]
+            if activation == NONE:
+                beyond |= bits(beyond_1(x_bits[i], one))
+                if not labels:
+                    beyond |= bits(beyond_1(y_bits[i], one))
             if activation == SIGMOID:
                 v = sigmoid(v)
             elif activation == SOFTMAX:
@@ -135,13 +118,15 @@ def add_plain(
                 sum_y += size(t, form) * weight
                 sum_n += weight
                 if costly:
-                    sum_e += cs[i] * weight if t != ZERO else ZERO
+                    term = cs[i] * weight
+                    sum_e += term if t != ZERO else ZERO
             else:
                 sum_i += both(v, t, form)
                 sum_x += size(v, form)
                 sum_y += size(t, form)
                 if costly:
-                    sum_e += cs[i] if t != ZERO else ZERO
+                    term = cs[i]
+                    sum_e += term if t != ZERO else ZERO
         sums[I] += sum_i
         sums[X] += sum_x
         sums[Y] += sum_y
@@ -149,6 +134,10 @@ def add_plain(
         if costly:
             sums[E] += sum_e
             sums[EN] += sum_y
+    if exceed(beyond, one):
+        sums[I], sums[X], sums[Y], sums[N] = before
+        return False
+    return True
 
 
 @njit(**REORDERED)
@@ -159,10 +148,9 @@ def add_costs(sums: Any, costs: Any, y: Any, w: Any, weighted: Any) -> None:
         costs_, ys, ws = costs[start : start + n], y[start : start + n], w[start : start + n]
         sum_e, sum_n = ZERO, ZERO
         for i in range(n):
-            t = ys[i]
-            if weighted:
-                t = t * ws[i] if ws[i] != ZERO else ZERO
-            sum_e += costs_[i] * t if t != ZERO else ZERO
+            t = ys[i] * ws[i] if weighted else ys[i]
+            term = costs_[i] * t
+            sum_e += term if t != ZERO else ZERO
             sum_n += t
         sums[E] += sum_e
         sums[EN] += sum_n
@@ -206,12 +194,10 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
     stamp = STAMP
     real, native = computed_in(case.real)
     activation, labels, form, weighted, entropy = case[1:]
-    bits, one = (
-        (np.uint32, np.uint32(0x3F800000))
-        if real is np.float32
-        else (np.uint64, np.uint64(0x3FF0000000000000))
-    )
+    bits, one = bits_of(real)
     has_ys = not labels
+    exact_weighed = exact and weighted
+    watched = exact or activation == NONE  # a plain activation yields memberships or NaN
     own_cost = bool(entropy and labels and activation == SOFTMAX)
 
     @njit(cache=True, nogil=True, error_model="numpy")
@@ -295,29 +281,40 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     if exact and activation == SIGMOID:
                         exact_sigmoid(shrunk[0, :n], z)
                         x = shrunk[0, :n]
-                    if (exact or activation == NONE) and not are_members(x, bits, one):
-                        bad_x = clean(x, w, weighted, clean_x[:n])
-                        x = row(clean_x.ctypes.data, n, real)
-                    if not labels and not are_members(y, bits, one):
-                        bad_y = clean(y, w, weighted, clean_y[:n])
-                        y = row(clean_y.ctypes.data, n, real)
-                    if exact:
-                        if weighted:
-                            add_exact_weighed(out[chunk, c], x, y, marks, w, c, labels, form)
-                        else:
-                            add_exact(out[chunk, c], x, y, marks, c, labels, form)
-                        out[chunk, c, BAD_X, 0] += bad_x
-                        out[chunk, c, BAD_Y, 0] += bad_y
-                        continue
                     memberships = (
                         row(k_row + c * place[OUT_ARRAY, CLASS_STEP], n, real)
                         if k_in_place
                         else spare
                     )
-                    add_plain(
-                        out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
-                        activation, labels, form, weighted, own_cost, keep,
-                    )  # fmt: skip
+                    # without an activation, values are compared where they are summed
+                    if not (watched or labels or are_members(y, bits, one)):
+                        bad_y = clean(y, w, weighted, clean_y[:n])
+                        y = row(clean_y.ctypes.data, n, real)
+                    added = False
+                    while not added:
+                        if exact_weighed:
+                            added = add_exact_weighed(
+                                out[chunk, c], x, y, marks, w, c, labels, form, bits, one
+                            )
+                        elif exact:
+                            added = add_exact(
+                                out[chunk, c], x, y, marks, c, labels, form, bits, one
+                            )
+                        else:
+                            added = add_plain(
+                                out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
+                                activation, labels, form, weighted, own_cost, keep, bits, one,
+                            )  # fmt: skip
+                        if watched and not added:  # clean rows will be
+                            bad_x = clean(x, w, weighted, clean_x[:n])
+                            x = row(clean_x.ctypes.data, n, real)
+                            if not labels:
+                                bad_y = clean(y, w, weighted, clean_y[:n])
+                                y = row(clean_y.ctypes.data, n, real)
+                    if exact:
+                        out[chunk, c, BAD_X, 0] += bad_x
+                        out[chunk, c, BAD_Y, 0] += bad_y
+                        continue
                     if keep and not k_in_place:
                         scatter(
                             spare[:n],
