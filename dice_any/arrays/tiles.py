@@ -74,7 +74,7 @@ def _keep_freed_memory() -> None:
     far, so a large block is allocated and freed here; its pages are never touched. This runs once
     per process: a later block would reuse kept memory, which has to be cleared.
     """
-    bytes(1 << 24)
+    bytes((1 << 25) - (1 << 16))
 
 
 def tiles(

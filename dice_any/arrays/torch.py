@@ -50,6 +50,12 @@ class PyTorch(LendsToNumPy):
         self._is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
         self._may_cast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
         self._registered: set[type] = set()
+        self._bits_of_1 = {
+            torch.float64: (torch.int64, 0x3FF0_0000_0000_0000),
+            torch.float32: (torch.int32, 0x3F80_0000),
+            torch.float16: (torch.int16, 0x3C00),
+            torch.bfloat16: (torch.int16, 0x3F80),
+        }
 
     def kind(self, dtype: Any) -> str:
         if dtype == self._torch.bool:
@@ -130,8 +136,12 @@ class PyTorch(LendsToNumPy):
     def are_memberships(self, values: Array) -> bool:
         if not self.at_hand(values):
             return False
-        low, high = self._torch.aminmax(self._computable(values))
-        return bool(low.item() >= 0 and high.item() <= 1)  # both are false if there is a NaN
+        # Read as integers, floating numbers from 0 on keep their order, and NaN exceeds 1; negative
+        # ones stay negative. Integers compare twice as fast.
+        values = self._computable(values.detach()).resolve_neg()
+        integer, one = self._bits_of_1[values.dtype]
+        low, high = self._torch.aminmax(values.view(integer))
+        return bool(low.item() >= 0 and high.item() <= one)
 
     def clip(self, values: Array) -> Array:
         return self._torch.clamp(values, 0.0, 1.0)

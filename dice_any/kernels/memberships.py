@@ -27,13 +27,17 @@ def membership_sums(
     weight: Array | None,
     invalid: Invalid,
     *,
+    from_labels: bool = False,
     may_overwrite: bool = False,
 ) -> Array:
-    """Sum aligned memberships, exactly or plainly; with `may_overwrite`, `y` is scratch memory."""
+    """Sum aligned memberships, exactly or plainly.
+
+    With `from_labels`, `y` is a label map's zeros and ones; with `may_overwrite`, scratch memory.
+    """
     xp = library.xp
     shape = x.shape
     x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
-    y, bad_y = valid_memberships(task, library, y)
+    y, bad_y = (y, None) if from_labels else valid_memberships(task, library, y)
     invalid = Invalid(either(invalid.prediction, bad_x), either(invalid.target, bad_y))
     terms = _terms(task, library, x, y, may_overwrite and bool(task.axis))
     weighted = (
@@ -83,7 +87,7 @@ def valid_memberships(
     if 0 in library.shape(values) or library.are_memberships(values):
         return values, None
     xp = library.xp
-    values = widen(task, library, values)
+    values = widened(library, values)  # float32 holds both bounds, and compares twice as fast
     valid = (values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE)
     values = xp.where(valid, values, xp.zeros_like(values))
     if task.kind == "plain" and (library.traced(values) or library.differentiable(values)):
@@ -230,6 +234,14 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     if task.kind == "exact" or values.dtype == xp.float64 or is_wide(values.dtype):
         return xp.astype(values, xp.float64, copy=False)
     return xp.astype(values, xp.float32, copy=False)
+
+
+def widened(library: ArrayLibrary, values: Array) -> Array:
+    """Return floating values in at least float32."""
+    xp = library.xp
+    if values.dtype in (xp.float32, xp.float64):
+        return values
+    return xp.astype(values, xp.float64 if is_wide(values.dtype) else xp.float32)
 
 
 def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Array:

@@ -153,7 +153,9 @@ def block_sums(
     add = (
         mask_sums
         if task.kind == "hard"
-        else partial(membership_sums, may_overwrite=block.target_is_ours)
+        else partial(
+            membership_sums, from_labels=task.labels[1], may_overwrite=block.target_is_ours
+        )
     )
     sums = add(task, library, x, y, block.counted, block.weight, invalid)
     if task.entropy is None:

@@ -130,12 +130,12 @@ def _intersection_slope(
         if task.form == "minimum":  # min(x, 1) and min(x, 0): half at a tie
             gradient = xp.where(x == xp.astype(y, x.dtype), zero + 0.5 * slope, gradient)
         return gradient
-    y = widen(task, library, y)
-    if not block.target_is_ours:
-        y = library.clip(y)
+    y, ours = widen(task, library, y), block.target_is_ours
+    if not ours:
+        y, ours = library.clip(y), library.at_hand(y)
     if task.form == "minimum":
         return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
-    if block.target_is_ours:
+    if ours:
         y *= slope
         return y
     return slope * y

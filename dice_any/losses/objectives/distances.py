@@ -16,8 +16,9 @@ from ...arrays.library import Array, ArrayLibrary
 from ...formulas import divide, wasserstein_dice
 from ...kernels.blocks import read_block
 from ...kernels.distances import Matrix, class_distances, class_distances_gradient
+from ...kernels.memberships import widened
 from ...measuring import measure
-from .memberships import differentiable_map, plain_task, refuse_overlap, valid_sets, widened
+from .memberships import differentiable_map, plain_task, refuse_overlap, valid_sets
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, choose
 

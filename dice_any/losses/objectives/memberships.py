@@ -14,7 +14,7 @@ from ...kernels import Task
 from ...kernels.activations import memberships, memberships_gradient
 from ...kernels.blocks import Block, invalid_labels, read_block
 from ...kernels.masks import by_argument, class_last, counted_invalid
-from ...kernels.memberships import either, is_wide, valid_in_regions, valid_memberships
+from ...kernels.memberships import either, valid_in_regions, valid_memberships, widened
 from ...kernels.regions import to_classes
 from ...reading import raise_invalid
 from ...sums import Overlap
@@ -133,14 +133,6 @@ def _valid(
         values, bad = valid_in_regions(task, library, values, activated=activated)
     values, outside = valid_memberships(task, library, values, activated=activated)
     return values, either(bad, outside)
-
-
-def widened(library: ArrayLibrary, values: Array) -> Array:
-    """Return floating values in at least float32."""
-    xp = library.xp
-    if values.dtype in (xp.float32, xp.float64):
-        return values
-    return xp.astype(values, xp.float64 if is_wide(values.dtype) else xp.float32)
 
 
 def differentiable_map(

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from ...arrays.library import Array, ArrayLibrary
 from ...kernels import Task
 from ...kernels.lovasz import LOSS, ROWS, lovasz_gradient, lovasz_sums
+from ...kernels.memberships import widened
 from ...kernels.vjp import align
 from ...measuring import measure
 from ...reading import raise_invalid, read
-from .memberships import WrittenSets, plain_task, refuse_overlap, widened, write_out
+from .memberships import WrittenSets, plain_task, refuse_overlap, write_out
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, all_classes, choose
 from .settings import Settings
