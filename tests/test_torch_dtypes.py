@@ -100,3 +100,44 @@ def test_weights(name: str, dtype: torch.dtype) -> None:
 def test_predictions(name: str, dtype: torch.dtype) -> None:
     x = X.to(dtype)
     assert same(PREDICTIONS[name](x), PREDICTIONS[name](x.to(torch.float32)))
+
+
+#: value -> what it counts as; None: an error
+BOUNDS = {
+    -0.0: 0.0,
+    0.25: 0.25,
+    -(2.0**-24): 0.0,
+    1.0: 1.0,
+    1.0 + 2.0**-21: 1.0,
+    -(2.0**-4): None,
+    1.25: None,
+    float("inf"): None,
+    float("-inf"): None,
+    float("nan"): None,
+    -float("nan"): None,
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATING[:4], ids=str)
+@pytest.mark.parametrize("value", BOUNDS, ids=str)
+@pytest.mark.parametrize("place", ["prediction", "target"])
+@pytest.mark.parametrize("score", [dice_any.dice_score, dice_any.dice_loss])
+def test_memberships_at_their_bounds(
+    score: Callable[..., torch.Tensor], place: str, value: float, dtype: torch.dtype
+) -> None:
+    own, other = (
+        torch.tensor(each, dtype=torch.float64) for each in ([0.5, value, 1.0], [1.0, 1.0, 0.5])
+    )
+    pair = [own, other] if place == "prediction" else [other, own]
+    pair = [each.to(dtype) for each in pair]
+    meant = BOUNDS[value]
+    if meant is None:
+        with pytest.raises(ValueError, match=f"`{place}`"):
+            score(*pair)
+        return
+    # 2·(0.5 + v + 0.5) / ((1.5 + v) + 2.5), smoothed by 1 in a loss
+    smooth = float(score is dice_any.dice_loss)
+    expected = (2 * (1 + meant) + smooth) / (4 + meant + smooth)
+    found = score(*pair)
+    got = 1 - found.item() if smooth else found.item()
+    assert got == pytest.approx(expected, rel=4 * torch.finfo(found.dtype).eps)
