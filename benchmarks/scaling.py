@@ -156,6 +156,8 @@ def _lines(
     panel: Any, tables: Sequence[Table], pattern: str, label: str, unit: str, of_each: bool
 ) -> None:
     """Draw a line for each contender, dashed where it is compiled for other instructions."""
+    from matplotlib.ticker import LogLocator
+
     lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for table in tables:
         if not (found := re.match(pattern, table.title)):
@@ -167,6 +169,7 @@ def _lines(
                 continue  # Numba compiles no part of it
             time = seconds.median / number * 1e9 if of_each else seconds.median * 1e3
             lines.setdefault((name, target), []).append((number, time))
+    panel.set_prop_cycle(color=["tab:blue", "tab:green"])  # orange is this package
     for (name, target), points in lines.items():
         panel.plot(
             *zip(*points, strict=True),
@@ -178,6 +181,9 @@ def _lines(
         )
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.minorticks_off()
     panel.set_xlabel(label, fontsize=9)
     panel.set_ylabel(unit, fontsize=9)
     panel.tick_params(labelsize=8)
