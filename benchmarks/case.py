@@ -13,7 +13,7 @@ import numpy as np
 
 #: modules of this package with a function `cases(quick)`; the first line of the module's text is
 #: its title
-SUITES = ("hard", "exact", "logits", "losses", "kernels", "small", "scaling", "gpu")
+SUITES = ("hard", "exact", "logits", "losses", "kernels", "small", "scaling", "chunks", "gpu")
 
 
 @dataclass(frozen=True)
