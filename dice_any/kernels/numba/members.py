@@ -36,7 +36,7 @@ def beyond_1(number: Any, one: Any) -> Any:
 def exceed(joined: Any, one: Any) -> Any:
     """Tell whether any number exceeded `one`, from the joined results of `beyond_1`.
 
-    The highest bits of all others are 0 and 0.
+    If none did, the two highest bits are 0, of which twice `one` has only the second.
     """
     return joined > one + one
 
