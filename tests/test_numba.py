@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -252,6 +253,26 @@ def test_the_choice_depends_on_size() -> None:
     assert kernels.select(described(small, small, exact=True), "numba").name == KERNEL.name
     assert kernels.select(described(large, large, exact=True), None, recorded=True) is reference
     assert "too few" in KERNEL.worthwhile(described(small, small))
+
+
+def test_many_middling_calls_of_one_kind_are_worth_it_together() -> None:
+    numba = importlib.import_module("dice_any.kernels.numba.kernel")
+    kernel, size = numba.Kernel("numpy"), numba.ENOUGH_AGAIN
+    calls = numba.ENOUGH_TOGETHER // size
+
+    def taken(size: int, dtype: str, exact: bool = True) -> bool:
+        array = np.zeros(size, dtype=dtype)
+        return kernel.worthwhile(described(array, array, exact=exact)) is True
+
+    assert [taken(size, "float32") for _ in range(calls)] == [False] * (calls - 1) + [True]
+    assert taken(size, "float32")
+    assert not taken(size - 1, "float32")
+    assert not taken(size, "float64")  # other code has to be compiled
+    masks = [taken(size, "bool") for _ in range(calls + 1)]
+    assert not any(masks)  # NumPy itself is as fast
+    # the size alone decides for plain sums, whose last bits depend on the kernel
+    plain = [taken(numba.ENOUGH_PLAIN - 1, "float32", exact=False) for _ in range(2 * calls + 2)]
+    assert not any(plain)
 
 
 DECLINED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -20,12 +21,20 @@ ENOUGH = 2**20
 ENOUGH_PLAIN = 2**15
 #: NumPy and PyTorch themselves count masks almost at the speed of memory.
 ENOUGH_MASKS = 2**24
+#: Many calls pay for the first call together: when those of one kind, each of at least this size,
+#: have had so many elements in a process, the kernel is used for them. Plain sums are not among
+#: them, as their last bits depend on the kernel: the same call must always give the same.
+ENOUGH_AGAIN, ENOUGH_TOGETHER = 2**16, 2**27
 
 
 class Kernel(ShippedKernel):
     """The kernel; there is one for each library with arrays in host memory."""
 
     name, compiler = "numba", "Numba"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(module)
+        self._elements_met: dict[Hashable, int] = {}
 
     def find_problem(self) -> str | None:
         from . import run  # noqa: F401
@@ -38,7 +47,18 @@ class Kernel(ShippedKernel):
         enough = ENOUGH_PLAIN if task.kind == "plain" else ENOUGH
         if task.dtypes[0] == task.dtypes[1] == "bool":
             enough = ENOUGH_MASKS
+        elif task.kind != "plain" and self._met_often(task, size):
+            enough = ENOUGH_AGAIN
         return True if size >= enough else f"{size} elements are too few to wait for a compiler"
+
+    def _met_often(self, task: Task, size: int) -> bool:
+        """Tell whether this task and those like it, with the same compiled code, are worth it."""
+        if size < ENOUGH_AGAIN:
+            return False
+        like = task.kind, task.dtypes, task.labels, task.activation
+        met = self._elements_met.get(like, 0) + size
+        self._elements_met[like] = met
+        return met >= ENOUGH_TOGETHER
 
     def declines(self, task: Task) -> str | None:
         if task.device != "cpu":
