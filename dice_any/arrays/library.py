@@ -228,6 +228,12 @@ class ArrayLibrary(LibraryFacts):
     #: 1-D array of integers in [0, length). None if the library has none.
     bincount: Callable[[Array, int, Array | None], Array] | None = None
 
+    def bins_floats(self, weights: Array) -> bool:
+        """Tell whether `bincount` also adds these floating weights, in float64 and always in the
+        same order.
+        """
+        return False
+
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
         """Return target·stride + prediction as integers, if values can be read and all labels are
         in [0, stride - 1).

@@ -103,12 +103,17 @@ class NumPy(NumPyLike):
         np = self._np
         if weights is None:
             return np.bincount(codes, minlength=length)
+        if weights.dtype.kind == "f":
+            return np.bincount(codes, weights, minlength=length)
         if codes.size <= WEIGHED:
             return np.bincount(codes, weights, minlength=length).astype(np.int64)
         starts = range(0, codes.size, WEIGHED)
         return sum(
             self.bincount(codes[i : i + WEIGHED], length, weights[i : i + WEIGHED]) for i in starts
         )
+
+    def bins_floats(self, weights: Array) -> bool:
+        return True
 
     def pair_codes(self, prediction: Array, target: Array, stride: int) -> Array | None:
         np = self._np

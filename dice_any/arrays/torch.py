@@ -198,11 +198,20 @@ class PyTorch(LendsToNumPy):
 
     def bincount(self, codes: Array, length: int, weights: Array | None) -> Array:
         torch = self._torch
-        if weights is None and self.at_hand(codes):
-            return torch.bincount(codes, minlength=length)
+        if weights is not None and weights.is_floating_point():
+            weights = weights.to(torch.float64)  # `torch.bincount` adds in the weights' own dtype
+            if self.at_hand(codes) and not weights.requires_grad:
+                return torch.bincount(codes, weights, minlength=length)
+        elif weights is None:
+            if self.at_hand(codes):
+                return torch.bincount(codes, minlength=length)
+            weights = torch.ones_like(codes)
         # no synchronisation, no data-dependent shape; integer additions have no order
-        counts = torch.zeros(length, dtype=torch.int64, device=codes.device)
-        return counts.index_add(0, codes, torch.ones_like(codes) if weights is None else weights)
+        counts = torch.zeros(length, dtype=weights.dtype, device=codes.device)
+        return counts.index_add(0, codes, weights)
+
+    def bins_floats(self, weights: Array) -> bool:
+        return weights.device.type == "cpu"  # on CUDA their order is left to chance
 
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One

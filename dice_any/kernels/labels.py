@@ -49,13 +49,18 @@ def label_sums(
     xp = library.xp
     if unreadable is not None:
         prediction = xp.where(unreadable, xp.full_like(prediction, task.num_classes), prediction)
-    if task.kind == "plain" or library.bincount is None:
+    if library.bincount is None or not _bins(task, library, weight):
         return _class_by_class(task, library, prediction, target, counted, weight)
     if _many_pairs(task, library, target):
         sums = _apart(task, library, _read(task, library, prediction, target, counted, weight))
     else:
         sums = _of_joint(task, library, pair_counts(task, library, prediction, target, weight))
     return sums if task.kind == "exact" else sums[:, 0, ...]
+
+
+def _bins(task: Task, library: ArrayLibrary, weight: Array | None) -> bool:
+    """Tell whether a histogram can add the weights: as integers, or as floating numbers."""
+    return task.kind != "plain" or library.bins_floats(weight)
 
 
 def _many_pairs(task: Task, library: ArrayLibrary, target: Array) -> bool:
@@ -136,7 +141,7 @@ def pair_counts(
         labels = _read(task, library, prediction, target, counted, weight)
         rows = side if labels.weights[0] is None else side + 1
         if (
-            task.kind == "plain"
+            not _bins(task, library, weight)
             or (_bincount(library) is None)
             or (library.bincount is None and side**2 <= FEW_PAIRS)
         ):

@@ -92,6 +92,45 @@ def test_weighted_labels_of_many_classes(dice_backend: Adapter) -> None:
     assert got == [oracle.exact_sums(x == c, y == c, weight=weight) for c in range(150)]
 
 
+@pytest.mark.dice_feature("weight")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("classes", [3, 40])
+def test_plain_sums_of_weighted_labels(
+    dice_backend: Adapter, dtype: str, axis: int | None, classes: int
+) -> None:
+    if not dice_backend.has(dtype) or (dice_backend.name in ("sparse", "ndonnx") and classes > 5):
+        pytest.skip(f"{dice_backend.name} has no {dtype}, or goes through a mask for each class")
+    x, y = recipe.labels(11, (2, 200), classes), recipe.labels(13, (2, 200), classes)
+    x[:, ::3] = y[:, ::3]
+    # the same small weight in each term: float32 sums of them would be off by rounding
+    weight = (recipe.memberships(15, (2, 200), "float64") + 0.1).astype(dtype)
+    y[1, ::4] = 77
+    arguments = {"num_classes": classes, "axis": axis, "ignore_label": 77}
+    overlap = dice_backend.call(dice_any.overlap, x, y, weight=weight, exact=False, **arguments)
+    rows = [0, 1] if axis == 1 else [slice(None)]
+    kept = [(x[r][y[r] != 77], y[r][y[r] != 77], weight[r][y[r] != 77]) for r in rows]
+    expected = np.array(
+        [
+            [
+                [math.fsum(w[chosen(p, t, c)].astype(float)) for c in range(classes)]
+                for p, t, w in kept
+            ]
+            for chosen in (
+                lambda p, t, c: (p == c) & (t == c),
+                lambda p, t, c: p == c,
+                lambda p, t, c: t == c,
+                lambda p, t, c: p == p,
+            )
+        ]
+    )
+    sums = [overlap.intersection, overlap.prediction, overlap.target, overlap.total]
+    got = np.array([dice_backend.values(part) for part in sums])
+    wide = limit(dice_backend.name, "exact") is None
+    right = expected if axis == 1 else expected[:, 0]
+    assert got == pytest.approx(right, rel=1e-12 if wide else 1e-6)
+
+
 @pytest.mark.parametrize("classes", [2, 90])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_invalid_labels_are_in_no_cell(dice_backend: Adapter, classes: int, weighted: bool) -> None:
@@ -125,15 +164,21 @@ def test_invalid_labels_are_in_no_cell(dice_backend: Adapter, classes: int, weig
 
 @pytest.mark.dice_feature("weight", "exact")
 def test_an_invalid_floating_weight_is_never_a_number(dice_backend: Adapter) -> None:
+    """Neither in a confusion matrix, nor in a plain score of label maps."""
     x, y, weight = recipe.labels(21, 9, 3), recipe.labels(23, 9, 3), np.ones(9)
     for bad in (-1.0, math.nan, 2.0**31):
         weight[4] = bad
-        if limit(dice_backend.name, "errors") is None:
-            with pytest.raises(ValueError, match="`weight` must be non-negative"):
-                dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=3, weight=weight)
-        else:
-            got = dice_backend.call(dice_any.confusion_matrix, x, y, num_classes=3, weight=weight)
-            assert np.isnan(dice_backend.values(got)).all()
+        arguments = {"num_classes": 3, "weight": weight}
+        for function, more in (
+            (dice_any.confusion_matrix, {}),
+            (dice_any.dice_score, {"exact": False}),
+        ):
+            if limit(dice_backend.name, "errors") is None:
+                with pytest.raises(ValueError, match="`weight` must be non-negative"):
+                    dice_backend.call(function, x, y, **arguments, **more)
+            else:
+                got = dice_backend.call(function, x, y, **arguments, **more)
+                assert np.isnan(dice_backend.values(got)).all()
 
 
 @pytest.mark.dice_feature("weight")
