@@ -67,6 +67,28 @@ def test_what_is_computed_together_stays_in_its_place_and_is_read_once() -> None
     assert np.array_equal(results[3], dice_any.jaccard_score(counted()), equal_nan=True)
 
 
+def test_dask_copies_an_overlap_and_hands_it_to_delayed_functions() -> None:
+    overlap, _ = lazy()
+    import dask
+    from dask.graph_manipulation import clone
+
+    copied = clone(overlap)
+    keys = [set(dask.core.flatten(one.__dask_keys__())) for one in (copied, overlap)]
+    assert keys[0].isdisjoint(keys[1])
+    assert repr(copied) == repr(overlap)  # Dask 2026.8 cannot compute clones of such arrays
+    assert dask.delayed(Overlap.sum)(overlap).compute() == counted().sum()
+
+
+@pytest.mark.parametrize("cases", [slice(0, 1), slice(0, 0), [1], []])
+def test_lazy_counts_of_one_case_and_of_none(cases: slice | list[int]) -> None:
+    few = lazy()[0][cases]
+    assert few.compute() == counted()[cases]
+    assert few.sum().compute() == counted()[cases].sum()
+    assert Overlap.concat([few, few]).compute() == Overlap.concat([counted()[cases]] * 2)
+    got, right = (np.asarray(dice_any.dice_score(one)) for one in (few, counted()[cases]))
+    assert np.array_equal(got, right, equal_nan=True)
+
+
 # -- PyTorch ---------------------------------------------------------------------------------------
 
 
@@ -94,6 +116,12 @@ def test_traced_indices_and_overlaps() -> None:
     got = pick(overlap, jax.numpy.asarray([2, 0, -1]))
     expected = counted()[[2, 0, 2]]
     assert got.to_dict() == Overlap.stack([expected, expected]).to_dict()
+    # of more axes: the second, and the first
+    three = Overlap.stack([overlap] * 3)
+    right = Overlap.stack([counted()] * 3)
+    for index in (lambda i: (slice(None), i), lambda i: i):
+        got = jax.jit(lambda o, i, index=index: o[index(i)])(three, jax.numpy.asarray([2, 0]))
+        assert got.to_dict() == right[index([2, 0])].to_dict()
     far = pick(overlap, jax.numpy.asarray([0, 7]))
     assert np.isnan(np.asarray(dice_any.dice_score(far))[0, 1]).all()
     with pytest.raises(ValueError, match="`overlap` must hold values to be computed; got traced"):
@@ -129,13 +157,26 @@ def test_scores_in_tables_are_those_of_arrays() -> None:
         right = getattr(dice_any, name)(X, Y, num_classes=3, axis=1).ravel()
         assert np.array_equal(table[name], right, equal_nan=True)
     assert math.isnan(table["dice_score"][5])  # neither array of the second case has class 2
+    soft = dice_any.overlap(X / 2, Y / 2, axis=1)
+    assert list(soft.to_table())[1:] == list(table)[2:]
     squared = dice_any.overlap(X / 2, Y / 2, form="squared", axis=1).to_table()
     assert list(squared) == ["case", "dice_score", "jaccard_score"]
+    named = soft.to_table(scores=[dice_any.dice_score, "precision_score"])
+    assert named["dice_score"] == soft.to_table()["dice_score"]
     alone = counted().sum()
     assert list(alone.to_table(scores=["tp"])) == ["class", "tp"]
     assert alone.to_table(cases=["all"], scores=["tp"])["case"] == ["all"] * 3
     tversky = functools.partial(dice_any.tversky_score, alpha=1, beta=0)
     assert alone.to_table(scores={"t": tversky})["t"] == dice_any.precision_score(alone).tolist()
+
+
+@pytest.mark.parametrize("library", ["torch", "array_api_strict", "jax.numpy"])
+def test_tables_of_other_libraries(library: str) -> None:
+    make = pytest.importorskip(library).asarray
+    overlap = dice_any.overlap(make(X), make(Y), num_classes=3, axis=1)
+    table = overlap.to_table(scores=["tp", "total"])
+    assert table == counted().to_table(scores=["tp", "total"])
+    assert {type(value) for value in table["tp"]} == {int}
 
 
 def test_a_lazy_overlap_is_computed_once() -> None:

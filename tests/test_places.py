@@ -50,6 +50,20 @@ def test_overlaps_on_two_devices(devices: tuple[Any, Any]) -> None:
     assert one != two + two
 
 
+def test_a_new_overlap_is_on_the_device_of_another(devices: tuple[Any, Any]) -> None:
+    for array in devices:
+        overlap = dice_any.overlap(array, array)
+        for kind in ("hard", "exact", "plain"):
+            zero = Overlap.zero(like=array, kind=kind)
+            assert zero.intersection.device == array.device
+            assert zero.to_dict()["sums"] == Overlap.zero(kind=kind).to_dict()["sums"]
+        for like in (array, overlap):
+            read = Overlap.from_dict(overlap.to_dict(), like=like)
+            assert read.intersection.device == array.device
+            assert read == overlap
+        assert Overlap.zero(like=array, kind="exact") + overlap == overlap
+
+
 def test_an_array_of_another_library(devices: tuple[Any, Any]) -> None:
     here, _ = devices
     with pytest.raises(TypeError, match="`target` must come from the same array library as `pre"):

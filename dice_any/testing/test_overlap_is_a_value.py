@@ -178,6 +178,7 @@ def test_a_subclass_stays_in_pickles(dice_backend: Adapter, kind: str) -> None:
     mine = of(Named, counts(dice_backend, kind))
     again = pickle.loads(pickle.dumps(mine))
     assert type(again) is Named
+    assert type(again.target) is type(mine.target)  # of the same library
     assert again.to_dict() == mine.to_dict()
 
 
