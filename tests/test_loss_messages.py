@@ -71,7 +71,31 @@ LOSSES = {
     "array": (
         {"class_weight": np.array([1.0, np.nan, 1])},
         ValueError,
-        says("`class_weight` must be finite and not"),
+        says("`class_weight` must be finite, at least 0 and at most 2**100; got another value"),
+    ),
+    **{
+        f"array of {name}": ({"class_weight": weight}, TypeError, says(fact))
+        for name, weight, fact in (
+            ("complex numbers", np.array([1 + 5j, 2, 3]), "floating; got complex128"),
+            ("strings", np.array(["1", "2", "3"]), "floating; got str32"),
+            ("dates", np.array(["2020"] * 3, dtype="M8[D]"), "floating; got datetime64[D]"),
+            ("records", np.zeros(3, dtype=[("a", "f4")]), "floating; got void32"),
+            ("objects", np.array([1, 2, 3], dtype=object), "floating; got object"),
+            ("masked numbers", np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), "got numpy.MaskedArray"),
+        )
+    },
+    **{
+        f"{type(weight).__name__}": (
+            {"class_weight": weight},
+            TypeError,
+            says("`class_weight` must be a name, or numbers in a sequence or an array; got "),
+        )
+        for weight in (1.0, b"123", {0: 1.0, 1: 2.0, 2: 1.0}, {1.0, 2.0, 3.0})
+    },
+    "another library's array": (
+        {"class_weight": pytest.importorskip("array_api_strict").ones(3)},
+        TypeError,
+        says("`class_weight` must come from the same array library as `prediction`"),
     ),
 }
 

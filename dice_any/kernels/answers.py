@@ -80,7 +80,7 @@ def fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
         other = library_of(array)
     except UnknownLibraryError:
         return f"an array of {library.name}; got {_kind(array)}"
-    if other is not library and other is not _answering(library, like):
+    if other is not library and other is not answering(library, like):
         return f"an array of {library.name}; got one of {other.name}"
     found = other.shape(array), other.dtype_name(array.dtype)
     if found != (shape, dtype):
@@ -91,7 +91,7 @@ def fault(like: Array, array: Any, shape: Shape, dtype: str) -> str | None:
     return None
 
 
-def _answering(library: ArrayLibrary, like: Array) -> ArrayLibrary:
+def answering(library: ArrayLibrary, like: Array) -> ArrayLibrary:
     """Return the library of the sums: for sparse arrays the one of dense arrays."""
     return library_of(library.answer(library.zeros((1,), library.xp.int64, like)))
 

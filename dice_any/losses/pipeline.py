@@ -200,7 +200,7 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         refuse_beside_overlap(target, arguments)
         objective.check_counts(prediction.kind, prediction.form, prediction.by_class)
         classes = prediction.shape[-1] if prediction.by_class else None
-        settings = read_settings(choices, classes)
+        settings = read_settings(choices, prediction.rows, classes)
         library = library_of(prediction.rows)
         return LossCall(
             library, None, prediction, None, None, exact, None, settings, wants_gradient
@@ -222,7 +222,8 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         refuse_foreground(choices.get("classes"))
         library, task, target, weight = read_regions(prediction, target, **arguments)
     objective.check_counts(task.kind, task.form, task.by_class)
-    settings = read_settings(choices, task.trailing_shape[0] if task.by_class else None)
+    classes = task.trailing_shape[0] if task.by_class else None
+    settings = read_settings(choices, prediction, classes)
     if asked.by_sample or (objective.entropy is not None and settings.reduction == "none"):
         settings = replace(settings, reduction="classes")
     return LossCall(

@@ -4,6 +4,7 @@ Messages have one form: "`name` must <rule>; got <fact>. <what to do>."
 """
 
 from .arguments import (
+    LARGEST,
     as_classes,
     check_choice,
     check_name,
@@ -19,7 +20,7 @@ from .arguments import (
     shown,
     size_power,
 )
-from .arrays import LIMIT, read_library, read_shape
+from .arrays import LIMIT, check_same_place, read_kind, read_library, read_shape
 from .counted import MOST_COUNTED, read_count_arrays, read_matrix
 from .cures import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
@@ -53,6 +54,7 @@ __all__ = [
     "DEFAULTS",
     "FORMS",
     "KINDS",
+    "LARGEST",
     "LIMIT",
     "MOST_COUNTED",
     "VERSION",
@@ -73,6 +75,7 @@ __all__ = [
     "check_keywords",
     "check_name",
     "check_not_negative",
+    "check_same_place",
     "class_name",
     "cure_for_labels",
     "cure_for_memberships",
@@ -90,6 +93,7 @@ __all__ = [
     "read_ignoring",
     "read_index",
     "read_integer",
+    "read_kind",
     "read_library",
     "read_matrix",
     "read_num_classes",

@@ -9,9 +9,10 @@ import pytest
 
 import dice_any
 
-from . import recipe
+from . import every_loss, recipe
 from .adapters import Adapter
-from .capabilities import SMALL
+from .capabilities import SMALL, limit
+from .every_loss import CALLS, takes
 
 pytestmark = pytest.mark.dice_feature("loss")
 
@@ -81,6 +82,53 @@ def test_class_weights(dice_backend: Adapter) -> None:
         dice_any.dice_loss, x, y, class_axis=0, smooth=0, classes="foreground", reduction="sum"
     )
     assert float(dice_backend.values(got)) == pytest.approx(each[1] + each[2], rel=1e-6)
+
+
+def _needed(name: str, activation: str | None) -> str:
+    """Return the feature that a loss needs."""
+    if name not in every_loss.OF_SUMS:
+        return "ranked"
+    return "activation" if activation else "loss"
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64"]
+)
+def test_class_weights_in_arrays(dice_backend: Adapter, dtype: str) -> None:
+    """They are those of the list, whatever their type; `test_class_weights` checks the list."""
+    if not dice_backend.has(dtype):
+        pytest.skip(f"{dice_backend.name} has no {dtype}")
+    x, y = recipe.memberships(5, (3, 40)), recipe.labels(7, 40, 3)
+    numbers = [1, 0, 1] if dtype == "bool" else [1, 0, 3]
+    weights = dice_backend(every_loss.cast(np.array(numbers), dtype))
+    for name in ("dice_loss", "dice_cross_entropy_loss", "wasserstein_dice_loss"):
+        activation = None if name == "dice_loss" else "softmax"
+        if limit(dice_backend.name, _needed(name, activation)):
+            continue
+        function = getattr(dice_any, name)
+        keywords = {"class_axis": 0, "activation": activation, **CALLS[name]}
+        got = dice_backend.call(function, x, y, class_weight=weights, **keywords)
+        right = dice_backend.call(function, x, y, class_weight=numbers, **keywords)
+        assert dice_backend.values(got) == dice_backend.values(right)
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, 2.0**101])
+def test_class_weights_out_of_range(dice_backend: Adapter, bad: float) -> None:
+    """They are an error, or NaN where values cannot be read."""
+    x, y = recipe.memberships(5, (1, 3, 5, 8)), recipe.labels(7, (1, 5, 8), 3)
+    for name in every_loss.share([*CALLS], "dice_loss", dice_backend.name):
+        weights = dice_backend(np.array([1.0, bad, 2.0]))
+        keywords = {"class_axis": 1, "class_weight": weights, **CALLS[name]}
+        keywords["activation"] = None if takes(name, None) else "softmax"
+        if limit(dice_backend.name, _needed(name, keywords["activation"])):
+            continue
+        z = x if name != "wasserstein_dice_loss" else x / x.sum(axis=1, keepdims=True)
+        if limit(dice_backend.name, "errors") is None:
+            with pytest.raises(ValueError, match="`class_weight` must be finite, at least 0 and"):
+                dice_backend.call(getattr(dice_any, name), z, y, **keywords)
+        else:
+            got = dice_backend.call(getattr(dice_any, name), z, y, **keywords)
+            assert np.isnan(dice_backend.values(got)), name
 
 
 def test_micro_with_size_weights_is_generalized_dice(dice_backend: Adapter) -> None:

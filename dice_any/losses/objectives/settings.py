@@ -9,11 +9,16 @@ from typing import Any
 
 from ...arrays import library_of
 from ...arrays.library import Array, ArrayLibrary
+from ...kernels.answers import answering
 from ...reading import (
+    LARGEST,
     Smooth,
     as_classes,
     check_choice,
     check_not_negative,
+    check_same_place,
+    class_name,
+    read_kind,
     read_library,
     size_power,
 )
@@ -38,7 +43,7 @@ class Settings:
     def arrays(self) -> list[Array]:
         """The arrays among the choices."""
         weight = self.class_weight
-        return [] if weight is None or isinstance(weight, Sequence) else [weight]
+        return [] if weight is None or isinstance(weight, list) else [weight]
 
     def handed_over(self, library: ArrayLibrary) -> Settings:
         """Return the settings with arrays of the library that `library` lends to."""
@@ -53,8 +58,11 @@ class Settings:
         return replace(self, class_weight=_class_weights(library, self.class_weight, like))
 
 
-def read_settings(choices: Mapping[str, Any], classes: int | None) -> Settings:
-    """Check the caller's choices for counts with this number of classes (None: no class axis)."""
+def read_settings(choices: Mapping[str, Any], beside: Array, classes: int | None) -> Settings:
+    """Check the caller's choices for counts with this number of classes (None: no class axis).
+
+    Arrays among them must be like `beside`, an array of the call.
+    """
     for name, allowed in (
         ("average", (None, "micro")),
         ("absent", ("count", "zero", "skip")),
@@ -72,7 +80,7 @@ def read_settings(choices: Mapping[str, Any], classes: int | None) -> Settings:
     return Settings(
         smooth=_read_smooth(choices["smooth"]),
         power=size_power(weight) if isinstance(weight, str) else None,
-        class_weight=None if isinstance(weight, str) else weight,
+        class_weight=None if isinstance(weight, str) else _read_class_weight(weight, beside),
         classes=None if chosen is None else as_classes(chosen, classes or 0),
         average=choices["average"],
         absent=choices["absent"],
@@ -92,25 +100,50 @@ def _read_smooth(smooth: Smooth) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
+def _read_class_weight(weight: Any, beside: Array) -> Any:
+    """Return a list of numbers, or an array of floating numbers like `beside`; None if not given.
+
+    Values that cannot be read are NaN where they would be an error.
+    """
+    if weight is None:
+        return None
+    if isinstance(weight, Sequence) and not isinstance(weight, (bytes, bytearray)):
+        check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(weight)})
+        return [float(w) for w in weight]
+    if type(weight).__module__ == "builtins":
+        raise TypeError(
+            "`class_weight` must be a name, or numbers in a sequence or an array; got "
+            f"{class_name(weight)}. Pass a list with a number for each class."
+        )
+    library, own = library_of(beside), read_library("class_weight", weight)
+    if own is library or own is not answering(library, beside):
+        check_same_place(library, "class_weight", weight, beside)
+    read_kind(own, "class_weight", weight)
+    with library.precision():
+        weight = library.answer(weight) if own is library else weight
+        library = library_of(weight)
+        xp = library.xp
+        weight = xp.astype(weight, library.widest(weight), copy=False)
+        allowed = (weight >= 0) & (weight <= LARGEST)
+        all_allowed = xp.all(allowed)
+        # inside a trace an array can be at hand while functions of it are not
+        if not library.at_hand(all_allowed):
+            return xp.where(allowed, weight, xp.full_like(weight, math.nan))
+        if not all_allowed:
+            raise ValueError(
+                "`class_weight` must be finite, at least 0 and at most 2**100; got another value. "
+                "Check it."
+            )
+    return weight
+
+
 def _class_weights(library: ArrayLibrary, class_weight: Any, like: Array) -> Array:
     """Return the caller's weight for each count."""
     xp = library.xp
-    if isinstance(class_weight, Sequence):
-        check_not_negative(**{f"class_weight[{i}]": w for i, w in enumerate(class_weight)})
-        weights = library.constant([float(w) for w in class_weight], like.dtype, like)
+    if isinstance(class_weight, list):
+        weights = library.constant(class_weight, like.dtype, like)
     else:
-        if read_library("class_weight", class_weight) is not library:
-            raise TypeError(
-                "`class_weight` must come from the library of the arrays; "
-                f"got {library_of(class_weight).name} and {library.name}. Pass a list."
-            )
-        weights = xp.astype(class_weight, like.dtype)
-        allowed = xp.all((weights >= 0) & (weights < math.inf))
-        # inside a trace an array can be at hand while functions of it are not
-        if library.at_hand(allowed) and not allowed:
-            raise ValueError(
-                "`class_weight` must be finite and not negative; got another value. Check it."
-            )
+        weights = xp.astype(class_weight, like.dtype, copy=False)
     if weights.shape != like.shape[-1:]:
         raise ValueError(
             f"`class_weight` must hold one weight for each of {like.shape[-1]} classes; got shape "
