@@ -201,6 +201,24 @@ def test_generalized_dice_is_the_same_as_score_and_as_loss() -> None:
     )
 
 
+def test_numpy_takes_overlaps_as_the_values_that_they_are() -> None:
+    counts = dice_any.overlap(np.array([[0, 1, 2]] * 2), np.array([[0, 2, 2]] * 2), num_classes=3)
+    many = [counts, counts + counts]
+    assert np.sum(many) == sum(many, start=np.int64(0)) == counts + counts + counts
+    for array in (np.array(many), np.asarray(many, dtype=object), np.stack(many)):
+        assert array.shape == (2,)
+        assert array.tolist() == many
+    assert np.asarray(counts).item() is counts
+    for numbers in (np.zeros(3), np.zeros(2), np.float64(1), np.int64(0)):
+        assert (counts == numbers) is False
+        assert (numbers == counts) is False
+        assert (counts != numbers) is True
+        with pytest.raises(TypeError):
+            counts + numbers
+    with pytest.raises(TypeError, match="`overlap` must stay an object in an array; got dtype fl"):
+        np.asarray(counts, dtype="float64")
+
+
 def test_what_indexes() -> None:
     for index in ("tumour", True):
         with pytest.raises(TypeError, match="select_classes"):

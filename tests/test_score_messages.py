@@ -106,6 +106,13 @@ def test_sets() -> None:
         TypeError, match=says("`a` and `b` must be collections of ids; got a string")
     ):
         dice_any.set_overlap("night", {"nacht"})
+    torch = pytest.importorskip("torch")
+    for collection in (set, list, tuple, frozenset):
+        ids = [collection(torch.tensor([1, 2])) for _ in "ab"]
+        with pytest.raises(TypeError, match="`a` must hold ids .* values; got arrays of type Tens"):
+            dice_any.set_overlap(*ids)
+        followed = [set(tensor.item() for tensor in given) for given in ids]
+        assert dice_any.dice_score(dice_any.set_overlap(*followed)) == 1
     with pytest.raises(
         TypeError,
         match=says("`a` and `b` must both be", "got numpy.ndarray and set", "`set(a.tolist())`"),

@@ -40,6 +40,13 @@ def are_collections(a: Any, b: Any) -> bool:
 
 def read_set(name: str, ids: Collection[Any]) -> set[Any]:
     """Return the different ids of a collection."""
+    # two tensors of one number are different keys of a set
+    arrays = [kind for kind in set(map(type, ids)) if hasattr(kind, "__dlpack__")]
+    if arrays:
+        raise TypeError(
+            f"`{name}` must hold ids that are compared by their values; got arrays of type "
+            f"{arrays[0].__name__}. Pass `set(array.tolist())`, or the whole array."
+        )
     try:
         return set(ids)
     except TypeError:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import Array, ArrayLibrary
 from .arguments import class_name, shown
+from .arrays import read_library
 
 PARTS = "`index` must hold integers, slices, `...` and at most one array of integers"
 
@@ -18,7 +19,7 @@ class Picked(NamedTuple):
     axis: int
     #: numbers from 0, checked; or an array of the overlap's library whose values are not at hand
     places: list[int] | Array
-    #: of the axes that replace this one
+    #: of the axes that replace this one; () if it is selected away
     shape: tuple[int, ...]
 
 
@@ -36,6 +37,7 @@ class Index(NamedTuple):
 def read_index(library: ArrayLibrary, index: Any, shape: tuple[int, ...], by_class: bool) -> Index:
     """Return an index of counts of an overlap of `library`."""
     index = index if isinstance(index, tuple) else (index,)
+    index = tuple(_number_of(library, item) if _is_lone(item) else item for item in index)
     for item in index:
         if not (item is Ellipsis or _is_integer(item) or _is_slice(item) or _is_many(item)):
             raise TypeError(
@@ -50,35 +52,38 @@ def read_index(library: ArrayLibrary, index: Any, shape: tuple[int, ...], by_cla
             f"`index` must name at most {len(shape)} axes, with one `...`; got {named} and {dots}."
         )
     items: list[Any] = []
-    backwards, picked, last = [], None, None
+    backwards, picked, drops = [], None, False
     axis = kept = 0
     for item in index:
         if item is Ellipsis:
             axis, kept = axis + len(shape) - named, kept + len(shape) - named
             items.append(item)
-            last = last if named == len(shape) else item
+            drops = drops and named == len(shape)
             continue
         if _is_integer(item):
             items.append(_read_place(item, axis, shape[axis]))
+            drops = True
         elif _is_slice(item):
             forwards, turned = _forwards(item, shape[axis])
             items.append(forwards)
             backwards += [kept] * turned
-            kept += 1
+            kept, drops = kept + 1, False
         else:
             items.append(slice(None))
-            picked = Picked(kept, *_read_places(library, item, axis, shape[axis]))
+            places, lengths = _read_places(library, item)
+            if isinstance(places, list):
+                places = [_read_place(place, axis, shape[axis]) for place in places]
+            picked = Picked(kept, places, lengths)
             if by_class and axis == len(shape) - 1 and len(picked.shape) > 1:
                 raise ValueError(
                     "`index` must leave one axis of classes; got an array of "
                     f"{len(picked.shape)} axes for it. Pass one of one axis."
                 )
-            kept += 1
-        axis, last = axis + 1, items[-1]
-    drops_last = axis == len(shape) and isinstance(last, int)
+            kept, drops = kept + 1, not picked.shape
+        axis += 1
     if not dots:
         items.append(...)
-    return Index(tuple(items), tuple(backwards), picked, drops_last)
+    return Index(tuple(items), tuple(backwards), picked, drops and axis == len(shape))
 
 
 def _read_place(item: Any, axis: int, length: int) -> int:
@@ -100,22 +105,23 @@ def _forwards(item: slice, length: int) -> tuple[slice, bool]:
 
 
 def _read_places(
-    library: ArrayLibrary, item: Any, axis: int, length: int
+    library: ArrayLibrary, item: Any
 ) -> tuple[list[int] | Array, tuple[int, ...]]:
+    """Return integers, and the shape of their array; the array itself if it is of `library` and
+    its values are not at hand.
+    """
     if isinstance(item, list):
-        places, shape = _flat(item)
-    else:
-        other = _integers_of(item)
-        shape = other.shape(item)
-        if other is library and not library.at_hand(item):
-            return item, shape
-        if not other.has_values(item):
-            raise TypeError(
-                f"`index` must hold values, or come from the library of the overlap, "
-                f"{library.name}; got lazy or traced integers of {other.name}. Compute them first."
-            )
-        places = other.tolist(other.xp.reshape(item, (-1,)))
-    return [_read_place(place, axis, length) for place in places], shape
+        return _flat(item)
+    other = _integers_of(item)
+    shape = other.shape(item)
+    if other is library and not library.at_hand(item):
+        return item, shape
+    if not other.has_values(item):
+        raise TypeError(
+            f"`index` must hold values, or come from the library of the overlap, "
+            f"{library.name}; got lazy or traced integers of {other.name}. Compute them first."
+        )
+    return list(other.tolist(other.xp.reshape(item, (-1,)))), shape
 
 
 def _flat(item: list[Any]) -> tuple[list[int], tuple[int, ...]]:
@@ -134,6 +140,19 @@ def _flat(item: list[Any]) -> tuple[list[int], tuple[int, ...]]:
     return [place for places, _ in parts for place in places], (len(item), *parts[0][1])
 
 
+def _is_lone(item: Any) -> bool:
+    """Tell whether an item is an array without axes, which stands for a number."""
+    return hasattr(item, "dtype") and getattr(item, "shape", None) == () and not _is_integer(item)
+
+
+def _number_of(library: ArrayLibrary, item: Any) -> Any:
+    """Return the integer in an array without axes; the array if it is of `library` and its value
+    is not at hand.
+    """
+    places, _ = _read_places(library, item)
+    return places[0] if isinstance(places, list) else places
+
+
 def _integers_of(item: Any) -> ArrayLibrary:
     try:
         library = library_of(item)
@@ -143,6 +162,7 @@ def _integers_of(item: Any) -> ArrayLibrary:
     if kind != "integer":
         cure = " Pass the places that are true, `numpy.flatnonzero(index)`." * (kind == "bool")
         raise TypeError(f"{PARTS}; got one of {library.dtype_name(item.dtype)}.{cure}")
+    read_library("index", item)  # refuses masked arrays, and others that are not plain
     shape = library.shape(item)
     if None in shape or any(n != n for n in shape):
         raise ValueError(f"`index` must have a known shape; got {shape}. Fix its lengths first.")
@@ -150,7 +170,7 @@ def _integers_of(item: Any) -> ArrayLibrary:
 
 
 def _is_many(item: Any) -> bool:
-    return isinstance(item, list) or (bool(getattr(item, "shape", ())) and hasattr(item, "dtype"))
+    return isinstance(item, list) or (hasattr(item, "shape") and hasattr(item, "dtype"))
 
 
 def _is_integer(value: Any) -> bool:

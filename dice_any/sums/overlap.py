@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Self
 
 from ..arrays.library import ArrayLibrary
@@ -69,6 +70,24 @@ class Overlap(Making):
 
     __slots__ = ()
 
+    #: Operators of NumPy's arrays and numbers leave the answer to those of an overlap.
+    __array_ufunc__ = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return a NumPy array of one object, so that NumPy holds an overlap as the value that it
+        is, and does not take its counts apart.
+        """
+        if dtype is not None and dtype != object:
+            raise TypeError(
+                f"`overlap` must stay an object in an array; got dtype {dtype}. Take its sizes, "
+                "for example `overlap.tp`, or a score."
+            )
+        import numpy as np
+
+        box = np.empty((), dtype=object)
+        box[()] = self
+        return box
+
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
@@ -108,7 +127,8 @@ class Overlap(Making):
             return cls.of_sums(library, sums, kind, form, by_class)
 
     def __radd__(self, other: object) -> Overlap:
-        if isinstance(other, int) and other is not False and other == 0:  # the start of sum()
+        # the start of `sum`
+        if isinstance(other, Integral) and not isinstance(other, bool) and other == 0:
             return self
         return NotImplemented
 

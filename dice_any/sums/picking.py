@@ -15,6 +15,12 @@ def pick(library: ArrayLibrary, sums: Array, row_axes: int, picked: Picked) -> A
         places = library.constant(picked.places, xp.int64, sums)
         taken = xp.take(sums, places, axis=axis)
     else:
+        devices = library.device(picked.places), library.device(sums)
+        if None not in devices and devices[0] != devices[1]:
+            raise ValueError(
+                f"`index` must be on the device of the overlap; got {devices[0]} and {devices[1]}. "
+                "Move it."
+            )
         length = sums.shape[axis]
         places = xp.reshape(xp.astype(picked.places, xp.int64), (-1,))
         places = places + xp.astype(places < 0, xp.int64) * length

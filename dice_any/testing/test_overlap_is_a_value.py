@@ -249,7 +249,9 @@ INDICES = {
         r"`index` must hold .+; got one of bool. .+ `numpy.flatnonzero\(index\)`",
     ),
     "array of fractions": (np.array([0.0]), TypeError, "`index` must hold .+; got one of float64"),
-    "array without axes": (np.array(0), TypeError, "`index` must hold .+; got numpy.ndarray"),
+    "fraction without axes": (np.array(0.0), TypeError, "`index` must hold .+; got one of float64"),
+    "far without axes": (np.array(2), IndexError, r"`index` must be in \[-2, 2\) on axis 0; got 2"),
+    "masked": (np.ma.array([0, 1]), TypeError, "`index` must be a plain array; got numpy.Masked"),
     "many axes of classes": (
         (..., [[0, 1], [1, 2]]),
         ValueError,
@@ -265,6 +267,28 @@ def test_what_is_no_index(dice_backend: Adapter, name: str) -> None:
     index, error, message = INDICES[name]
     with pytest.raises(error, match=message):
         counts(dice_backend, "hard")[index]
+
+
+@pytest.mark.dice_feature("averages")
+@pytest.mark.parametrize("own", [True, False])
+def test_an_array_without_axes_indexes_as_its_number(
+    dice_backend: Adapter, kind: str, own: bool
+) -> None:
+    """Such as the worst case of many, ``overlap[scores.argmin()]``, also where it is lazy."""
+    whole = counts(dice_backend, kind)
+    for number in (0, 1, -1):
+        place = dice_backend(np.array(number)) if own else np.array(number)
+        for index in (
+            lambda i: i,
+            lambda i: (i, slice(None, None, -1)),
+            lambda i: (..., i),
+            lambda i: (0, i),
+            lambda i: (i, 1),
+            lambda i: (slice(None, 1), i),
+        ):
+            got, right = whole[index(place)], whole[index(number)]
+            assert (got.shape, got.by_class) == (right.shape, right.by_class)
+            assert got.to_dict() == right.to_dict()
 
 
 @pytest.mark.dice_feature("averages")
