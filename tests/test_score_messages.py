@@ -111,7 +111,7 @@ def test_sets() -> None:
         ids = [collection(torch.tensor([1, 2])) for _ in "ab"]
         with pytest.raises(TypeError, match="`a` must hold ids .* values; got arrays of type Tens"):
             dice_any.set_overlap(*ids)
-        followed = [set(tensor.item() for tensor in given) for given in ids]
+        followed = [{tensor.item() for tensor in given} for given in ids]
         assert dice_any.dice_score(dice_any.set_overlap(*followed)) == 1
     with pytest.raises(
         TypeError,

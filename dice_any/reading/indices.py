@@ -104,9 +104,7 @@ def _forwards(item: slice, length: int) -> tuple[slice, bool]:
     return slice(taken[-1], taken[0] + 1, -taken.step), True
 
 
-def _read_places(
-    library: ArrayLibrary, item: Any
-) -> tuple[list[int] | Array, tuple[int, ...]]:
+def _read_places(library: ArrayLibrary, item: Any) -> tuple[list[int] | Array, tuple[int, ...]]:
     """Return integers, and the shape of their array; the array itself if it is of `library` and
     its values are not at hand.
     """

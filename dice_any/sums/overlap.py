@@ -77,13 +77,13 @@ class Overlap(Making):
         """Return a NumPy array of one object, so that NumPy holds an overlap as the value that it
         is, and does not take its counts apart.
         """
-        if dtype is not None and dtype != object:
+        import numpy as np
+
+        if dtype is not None and np.dtype(dtype).kind != "O":
             raise TypeError(
                 f"`overlap` must stay an object in an array; got dtype {dtype}. Take its sizes, "
                 "for example `overlap.tp`, or a score."
             )
-        import numpy as np
-
         box = np.empty((), dtype=object)
         box[()] = self
         return box
