@@ -252,6 +252,26 @@ def test_an_exact_loss_has_no_silent_gradient(name: str) -> None:
         jax.grad(lambda target: given(x, target))(jax.nn.softmax(x, axis=1))
 
 
+@pytest.mark.parametrize("argument", ["weight", "class_weight"])
+@pytest.mark.parametrize("name", EXACT)
+def test_weights_of_an_exact_loss(name: str, argument: str) -> None:
+    """They may be traced, and have no silent gradient."""
+    x, y = (jnp.asarray(array) for array in exact_pair())
+    weight = jnp.ones((2, 4, 5) if argument == "weight" else 3) * 0.5
+    given = loss(name, exact=True, activation="softmax")
+
+    def function(x: Any, weight: Any) -> Any:
+        return given(x, y, **{argument: weight})
+
+    for numbers in (1, (0, 1)):
+        with pytest.raises(ValueError, match="`exact` must be None or False .* or a weight is"):
+            jax.grad(function, argnums=numbers)(x, weight)
+    if name == "dice_loss":
+        closed = dice_any.value_and_grad(given)(x, y, **{argument: weight})[1]
+        for way in (jax.grad(function), jax.jit(jax.grad(function)), jax.grad(jax.jit(function))):
+            assert np.allclose(way(x, weight), closed, rtol=1e-5, atol=1e-8)
+
+
 def exact_pair() -> tuple[np.ndarray, np.ndarray]:
     z = (recipe.memberships(1, (2, 3, 4, 5), "float64") * 8 - 4).astype(np.float32)
     return z, recipe.labels(3, (2, 4, 5), 3)

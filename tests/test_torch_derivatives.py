@@ -357,6 +357,22 @@ def test_an_exact_loss_has_no_silent_gradient(name: str, way: str) -> None:
         given(x, soft)
 
 
+@pytest.mark.parametrize("argument", ["weight", "class_weight"])
+@pytest.mark.parametrize("name", EXACT)
+def test_weights_of_an_exact_loss_have_no_silent_gradient(name: str, argument: str) -> None:
+    x, y = torch.rand(2, 3, 4, 5, dtype=torch.float64).softmax(1), torch.randint(0, 3, (2, 4, 5))
+    weight = torch.full((2, 4, 5) if argument == "weight" else (3,), 0.5, dtype=torch.float64)
+    given = exact_loss(name)
+    for leaf in (x, x.clone().requires_grad_()):
+        with pytest.raises(ValueError, match="`exact` must be None or False .* or a weight is"):
+            given(leaf, y, **{argument: weight.clone().requires_grad_()})
+        with pytest.raises(ValueError, match="`exact` must be None or False"):
+            func.grad(lambda w, leaf=leaf: given(leaf, y, **{argument: w}))(weight)
+    leaf = x.clone().requires_grad_()
+    given(leaf, y, **{argument: weight}).backward()
+    assert torch.equal(leaf.grad, dice_any.value_and_grad(given)(x, y, **{argument: weight})[1])
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_an_exact_loss_that_nobody_differentiates(name: str) -> None:
     x, y = torch.rand(2, 3, 4, 5, dtype=torch.float64).softmax(1), torch.randint(0, 3, (2, 4, 5))

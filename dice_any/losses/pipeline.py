@@ -40,8 +40,8 @@ Pull = Callable[["Array | None"], Array]
 #: Arguments that are compared with names: the comparison of an array would be an array.
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 NOT_EXACT = (
-    "`exact` must be None or False where the target is differentiated, or a gradient is once more, "
-    "or where PyTorch compiles or transforms what is differentiated, as integers have no slope; "
+    "`exact` must be None or False where the target or a weight is differentiated, or a gradient is "
+    "once more, or where PyTorch compiles or transforms what is differentiated, as integers have no slope; "
     "got True. Pass `exact=False`, or take `value_and_grad` of the loss."
 )
 ONCE = (
@@ -89,6 +89,8 @@ def evaluate(asked: Loss) -> Array:
         # a label map of regions, and labels to ignore, were turned into masks and weights
         given |= {"regions": None, "ignore_label": None, "num_classes": None}
     arrays = {"target": call.target} | ({} if call.weight is None else {"weight": call.weight})
+    if call.settings.arrays:
+        arrays["class_weight"] = call.settings.class_weight
 
     def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
         arguments = given | dict(zip(arrays, others, strict=True))
@@ -212,6 +214,8 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
         prediction = library_of(prediction).detach(prediction)
     elif exact:
         target = _without_gradient(target, NOT_EXACT, eager=True)
+        for options, name in ((arguments, "weight"), (choices, "class_weight")):
+            options[name] = _without_gradient(options.get(name), NOT_EXACT, eager=True)
     gamma = None if objective.entropy is None else objective.entropy.gamma
     weight, backend = arguments.pop("weight", None), arguments.pop("backend", None)
     arguments |= {"exact": exact, "weight": weight, "entropy": gamma}
