@@ -77,6 +77,7 @@ OURS = [
     "overlap_value",
     "pairwise",
     "score_messages",
+    "loss_formulas",
     "loss_messages",
     "loss_arguments",
     "messages",
