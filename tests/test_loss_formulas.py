@@ -173,3 +173,78 @@ def test_pooled_ranks_are_those_of_one_set(class_axis: int) -> None:
     right, slope = pooled(x, own)
     assert value == pytest.approx(float(right), rel=1e-12)
     assert gradient == pytest.approx(slope, rel=1e-12)
+
+
+def test_a_perfect_background_weighs_nothing() -> None:
+    """By default class 0 has no weight in the Wasserstein loss: 0 / 0 counts as perfect."""
+    x = np.stack([np.ones((2, 4, 5)), *np.zeros((2, 2, 4, 5))], axis=1)
+    loss = every_loss.loss("wasserstein_dice_loss", distances=DISTANCES, smooth=0)
+    value, gradient = dice_any.value_and_grad(loss)(x, np.zeros((2, 4, 5), dtype=int))
+    assert value == 0
+    assert not gradient.any()
+
+
+def test_an_empty_prediction_is_drawn_to_the_centre_line() -> None:
+    """A line of three is its own skeleton, of which an empty prediction reaches nothing: precision
+    is 1, sensitivity S = 0, and the loss 1 − 2·S / (1 + S) has the slope −2 in S.
+    """
+    y = np.zeros((1, 5, 5), dtype=bool)
+    y[0, 2, 1:4] = True
+    loss = every_loss.loss("centerline_dice_loss", class_axis=None, axis="space", smooth=0)
+    value, gradient = dice_any.value_and_grad(loss)(np.zeros(y.shape), y)
+    assert value == 1
+    assert gradient == pytest.approx(np.where(y, -2 / 3, 0), rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["dice_loss", "generalized_dice_loss", "matthews_loss"])
+def test_overlaps_by_class_of_any_number_of_axes(name: str) -> None:
+    """The classes of an overlap are its last axis; those that are chosen count."""
+    function = getattr(dice_any, name)
+    for axis in (None, "space", 3):
+        counts = dice_any.overlap(PREDICTION, TARGET, class_axis=1, axis=axis, exact=False)
+        for classes in ([2], "foreground", [1, 1, 0]):
+            got = function(counts, classes=classes)
+            right = every_loss.loss(name, axis=axis, classes=classes)(PREDICTION, TARGET)
+            assert got == pytest.approx(float(right), rel=1e-12)
+        with pytest.raises(
+            ValueError, match="`classes` must name one or more of the classes 0 to 2"
+        ):
+            function(counts, classes=[3])
+
+
+def test_a_class_that_is_named_twice_counts_twice() -> None:
+    once, twice = (
+        dice_any.value_and_grad(every_loss.loss("dice_loss", classes=classes, reduction="sum"))(
+            PREDICTION, TARGET
+        )
+        for classes in ([2], [2, 2])
+    )
+    assert twice[0] == 2 * once[0]
+    assert twice[1] == pytest.approx(2 * once[1], rel=1e-14)
+
+
+def test_pooled_classes_and_a_loss_for_each_sample() -> None:
+    """A compound loss without a reduction has one number for each sample, pooled or not."""
+    loss = every_loss.loss(
+        "dice_cross_entropy_loss",
+        activation="softmax",
+        axis="space",
+        average="micro",
+        reduction="none",
+        cross_entropy_weight=0,
+    )
+    got = loss(np.log(PREDICTION), TARGET)
+    both = [[sum(part) for part in zip(*sums_of_sample(n), strict=True)] for n in (0, 1)]
+    assert got.tolist() == pytest.approx(
+        [1 - (2 * i + 1) / (x + y + 1) for i, x, y in both], rel=1e-7
+    )
+
+
+def sums_of_sample(n: int) -> list[tuple[float, float, float]]:
+    x, y = PREDICTION[n], TARGET[n]
+    return [(x[c][y == c].sum(), x[c].sum(), float((y == c).sum())) for c in range(3)]
+
+
+def test_a_loss_that_ranks_names_the_type_of_the_prediction() -> None:
+    with pytest.raises(TypeError, match="`prediction` must be floating in this loss, .*; got bool"):
+        dice_any.lovasz_loss(np.eye(2, dtype=bool), np.array([0, 1]), class_axis=0)

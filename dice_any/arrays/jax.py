@@ -32,6 +32,7 @@ class Jax(NumPyLike):
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
         self._forbidding = _forbidding(jax)
+        self._summing = _summing(self, jax)
         self._compiled = jax.jit(
             lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1)
         )
@@ -163,11 +164,19 @@ class Jax(NumPyLike):
         return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
-        # one reduction for all of them: XLA then reads their inputs once and writes no intermediate
-        # array to memory
+        return self._reduce(arrays, axis, self.xp.int64(0))
+
+    def sum_together(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
+        wide = [self.xp.astype(array, self.xp.float64) for array in arrays]
+        return list(self._summing(axis, *wide))
+
+    def _reduce(self, arrays: Sequence[Array], axis: Axes, zero: Array) -> list[Array]:
+        """Sum arrays of one shape and type by one reduction: XLA then reads their inputs once and
+        writes no intermediate array to memory.
+        """
         reduce = partial(
             self._jax.lax.reduce,
-            init_values=(self.xp.int64(0),) * len(arrays),
+            init_values=(zero,) * len(arrays),
             computation=_add_each,
         )
         # if an array is sharded over devices, rows may be sharded too; then row sums, not only the
@@ -290,6 +299,24 @@ def _forbidding(jax: Any) -> Any:
         raise ValueError(message)
 
     return identity
+
+
+def _summing(library: Jax, jax: Any) -> Any:
+    """Return the function of axes and float64 arrays that sums them by one reduction, with the
+    derivative that JAX does not know: the sums of the tangents.
+    """
+
+    @partial(jax.custom_jvp, nondiff_argnums=(0,))
+    def sum_each(axis: Axes, *arrays: Array) -> tuple[Array, ...]:
+        return tuple(library._reduce(arrays, axis, library.xp.float64(0)))
+
+    @sum_each.defjvp  # type: ignore[untyped-decorator,unused-ignore]
+    def follow(axis: Axes, primals: Any, tangents: Any) -> Any:
+        with library.precision():
+            moved = tuple(library.xp.sum(tangent, axis=axis) for tangent in tangents)
+            return sum_each(axis, *primals), moved
+
+    return sum_each
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:

@@ -214,6 +214,10 @@ class ArrayLibrary(LibraryFacts):
         """Sum floating terms to float64, with a relative error of at most one millionth."""
         return self.xp.sum(terms, axis=axis, dtype=self.xp.float64)
 
+    #: ``sum_together(arrays, axis)`` sums floating arrays and masks of one shape to float64 in one
+    #: pass, inside of a trace. None if the library's compiler does so by itself, or has no trace.
+    sum_together: Callable[[Sequence[Array], Axes], list[Array]] | None = None
+
     #: ``equal(x, y)`` is 1 where floating numbers are equal, else 0, in their dtype. None unless
     #: multiplying is faster in this library than selecting by a mask.
     floating_equal: Callable[[Array, Array], Array] | None = None

@@ -171,6 +171,15 @@ def _add_plainly(
     task: Task, library: ArrayLibrary, terms: Iterable[Array], masks: list[Array]
 ) -> tuple[Array, list[Array]]:
     """Sum each term, (terms, *kept), before the next one is computed; count the masks."""
+    if library.sum_together is not None:
+        terms = iter(terms)
+        first = next(terms)
+        if library.traced(first):
+            traced = [first, *terms]
+            found = library.sum_together([*traced, *masks], task.axis)
+            counts = [library.xp.astype(count, library.xp.int64) for count in found[len(traced) :]]
+            return library.stack(found[: len(traced)]), counts
+        terms = chain([first], terms)
     sums = [
         sum_plainly(library, term, task.axis)
         if library.kind(term.dtype) == "floating"
