@@ -40,9 +40,9 @@ Pull = Callable[["Array | None"], Array]
 #: Arguments that are compared with names: the comparison of an array would be an array.
 NAMES = ("activation", "form", "backend", "average", "absent", "reduction")
 NOT_EXACT = (
-    "`exact` must be None or False where the target or a weight is differentiated, or a gradient is "
-    "once more, or where PyTorch compiles or transforms what is differentiated, as integers have no slope; "
-    "got True. Pass `exact=False`, or take `value_and_grad` of the loss."
+    "`exact` must be None or False where the target or a weight is differentiated, or a gradient "
+    "is once more, or where PyTorch compiles or transforms what is differentiated, as integers "
+    "have no slope; got True. Pass `exact=False`, or take `value_and_grad` of the loss."
 )
 ONCE = (
     "`prediction` and `target` must not be differentiated through `value_and_grad`, whose answers "
