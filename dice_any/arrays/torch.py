@@ -211,7 +211,7 @@ class PyTorch(LendsToNumPy):
         return counts.index_add(0, codes, weights)
 
     def bins_floats(self, weights: Array) -> bool:
-        return weights.device.type == "cpu"  # on CUDA their order is left to chance
+        return bool(weights.device.type == "cpu")  # on CUDA their order is left to chance
 
     def sqrt(self, values: Array) -> Array:
         # PyTorch's vectorised CPU square root is off by one ulp for about 1 % of arguments. One
