@@ -128,7 +128,7 @@ class Overlap(Making):
 
     def __radd__(self, other: object) -> Overlap:
         # the start of `sum`
-        if isinstance(other, Integral) and other is not False and other == 0:
+        if other is not False and isinstance(other, Integral) and other == 0:
             return self
         return NotImplemented
 
