@@ -248,3 +248,18 @@ def sums_of_sample(n: int) -> list[tuple[float, float, float]]:
 def test_a_loss_that_ranks_names_the_type_of_the_prediction() -> None:
     with pytest.raises(TypeError, match="`prediction` must be floating in this loss, .*; got bool"):
         dice_any.lovasz_loss(np.eye(2, dtype=bool), np.array([0, 1]), class_axis=0)
+
+
+def test_skeletons_are_drawn_of_whole_images() -> None:
+    """Neighbours across the tiles in which other losses are computed count too: in an image and in
+    its transpose other elements are far apart in memory.
+    """
+    x = recipe.memberships(11, (1, 560, 500), "float64")
+    y = x > 0.7
+    for differentiate in (dice_any.value_and_grad, lambda loss: lambda *a: (loss(*a), None)):
+        run = differentiate(every_loss.loss("centerline_dice_loss", class_axis=None, axis="space"))
+        value, gradient = run(x, y)
+        turned, turned_gradient = run(*(np.ascontiguousarray(a.swapaxes(1, 2)) for a in (x, y)))
+        assert value == pytest.approx(float(turned), rel=1e-12)
+        if gradient is not None:
+            assert gradient == pytest.approx(turned_gradient.swapaxes(1, 2), rel=1e-12)

@@ -84,7 +84,15 @@ OURS = [
 ]
 #: what other libraries alone reach: automatic differentiation, and values that nobody may look at
 OTHERS = {
-    "torch": ["golden", "every_loss", "exact_losses", "compound", "centerline", "lovasz"],
+    "torch": [
+        "golden",
+        "every_loss",
+        "gradients",
+        "exact_losses",
+        "compound",
+        "centerline",
+        "lovasz",
+    ],
     "dask": ["golden", "overlap_of_counts", "nothing"],
     "jax": ["golden", "exact", "exact_losses", "overlap_is_a_value"],
 }
