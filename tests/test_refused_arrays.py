@@ -76,6 +76,30 @@ def test_masked_arrays(library: str, both: bool) -> None:
         dice_any.dice_score(target if not both else follow_data(prediction), prediction)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype stage")
+@pytest.mark.parametrize("library", ["numpy", "dask", "torch"])
+def test_a_masked_weight(library: str) -> None:
+    """What is masked is left out, whatever lies there; the others keep their weights."""
+    weights = 1.0 + np.arange(P.size).reshape(P.shape)
+    hidden = np.where(MASKED_P, np.nan, weights)
+    prediction, target, weight = P, T, np.ma.masked_array(hidden, MASKED_P)
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        prediction, target = torch.tensor(P), torch.tensor(T)
+        weight = torch.masked.masked_tensor(torch.tensor(hidden), torch.tensor(~MASKED_P))
+    if library == "dask":
+        da = pytest.importorskip("dask.array")
+        prediction, target, weight = (da.from_array(a) for a in (P, T, weight))
+    with pytest.raises(TypeError, match="`weight` must be a plain array; got .*leave the masked"):
+        dice_any.dice_score(prediction, target, weight=weight)
+    kept = np.where(MASKED_P, 0.0, weights)
+    expected = 2 * (kept * P * T).sum() / ((kept * P).sum() + (kept * T).sum())
+    for function, sign in ((dice_any.dice_score, 1), (dice_any.dice_loss, -1)):
+        given = {"weight": weight} | ({"smooth": 0} if sign < 0 else {})
+        found = float(follow(function, prediction, target, given=given))
+        assert found == pytest.approx(expected if sign > 0 else 1 - expected, rel=1e-6)
+
+
 def follow_data(masked: Any) -> Any:
     """Return the data of a masked array."""
     if hasattr(masked, "get_data"):

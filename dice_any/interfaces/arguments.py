@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from .. import scores
 from ..arrays.library import Array
-from ..reading import DEFAULTS, OverlapArguments, check_keywords, class_name
+from ..reading import DEFAULTS, OverlapArguments, check_keywords, class_name, read_groups
 from ..sums import Overlap
+from .wording import wording
 
 Score = Callable[..., Array]
 
@@ -32,17 +34,21 @@ def takes(score: Any, keyword: str) -> bool:
 
 
 def split(
-    score: Score, arguments: Mapping[str, Any], refused: Mapping[str, str]
+    score: Score,
+    arguments: Mapping[str, Any],
+    refused: Mapping[str, str],
+    *,
+    also: Iterable[str] = (),
+    words: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arguments of `overlap` (with the score's own defaults) and those of the score.
 
-    `refused` are keywords that the interface sets itself, each with what to write instead.
+    `refused` are keywords that the interface sets itself, each with what to write instead; `also`
+    are its own, and `words` its names for ours.
     """
     check_score(score)
-    check_keywords(score, arguments, also=refused)
-    for name, cure in refused.items():
-        if name in arguments:
-            raise TypeError(f"`{name}` must be left out here; got one. {cure}")
+    with wording({ours: theirs for ours, theirs in words.items() if ours not in arguments}):
+        check_keywords(score, arguments, also=also, refused=refused)
     shared = OverlapArguments.__annotations__
     own = {
         name: parameter.default
@@ -51,6 +57,12 @@ def split(
     }
     of_overlap = own | {name: value for name, value in arguments.items() if name in shared}
     return of_overlap, {name: value for name, value in arguments.items() if name not in shared}
+
+
+def count_classes(arguments: Mapping[str, Any]) -> int | None:
+    """Return the number of regions or classes that arguments of `overlap` state; None if none."""
+    regions = arguments.get("regions")
+    return arguments.get("num_classes") if regions is None else len(read_groups(regions))
 
 
 def try_out(score: Score, num_classes: int | None, arguments: Mapping[str, Any]) -> None:

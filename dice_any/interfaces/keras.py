@@ -20,10 +20,20 @@ from .. import losses, scores
 from ..arrays import library_of
 from ..counts import overlap
 from ..losses.pipeline import evaluate
-from ..reading import OverlapArguments
+from ..reading import OverlapArguments, read_axis, read_number
 from ..sums import Overlap
+from .arguments import count_classes
+from .wording import NO_WEIGHTS, refuse_masked, wording
 
 __all__ = ["Loss", "Metric"]
+
+#: the words of Keras for ours; its weight of a loss is of samples
+OF_LOSSES = {
+    "prediction": "y_pred",
+    "target": "y_true",
+    "Pass `weight=mask`": "Call the function itself with `weight=mask`",
+}
+OF_METRICS = {"prediction": "y_pred", "target": "y_true", "weight": "sample_weight"}
 
 #: backends whose tensors are counted here
 BACKENDS = ("torch", "jax", "numpy")
@@ -46,8 +56,8 @@ class Loss(keras.losses.Loss):
     dtype : str, optional
         The dtype in which Keras passes the arrays; float32 by default.
     **arguments
-        Those of the loss: `class_axis`, `activation`, `smooth` and so on. `weight` is Keras's
-        `sample_weight`.
+        Those of the loss, except `weight`: `class_axis`, `activation`, `smooth` and so on. Keras's
+        `sample_weight` is of samples.
 
     Raises
     ------
@@ -88,8 +98,17 @@ class Loss(keras.losses.Loss):
     ) -> None:
         self.function = _function("loss", loss, losses)
         super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
-        self.arguments = _plain(arguments)
+        self.arguments = _plain(arguments, f"Weigh samples in each call. {NO_WEIGHTS}.")
         self.function.described(None, None, **self.arguments)  # refuses wrong arguments early
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the loss, reduced, of a target and a prediction."""
+        with wording(OF_METRICS):
+            refuse_masked("weight", sample_weight)
+        with wording(OF_LOSSES):
+            for name, array in (("prediction", y_pred), ("target", y_true)):
+                refuse_masked(name, array, cure=NO_WEIGHTS)
+            return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss, or one for each sample."""
@@ -165,16 +184,15 @@ class Metric(keras.metrics.Metric):
         super().__init__(name=name or function.__name__, dtype=dtype)
         self.function = function
         self.num_classes = num_classes
-        self.threshold = threshold
-        self.arguments = _plain(arguments)
+        self.threshold = None if threshold is None else read_number("threshold", threshold)
+        self.arguments = _plain(arguments, "Pass it with each batch, as `sample_weight`.")
         if "axis" in arguments:
             raise ValueError(
                 "`axis` must be left out of a metric, which adds up all elements of all batches; "
                 "got an argument. For a score of each case use the function itself on what "
                 "`model.predict` returns."
             )
-        regions = arguments.get("regions")
-        self._length = num_classes if regions is None else len(regions)
+        self._length = count_classes({**arguments, "num_classes": num_classes})
         if arguments.get("class_axis") is not None and self._length is None:
             raise ValueError(
                 "`num_classes` must be given beside `class_axis`, as the state is made before the "
@@ -194,6 +212,15 @@ class Metric(keras.metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
+        with wording(OF_METRICS):
+            refuse_masked("prediction", y_pred, y_true)
+            refuse_masked("target", y_true, y_pred)
+            refuse_masked("weight", sample_weight)
+            counts = self._sums(y_true, y_pred, sample_weight)
+            self.words.assign(_words(self._overlap() + counts))
+
+    def _sums(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Overlap:
+        """Return the overlap of a batch."""
         ops = keras.ops
         y_true, y_pred = (ops.convert_to_tensor(array) for array in (y_true, y_pred))
         if self.threshold is not None:
@@ -209,8 +236,7 @@ class Metric(keras.metrics.Metric):
             weight = ops.convert_to_tensor(sample_weight)
             trailing = (1,) * (len(target.shape) - len(weight.shape))
             given["weight"] = ops.reshape(weight, (*weight.shape, *trailing))
-        counts = overlap(ops.stop_gradient(y_pred), target, **given)
-        self.words.assign(_words(self._overlap() + counts))
+        return overlap(ops.stop_gradient(y_pred), target, **given)
 
     def result(self) -> Any:
         """Return the score so far, or those of the classes by name."""
@@ -269,12 +295,13 @@ def _function(what: str, given: Any, home: Any) -> Any:
     return function
 
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments in a form that a configuration can store."""
-    if arguments.get("weight") is not None:
-        raise ValueError(
-            "`weight` must come with each batch; got an array for all. Pass it as `sample_weight`."
-        )
+def _plain(arguments: Mapping[str, Any], instead: str) -> dict[str, Any]:
+    """Return the arguments in a form that a configuration can store. A weight comes with a batch;
+    what to do `instead` is the cure.
+    """
+    for word in ("weight", "sample_weight"):
+        if arguments.get(word) is not None:
+            raise TypeError(f"`{word}` must be left out here; got one. {instead}")
     return {
         word: value.tolist() if hasattr(value, "tolist") else value
         for word, value in arguments.items()
@@ -287,7 +314,8 @@ def _target(y_true: Any, y_pred: Any, class_axis: int | None) -> Any:
     """
     if class_axis is None:
         return y_true
-    shape, place = tuple(y_pred.shape), class_axis % len(y_pred.shape)
+    shape = tuple(y_pred.shape)
+    place = read_axis("class_axis", class_axis, len(shape))
     if len(y_true.shape) == len(shape) and y_true.shape[place] == 1 != shape[place]:
         y_true = keras.ops.squeeze(y_true, axis=place)
     labels = len(y_true.shape) == len(shape) - 1

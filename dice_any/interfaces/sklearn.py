@@ -11,6 +11,8 @@ from ..reading import check_choice, read_number, shown
 from ..sums import Overlap
 from . import not_installed
 from .arguments import Score, check_score, split, takes, try_out
+from .labels import check_alike, is_label, read_columns, read_labels, read_weights, refuse_masks
+from .wording import wording
 
 try:
     from sklearn.metrics import make_scorer
@@ -32,7 +34,19 @@ REFUSED = {
     "ignore_label": "Leave it out of `labels=`, or give these samples a `sample_weight` of 0.",
     "weight": "Pass `sample_weight=` to the metric.",
     "classes": "Pass `labels=`.",
+    "regions": "Score each region as a mask: `numpy.isin(y_true, group)` against "
+    "`numpy.isin(y_pred, group)`, with the default `average`.",
     "empty": "Pass `zero_division=`.",
+}
+#: Keywords of `metric` itself.
+OWN = ("labels", "pos_label", "zero_division")
+#: scikit-learn's words for ours
+WORDS = {
+    "prediction": "y_pred",
+    "target": "y_true",
+    "weight": "sample_weight",
+    "classes": "labels",
+    "empty": "zero_division",
 }
 
 
@@ -54,12 +68,15 @@ class Metric:
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> Any:
         """Return the score of a prediction, which is the second argument."""
-        check_consistent_length(y_true, y_pred, sample_weight)
-        weight = _weights(sample_weight)
-        if _kind(y_true) == _kind(y_pred) == "multilabel-indicator":
-            found = self._of_indicators(y_true, y_pred, weight)
-        else:
-            found = self._of_labels(column_or_1d(y_true), column_or_1d(y_pred), weight)
+        with wording(WORDS):
+            refuse_masks(y_true, y_pred, sample_weight)
+            check_consistent_length(y_true, y_pred)
+            kinds = _kind(y_true), _kind(y_pred)
+            weight = read_weights(sample_weight, np.shape(y_true)[0])
+            if kinds == ("multilabel-indicator", "multilabel-indicator"):
+                found = self._of_indicators(y_true, y_pred, weight)
+            else:
+                found = self._of_labels(column_or_1d(y_true), column_or_1d(y_pred), weight)
         return float(found) if found.ndim == 0 else found
 
     def _of_labels(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
@@ -69,6 +86,7 @@ class Metric:
                 "got 'samples'. That is for indicator matrices."
             )
         present = unique_labels(y_true, y_pred)
+        check_alike(self.labels, present.tolist())
         # first the requested labels, then the others that occur, which only count as errors
         numbers = {
             label: number
@@ -109,14 +127,15 @@ class Metric:
                 "matrices; got 'binary'. Choose one, and a score that has averages."
             )
         target, prediction = (_dense(y) > 0 for y in (y_true, y_pred))
+        columns = read_columns(self.labels, target.shape[1])
         if self.average == "samples":
-            columns = self.labels or slice(None)
-            target, prediction = target[:, columns], prediction[:, columns]
+            chosen = columns or slice(None)
+            target, prediction = target[:, chosen], prediction[:, chosen]
             counts = overlap(prediction, target, axis=1, **self.of_overlap)
             return _mean(self.score(counts, **self.of_score), weight)
         weight = None if weight is None else weight[:, None]
         counts = overlap(prediction, target, class_axis=1, weight=weight, **self.of_overlap)
-        return self._averaged(counts, self.labels)
+        return self._averaged(counts, columns)
 
     def _averaged(self, counts: Overlap, classes: list[int]) -> Any:
         chosen: dict[str, Any] = {"classes": classes} if classes else {}
@@ -175,8 +194,9 @@ def metric(
     ------
     TypeError, ValueError
         If `score` is no score of this package, if it does not have an argument, or if the argument
-        has another name in scikit-learn. When called: if the labels do not fit `average` or
-        `pos_label`, or if a weight is negative.
+        has another name in scikit-learn. When called: if the labels do not fit `average`,
+        `pos_label` or `labels` (strings beside numbers, or no column of an indicator matrix), if an
+        array is masked, or if `sample_weight` is not one number from 0 to 2³¹ for each sample.
     ImportError
         On import of this module, where scikit-learn is not installed.
 
@@ -199,8 +219,13 @@ def metric(
     """
     check_score(score)
     zero_division = read_number("zero_division", zero_division)
-    labels = [] if labels is None else np.asarray(labels).tolist()
-    of_overlap, of_score = split(score, arguments, REFUSED)
+    labels = read_labels(labels)
+    if pos_label is not None and not is_label(pos_label):
+        raise TypeError(
+            "`pos_label` must be a string, a Boolean or a whole number; got "
+            f"{shown(pos_label)}. Pass the label that is to be found."
+        )
+    of_overlap, of_score = split(score, arguments, REFUSED, also=OWN, words=WORDS)
     averaged = takes(score, "average")
     check_choice("average", average, AVERAGES)
     for name, given, possible in (
@@ -219,7 +244,8 @@ def metric(
             "`pos_label=` alone."
         )
     of_score["empty"] = zero_division
-    try_out(score, None, of_score)
+    with wording(WORDS):
+        try_out(score, None, of_score)
     return Metric(score, average, labels, pos_label, of_overlap, of_score)
 
 
@@ -284,18 +310,6 @@ def _dense(y: Any) -> Any:
 def _mean(values: Any, weight: Any) -> Any:
     """Return the mean over samples, without those that have no score."""
     kept = ~np.isnan(values)
-    weight = np.ones(len(values)) if weight is None else weight
+    weight = np.ones(len(values)) if weight is None else weight.astype(np.float64)
     share = weight[kept].sum()
     return np.asarray((values[kept] * weight[kept]).sum() / share if share else np.nan)
-
-
-def _weights(sample_weight: Any) -> Any:
-    if sample_weight is None:
-        return None
-    weight = column_or_1d(sample_weight)
-    if not np.any(weight):
-        raise ValueError(
-            "`sample_weight` must hold a number that is not 0; got none. Leave it out, or weigh "
-            "what is to be scored."
-        )
-    return weight

@@ -11,7 +11,8 @@ from ..reading import DEFAULTS
 from ..scores.averages import mean_of_numbers
 from ..sums import Overlap
 from . import not_installed
-from .arguments import Score, split, try_out
+from .arguments import Score, count_classes, split, try_out
+from .wording import check_tensor
 
 try:
     import torch
@@ -108,11 +109,10 @@ class OverlapMetric(Metric):
         own = {name: arguments.pop(name) for name in OF_TORCHMETRICS if name in arguments}
         super().__init__(**own)
         self.score = score
-        self.arguments, self._of_score = split(score, arguments, REFUSED)
+        self.arguments, self._of_score = split(score, arguments, REFUSED, also=OF_TORCHMETRICS)
         self._check(self.arguments)
         self._form = self.arguments.get("form", "product")
-        regions = self.arguments.get("regions")
-        self._num_classes = self.arguments.get("num_classes") if regions is None else len(regions)
+        self._num_classes = count_classes(self.arguments)
         self._by_sample = self.arguments.get("axis") is not None
         try_out(score, self._num_classes, self._of_score)
         # torchmetrics merges metrics whose states have the same name and equal values
@@ -164,6 +164,10 @@ class OverlapMetric(Metric):
         self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
     ) -> None:
         """Add a batch; `weight` is the weight of each element, as in `dice_any.overlap`."""
+        check_tensor("prediction", prediction, target)
+        check_tensor("target", target, prediction)
+        if weight is not None:
+            check_tensor("weight", weight, target)
         counts = overlap(prediction, target, weight=weight, **self.arguments)
         if counts.kind == "plain":
             raise ValueError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from ..counts import overlap
 from ..reading import as_classes, class_name
 from . import not_installed
-from .arguments import Score, split, try_out
+from .arguments import Score, count_classes, split, try_out
+from .wording import wording
 
 try:
     import xarray
@@ -22,6 +23,13 @@ Dims = Hashable | Iterable[Hashable] | None
 REFUSED = {
     "axis": "Pass `dim=`, by name.",
     "class_axis": "Pass `class_dim=`, by name.",
+}
+OWN = ("dim", "class_dim")
+#: this module's words for ours
+WORDS = {
+    "axis": "dim",
+    "class_axis": "class_dim",
+    "got None. Name the axis of classes": "got none in the prediction. Name that of its classes",
 }
 
 
@@ -67,8 +75,8 @@ def score(
     xarray.DataArray
         float64, with the name of the score, the dimensions that were not summed and their
         coordinates. `class_dim` is last, unless the score is one number for all classes. Its
-        coordinates are those of the prediction, or the numbers of the classes. Lazy if one of the
-        arrays is (Dask).
+        coordinates are those of the prediction, or the numbers of the classes; with `regions` the
+        names of the regions, or their numbers. Lazy if one of the arrays is (Dask).
 
     Raises
     ------
@@ -99,7 +107,11 @@ def score(
     >>> score(dice_any.dice_score, forecast, turned, dim="x").to_series().to_dict()
     {'Mon': 0.8, 'Tue': 1.0}
     """
-    of_overlap, of_score = split(score, arguments, REFUSED)
+    of_overlap, of_score = split(score, arguments, REFUSED, also=OWN)
+    if not isinstance(class_dim, Hashable):
+        raise TypeError(
+            f"`class_dim` must be the name of a dimension; got {class_name(class_dim)}. Pass one."
+        )
     for name, array in (("prediction", prediction), ("target", target)):
         _check_array(name, array)
     dims = tuple(prediction.dims)
@@ -108,27 +120,34 @@ def score(
     if weight is not None:
         weight = _spread("weight", weight, target)
     prediction, target, weight = _lazy_alike(prediction, target, weight)
-    num_classes = of_overlap.get("num_classes")
+    by_class = {}
     if class_dim in dims:
-        num_classes = prediction.sizes[class_dim]
+        by_class = {"num_classes": prediction.sizes[class_dim]}
         of_overlap |= {"class_axis": dims.index(class_dim)}
-    try_out(score, num_classes, of_score)
     summed = _read_dims(dim, elements)
-    counts = overlap(
-        prediction.data,
-        target.data,
-        axis=tuple(dims.index(d) for d in summed),
-        weight=None if weight is None else weight.data,
-        **of_overlap,
-    )
-    found = score(counts, **of_score)
+    with wording(WORDS):
+        try_out(score, count_classes(of_overlap | by_class), of_score)
+        counts = overlap(
+            prediction.data,
+            target.data,
+            axis=tuple(dims.index(d) for d in summed),
+            weight=None if weight is None else weight.data,
+            **of_overlap,
+        )
+        found = score(counts, **of_score)
     kept = [d for d in elements if d not in summed]
     coords = _shared_coordinates(prediction, target, set(kept))
     if len(found.shape) > len(kept):
         chosen = of_score.get("classes")
         length = counts.shape[-1]
         numbers = list(range(length)) if chosen is None else as_classes(chosen, length)
-        coords |= _class_coordinates(prediction, class_dim, numbers)
+        regions = of_overlap.get("regions")
+        if regions is None:
+            coords |= _class_coordinates(prediction, class_dim, numbers)
+        else:
+            names = list(regions)
+            named = isinstance(regions, Mapping)
+            coords[class_dim] = [names[n] for n in numbers] if named else numbers
         kept.append(class_dim)
     return DataArray(found, coords, kept, name=score.__name__)
 
@@ -155,6 +174,8 @@ def _read_dims(dim: Dims, elements: tuple[Hashable, ...]) -> list[Hashable]:
                 f"`dim` must name dimensions of the elements, {elements}; got {d!r}. Classes are "
                 "averaged by `average=`."
             )
+    if len(set(given)) < len(given):
+        raise ValueError(f"`dim` must name each dimension once; got {given}. Drop what is twice.")
     return given
 
 

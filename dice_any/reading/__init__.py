@@ -40,10 +40,7 @@ from .keywords import (
     Smooth,
 )
 from .pairs import read_rows
-from .regions import (
-    read_regions,
-    refuse_foreground,
-)
+from .regions import read_groups, read_regions, refuse_foreground
 from .signatures import public
 from .stored import KINDS, VERSION, read_counts_shape, read_stored
 from .tasks import FORMS, read
@@ -89,6 +86,7 @@ __all__ = [
     "read_count_arrays",
     "read_counts_shape",
     "read_flag",
+    "read_groups",
     "read_ids",
     "read_ignoring",
     "read_index",

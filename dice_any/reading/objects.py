@@ -223,6 +223,9 @@ OF_MODULE: dict[str, Callable[..., str]] = {
 def cure_for_masked(name: str, array: Array, masked: Masked, beside: Any = None) -> str:
     """Return what to pass instead of a masked array: a weight can leave out the same elements."""
     data, valid = (code.replace("{name}", name) for code in masked)
+    if name == "weight":
+        code = f"{library_of(array).public}.where({valid}, {data}, 0)"
+        return f"Pass `{code}` to leave the masked elements out"
     if name not in ("prediction", "target"):
         return f"Pass `{data}`, without what is masked"
     library = _known(beside)

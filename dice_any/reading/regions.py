@@ -43,7 +43,7 @@ def read_regions(
     **arguments: Any,
 ) -> RegionWork:
     """Read two label maps, channels that are regions, or classes that are added up to regions."""
-    groups = _read_groups(regions)
+    groups = read_groups(regions)
     arguments |= {"class_axis": class_axis, "activation": activation, "weight": weight}
     if activation == "sigmoid":
         number = _number_of_labels(groups, num_classes)
@@ -57,7 +57,7 @@ def read_regions(
     return RegionWork(library, replace(task, regions=groups), target, weight)
 
 
-def _read_groups(regions: object) -> Groups:
+def read_groups(regions: object) -> Groups:
     """Read groups of labels, or a mapping from names to groups."""
     groups = list(regions.values()) if isinstance(regions, Mapping) else regions
     if not isinstance(groups, Sequence) or isinstance(groups, (str, bytes, bytearray, memoryview)):

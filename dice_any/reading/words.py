@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from .. import conventions
@@ -73,28 +75,49 @@ _IN_SCORES: Mapping[str, str] = {
     "absent": "A score has `empty=` and `empty_target=`.",
 }
 ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output")
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def check_keywords(
-    function: Callable[..., Any], given: Mapping[str, Any], also: Iterable[str] = ()
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    *,
+    also: Iterable[str] = (),
+    refused: Mapping[str, str] = _NONE,
 ) -> None:
-    """Check that a function has the given keywords, or that they are in `also`."""
+    """Check that a function has the given keywords.
+
+    A wrapper of the function has others `also`, and some are `refused` there, each with what to
+    write instead.
+    """
     parameters = inspect.signature(function).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY] + list(also)
-    if not given.keys() <= set(known):
-        raise unknown_keyword(function.__name__, known, given)
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in refused]
+    if not given.keys() <= {*known, *refused}:
+        raise unknown_keyword(function.__name__, [*known, *also], given, refused)
+    for name, cure in refused.items():
+        if name in given:
+            raise TypeError(f"`{name}` must be left out here; got one. {cure}")
 
 
-def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any]) -> TypeError:
-    """Return the error of a call with a keyword that the function does not have."""
+def unknown_keyword(
+    function: str,
+    known: Iterable[str],
+    given: Mapping[str, Any],
+    refused: Mapping[str, str] = _NONE,
+) -> TypeError:
+    """Return the error of a call with a keyword that the function does not have.
+
+    A cure never names a keyword that is `refused`: it is then what to write instead of that one.
+    """
     known = tuple(known)
-    name = next(name for name in given if name not in known)
+    every = (*known, *refused)
+    name = next(name for name in given if name not in every)
     fact, cure = "an unknown one", ""
-    near = get_close_matches(name, known, 1)
+    near = get_close_matches(name, every, 1)
     if name in ARRAYS:
         fact = "one by name"
         cure = f"Pass the arrays by position: `{function}(prediction, target, ...)`."
-    elif name in _OF_LOSSES and "empty" in known:
+    elif name in _OF_LOSSES and "empty" in every:
         fact, cure = "one of losses", _IN_SCORES.get(name, f"Scores have no `{name}`.")
     elif name in _OF_SCORES and _LOSS.intersection(known):
         fact = "one of scores"
@@ -105,6 +128,8 @@ def unknown_keyword(function: str, known: Iterable[str], given: Mapping[str, Any
         cure = f"Did you mean `{near[0]}`?"
     else:
         cure = f"It has {', '.join(f'`{word}`' for word in known)}." if known else "It has none."
+    instead = [refused[word] for word in re.findall(r"`(\w+)", cure) if word in refused]
+    cure = instead[0] if instead else cure
     cure += _preset_meant(function, set(known), name, given)
     return TypeError(f"`{name}` must be an argument of `{function}`; got {fact}. {cure}")
 

@@ -308,10 +308,36 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
         TypeError,
         "`alpha` must be given to `tversky_loss`",
     ),
-    "a weight": (
+    "a weight of a loss": (
         lambda: ours.Loss("dice_loss", weight=np.ones(3)),
-        ValueError,
-        "`weight` must come with each batch; got an array for all. Pass it as `sample_weight`",
+        TypeError,
+        "`weight` must be left out here; got one. Weigh samples in each call. To leave elements "
+        "out call the function of `dice_any` itself, with `weight=`",
+    ),
+    "a weight of a metric": (
+        lambda: ours.Metric("dice_score", weight=np.ones(3)),
+        TypeError,
+        "`weight` must be left out here; got one. Pass it with each batch, as `sample_weight`",
+    ),
+    "a weight in the words of Keras": (
+        lambda: ours.Metric("dice_score", sample_weight=np.ones(3)),
+        TypeError,
+        "`sample_weight` must be left out here; got one. Pass it with each batch, as",
+    ),
+    "no regions": (
+        lambda: ours.Metric("dice_score", regions=5),
+        TypeError,
+        "`regions` must be a sequence of groups of labels",
+    ),
+    "no threshold": (
+        lambda: ours.Metric("dice_score", threshold="0.5"),
+        TypeError,
+        "`threshold` must be a number; got str",
+    ),
+    "no axis": (
+        lambda: ours.Loss("dice_loss", class_axis="last")(batch()[1], batch()[0]),
+        TypeError,
+        "`class_axis` must be an integer; got str",
     ),
     "samples": (
         lambda: ours.Metric("dice_score", axis="space"),
@@ -346,14 +372,78 @@ def test_what_is_out_of_range_is_no_number() -> None:
     z, y = batch()
     loss = ours.Loss("dice_loss", class_axis=-1)
     if BACKEND == "torch":
-        with pytest.raises(ValueError, match="`prediction` must hold memberships in"):
+        with pytest.raises(ValueError, match="`y_pred` must hold memberships in"):
             loss(y, z)
     else:
-        with pytest.raises(ValueError, match="`prediction` must hold memberships in"):
+        with pytest.raises(ValueError, match="`y_pred` must hold memberships in"):
             loss(y, z)
         import jax
 
         assert np.isnan(number(jax.jit(loss)(y, z)))
+
+
+SOFT, MASK = np.array([[0.5, 1.0, 0.25]]), np.array([[1.0, 1.0, 0.0]])
+#: what an error says, in the words of Keras
+SAID: dict[str, tuple[Any, str]] = {
+    "a target of 255": (
+        lambda: ours.Loss("dice_loss")(255 * MASK, SOFT),
+        "`y_true` must hold memberships in .*For a mask of 0 and 255 compare: `y_true > 0`",
+    ),
+    "a label": (
+        lambda: ours.Metric("dice_score", num_classes=2)(2 * MASK, MASK),
+        "`y_true` must hold labels from 0 to 1; got 2 outside",
+    ),
+    "shapes": (
+        lambda: ours.Metric("dice_score")(MASK[:, :2], SOFT),
+        "`y_true` must have the prediction's shape",
+    ),
+    "a weight": (
+        lambda: ours.Metric("dice_score")(MASK, SOFT, sample_weight=-MASK),
+        r"`sample_weight` must be non-negative and below 2\*\*31; got other values at 2 elements",
+    ),
+    "a mask to ignore, in a metric": (
+        lambda: ours.Metric("dice_score", ignore_label=1)(MASK, SOFT),
+        "`ignore_label` must go with .*Pass `sample_weight=mask` to leave elements out",
+    ),
+    "a mask to ignore, in a loss": (
+        lambda: ours.Loss("dice_loss", ignore_label=1)(MASK, SOFT),
+        "`ignore_label` must go with .*Call the function itself with `weight=mask` to leave",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_errors_use_the_words_of_keras(name: str) -> None:
+    call, message = SAID[name]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_masked_arrays_are_refused() -> None:
+    """Keras would drop the mask. The cure of a metric leaves the masked elements out."""
+    soft, mask = np.ma.array(SOFT, mask=[[0, 1, 0]]), np.ma.array(MASK, mask=[[0, 0, 1]])
+    loss, metric = ours.Loss("dice_loss"), ours.Metric("dice_score")
+    for name, pair in (
+        ("y_pred", (MASK, soft)),
+        ("y_true", (mask, SOFT)),
+        ("y_pred", (mask, soft)),
+    ):
+        for call in (loss, metric):
+            with pytest.raises(TypeError, match=f"`{name}` must be a plain array; got") as caught:
+                call(*pair)
+        y_true, y_pred = pair
+        scope = {"numpy": np, "y_true": y_true, "y_pred": y_pred}
+        pieces = str(caught.value).split("`")
+        weight = eval(next(p for p in pieces if p.startswith("sample_weight="))[14:], scope)
+        data = [np.ma.getdata(array) for array in pair]
+        x, y = (array[weight] for array in (data[1], data[0]))
+        metric.reset_state()
+        got = number(metric(*data, sample_weight=weight))
+        assert got == pytest.approx(2 * (x * y).sum() / (x.sum() + y.sum()), rel=1e-6)
+        metric.reset_state()
+    for call in (ours.Loss("dice_loss", axis="space"), metric):
+        with pytest.raises(TypeError, match="`sample_weight` must be a plain array; got"):
+            call(MASK, SOFT, sample_weight=np.ma.array([1.0], mask=[1]))
 
 
 def test_examples_in_docstrings_run() -> None:

@@ -241,7 +241,8 @@ def test_a_case_of_which_everything_is_ignored_costs_nothing() -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "no activation": (
         lambda x, y: ours.DiceLoss(to_onehot_y=True)(x, y),
-        "`prediction` must hold memberships in .*; got .* For logits pass",
+        "`input` must hold memberships in .*; got .* For logits pass `softmax=True`, or "
+        "`sigmoid=True` if classes overlap",
     ),
     "no one-hot": (
         lambda x, y: ours.DiceLoss(softmax=True)(x, y),
@@ -283,11 +284,83 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 
 
+def one_hot(y: Any, number: int) -> Any:
+    return torch.cat([y == c for c in range(3)], dim=1).float() * number
+
+
+REFUSED |= {
+    "a mask of 255 with a label to ignore": (
+        lambda x, y: ours.DiceLoss(sigmoid=True, ignore_index=1)(x, one_hot(y, 255)),
+        "`target` must hold memberships in .*For a mask of 0 and 255 compare: `target > 0`",
+    ),
+    "no number with a label to ignore": (
+        lambda x, y: ours.DiceMetric(ignore_index=1)(one_hot(y, 1), one_hot(y, 1) * torch.nan),
+        "`y` must hold memberships",
+    ),
+    "no batch": (
+        lambda x, y: ours.DiceLoss(sigmoid=True)(x[0, 0, 0], y[0, 0, 0]),
+        r"`input` must have a batch and a channel axis; got shape \(5,\). Pass `input\[None, No",
+    ),
+    "a target without a batch": (
+        lambda x, y: ours.DiceMetric()(one_hot(y, 1), y[0, 0, 0]),
+        "`y` must have a batch and a channel axis, as `y_pred`; got 1 axes",
+    ),
+    "fewer targets than cases": (
+        lambda x, y: ours.DiceMetric(num_classes=3)(list(y), list(y)[:1]),
+        "`y` must hold as many cases as `y_pred`, 2; got 1. Pass the target of each case",
+    ),
+    "classes beside a background": (
+        lambda x, y: ours.OverlapMetric(dice_any.dice_score, include_background=False, classes=[1]),
+        "`classes` must be left out beside `include_background=False`, which .*Pass one of both",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_input_is_refused(name: str) -> None:
     call, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         call(*batch())
+
+
+def test_what_is_no_integer_is_refused() -> None:
+    logits, labels = batch()
+    for given in ({"to_onehot_y": True}, {}):
+        target = labels if given else one_hot(labels, 1)
+        with pytest.raises(TypeError, match="`ignore_index` must be an integer; got str"):
+            ours.DiceLoss(softmax=True, ignore_index="1", **given)(logits, target)
+    for name, given in (("ignore_index", {"num_classes": 3}), ("num_classes", {})):
+        with pytest.raises(TypeError, match=f"`{name}` must be an integer; got str"):
+            ours.DiceMetric(**{name: "1"}, **given)(labels, labels)
+
+
+def test_complex_numbers_are_refused_on_both_sides() -> None:
+    """The real part alone is no answer; PyTorch would take it."""
+    logits, labels = batch()
+    members = one_hot(labels, 1)
+    for name, x, y in (("input", logits * 1j, members), ("target", logits, members * 1j)):
+        with pytest.raises(TypeError, match=f"`{name}` must be boolean, integer or floating; got"):
+            ours.DiceLoss(sigmoid=name == "target")(x, y)
+
+
+def test_integers_are_memberships_on_both_sides() -> None:
+    """As in MONAI; Booleans as a target with a label to ignore too."""
+    labels = batch()[1]
+    members = one_hot(labels, 1)
+    for x, y in ((members.long(), members.flip(0)), (members.long(), members.flip(0).int())):
+        expected = monai.losses.DiceLoss()(members, members.flip(0))
+        assert float(ours.DiceLoss()(x, y)) == pytest.approx(float(expected), abs=1e-6)
+    given = {"ignore_index": 1, "smooth_nr": 1e-5}
+    expected = monai.losses.DiceLoss(**given)(members, members.flip(0))
+    got = ours.DiceLoss(**given)(members, members.flip(0).bool())
+    assert float(got) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_a_loss_compiles_without_a_break() -> None:
+    logits, labels = batch()
+    loss = ours.DiceCELoss(to_onehot_y=True, softmax=True)
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    assert float(compiled(logits, labels)) == pytest.approx(float(loss(logits, labels)), abs=1e-6)
 
 
 # -- metrics --------------------------------------------------------------------------------------
@@ -401,6 +474,28 @@ def test_every_score_is_a_metric(background: bool) -> None:
     assert float(counted) == 4
     with pytest.raises(TypeError, match="`betta` must be an argument of `f_score`"):
         ours.OverlapMetric(dice_any.f_score, betta=2)
+
+
+def test_classes_of_a_metric() -> None:
+    """They are counted from 0, however many the first batch has."""
+    x, y = cases(2, 4)
+    expected = [int(((x == c) & (y == c)).sum()) for c in (3, 1)]
+    sizes = [int((x == c).sum() + (y == c).sum()) for c in (3, 1)]
+    for given, pair in (({"num_classes": 4}, (x, y)), ({}, (channels(x, 4), channels(y, 4)))):
+        pooled = [torch.cat(list(array), dim=-1)[None] for array in pair]
+        metric = ours.OverlapMetric(dice_any.dice_score, classes=[3, 1], **given)
+        scores = metric(*pooled)[0]
+        for got, both_have, size in zip(scores, expected, sizes, strict=True):
+            assert float(got) == pytest.approx(2 * both_have / size, abs=1e-6)
+    with pytest.raises(ValueError, match="`classes` must name one or more of the classes 0 to 3"):
+        ours.OverlapMetric(dice_any.dice_score, classes=[4], num_classes=4)
+
+
+def test_a_score_has_its_own_form_for_soft_targets() -> None:
+    """Cosine: I / √(Σx² Σy²) = (0.5 + 0.25) / √(2 · 0.3125)."""
+    metric = ours.OverlapMetric(dice_any.cosine_score)
+    got = metric(torch.tensor([[[1.0, 1.0, 0.0]]]), torch.tensor([[[0.5, 0.25, 0.0]]]))
+    assert float(got) == pytest.approx(0.75 / (2 * 0.3125) ** 0.5, abs=1e-6)
 
 
 # -- the module -----------------------------------------------------------------------------------

@@ -389,6 +389,24 @@ def test_processes_get_the_bits_of_one(tmp_path: Path) -> None:
             TypeError,
             "`conventions.monai` is of losses; pass `**conventions.monai_metric`.",
         ),
+        (
+            dice_any.dice_score,
+            {"sample_weight": 1},
+            TypeError,
+            "Pass it with each batch: `metric.update(prediction, target, weight=weight)`.",
+        ),
+        (
+            dice_any.dice_score,
+            {"dist_sync_on_stp": True},
+            TypeError,
+            "Did you mean `dist_sync_on_step`?",
+        ),
+        (
+            dice_any.dice_score,
+            {"regions": 5},
+            TypeError,
+            "`regions` must be a sequence of groups of labels",
+        ),
         (dice_any.tversky_score, {"alpha": 1}, TypeError, "`beta` must be given"),
         (dice_any.dice_score, {"average": "macro"}, ValueError, "`average` must be None without"),
         (dice_any.dice_score, {"num_classes": 0}, ValueError, "`num_classes` must be at least 1"),
@@ -411,6 +429,39 @@ def test_a_wrong_batch_adds_nothing() -> None:
     with pytest.raises(ValueError, match="label"):
         metric.update(P + 3, T)
     assert metric.overlap == before
+
+
+X = torch.tensor([True, True, False])
+MASKED = np.ma.array([True, True, False], mask=[0, 1, 0])
+NO_TENSORS: dict[str, tuple[tuple[object, ...], str]] = {
+    "NumPy": (
+        (X.numpy(), X.numpy()),
+        "`prediction` must be a tensor of PyTorch; got numpy.ndarray. Pass `torch.tensor(pred",
+    ),
+    "NumPy's target": (
+        (X, X.numpy()),
+        "`target` must be a tensor of PyTorch; got numpy.ndarray. Pass `torch.tensor(target)`",
+    ),
+    "NumPy's weight": (
+        (X, X, np.ones(3)),
+        "`weight` must be a tensor of PyTorch; got numpy.ndarray. Pass `torch.tensor(weight)`",
+    ),
+    "a list": (([True], X), "got list. Make one first, for example `torch.tensor(prediction)`"),
+    "no target": ((X, None), "`target` must be a tensor of PyTorch; got None. Pass both arrays."),
+    "masked": ((MASKED, X), "`prediction` must be a plain array; got numpy.MaskedArray. Pass"),
+    "a masked target": ((X, MASKED), "`target` must be a plain array; got numpy.MaskedArray."),
+    "a masked weight": ((X, X, MASKED), "`weight` must be a plain array; got numpy.MaskedArray."),
+}
+
+
+@pytest.mark.parametrize("axis", [None, "space"])
+@pytest.mark.parametrize("name", NO_TENSORS)
+def test_what_is_no_tensor_is_refused(name: str, axis: str | None) -> None:
+    arrays, message = NO_TENSORS[name]
+    metric = OverlapMetric(dice_any.dice_score, axis=axis)
+    with pytest.raises(TypeError) as caught:
+        metric.update(*arrays)
+    assert message in str(caught.value)
 
 
 def test_without_float64_the_cure_is_named() -> None:

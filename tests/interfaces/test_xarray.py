@@ -190,6 +190,34 @@ def test_averages_and_joint_scores_have_no_classes() -> None:
         )
 
 
+@pytest.mark.parametrize("classes", [None, [2, 0]])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("soft", [True, False])
+def test_regions_have_their_own_names(soft: bool, named: bool, classes: Any) -> None:
+    """Also where there are more of them than classes; those of the classes would be wrong."""
+    rng = np.random.default_rng(6)
+    groups = {"all": (1, 2), "core": (2,), "rim": (1,), "any": (0, 1, 2)}
+    prediction, target = (xr.DataArray(rng.integers(0, 3, 40), dims="x") for _ in range(2))
+    arguments: dict[str, Any] = {"num_classes": 3}
+    given = prediction
+    if soft:
+        given = (prediction == xr.DataArray(range(3), {"class": ["sky", "sea", "land"]}, "class")).T
+        arguments = {}
+    found = score(
+        dice_any.dice_score,
+        given,
+        target,
+        regions=groups if named else list(groups.values()),
+        classes=classes,
+        **arguments,
+    )
+    places = range(4) if classes is None else classes
+    assert found["class"].values.tolist() == [list(groups)[n] if named else n for n in places]
+    for value, place in zip(found.values, places, strict=True):
+        masks = (np.isin(a.values, list(groups.values())[place]) for a in (prediction, target))
+        assert value == dice(*masks)
+
+
 # -- weights --------------------------------------------------------------------------------------
 
 
@@ -332,6 +360,39 @@ P, T = fields()
             "some come twice",
         ),
         ((P, T), {"dim": "z"}, ValueError, "`dim` must name dimensions of the elements"),
+        (
+            (P, T),
+            {"dim": ["x", "x"]},
+            ValueError,
+            "`dim` must name each dimension once; got ['x', '",
+        ),
+        (
+            (P, T),
+            {"class_dim": ["x"]},
+            TypeError,
+            "`class_dim` must be the name of a dimension; got",
+        ),
+        ((P, T), {"regions": 5}, TypeError, "`regions` must be a sequence of groups of labels"),
+        ((P, T), {"dims": "x"}, TypeError, "got a word of another package. Pass `dim=`, by name."),
+        ((P, T), {"clas_dim": "x"}, TypeError, "Did you mean `class_dim`?"),
+        (
+            (P, T),
+            {"classes": [3]},
+            ValueError,
+            "`classes` must name one or more of the classes 0 to",
+        ),
+        (
+            (P / 2, T > 0),
+            {"activation": "softmax", "num_classes": None},
+            ValueError,
+            "`class_dim` must be given with `activation='softmax'`; got none in the prediction.",
+        ),
+        (
+            (P, T),
+            {"num_classes": None},
+            ValueError,
+            "for one-hot arrays `prediction > 0`, `target > 0` and `class_dim=`",
+        ),
         ((P, T), {"dim": ["x", "class"]}, ValueError, "got 'class'. Classes are averaged by"),
         ((P, T), {"weight": np.ones(3)}, TypeError, "`weight` must be an xarray.DataArray"),
         (
@@ -361,6 +422,25 @@ def test_what_is_refused(
     with pytest.raises(error) as caught:
         score(dice_any.dice_score, *arrays, **{**given, **arguments})
     assert message in str(caught.value)
+
+
+def test_masked_elements_are_missing_values() -> None:
+    """xarray makes them NaN, which is no membership, no label and no weight."""
+    masked = xr.DataArray(np.ma.array([1.0, 1.0, 0.0], mask=[0, 1, 0]), dims="x")
+    plain = xr.DataArray([1.0, 0.0, 0.0], dims="x")
+    for arrays, weight in (
+        ((masked, plain), None),
+        ((plain, masked), None),
+        ((plain, plain), masked),
+    ):
+        with pytest.raises(
+            ValueError, match="must .*; got 1 values outside or NaN|got other values"
+        ):
+            score(dice_any.dice_score, *arrays, weight=weight)
+    found = score(dice_any.dice_score, masked, plain, weight=masked.notnull())
+    assert float(found) == 1
+    pytest.importorskip("dask")
+    assert np.isnan(score(dice_any.dice_score, masked.chunk(x=2), plain))
 
 
 def test_losses_are_refused() -> None:

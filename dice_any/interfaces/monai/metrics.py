@@ -7,17 +7,32 @@ from typing import Any
 
 import monai.metrics
 import torch
-from monai.metrics.utils import create_ignore_mask, do_metric_reduction
+from monai.metrics.utils import do_metric_reduction
 
 from ...counts import overlap
+from ...reading import read_integer, read_num_classes
 from ...scores import dice_score, generalized_dice_score, jaccard_score
 from ...sums import Overlap
-from .reading import as_labels, plain
+from ..arguments import split, try_out
+from .reading import OF_METRICS, Checked, as_labels, as_members, plain, weight_without
 
 __all__ = ["DiceMetric", "GeneralizedDiceScore", "MeanIoU", "OverlapMetric"]
 
+#: Keywords that have another name in MONAI, or that follow from its format.
+REFUSED = {
+    "class_axis": "Channels are on axis 1.",
+    "axis": "Every case has its own scores; `reduction` says how they are reduced.",
+    "activation": "Threshold the prediction, or take the argmax over channels, as `AsDiscrete` "
+    "does.",
+    "ignore_label": "Pass `ignore_index=`.",
+    "regions": "Score each region as a mask: `torch.isin(y_pred, labels)` and "
+    "`torch.isin(y, labels)`.",
+    "weight": "Leave elements out by `ignore_index=`.",
+}
+OWN = ("include_background", "reduction", "get_not_nans", "ignore_index")
 
-class DiceMetric(monai.metrics.DiceMetric):
+
+class DiceMetric(Checked, monai.metrics.DiceMetric):
     """Dice of each case and class with MONAI's arguments: change the import.
 
     Parameters
@@ -53,7 +68,7 @@ class DiceMetric(monai.metrics.DiceMetric):
         return _of_cases(dice_score, counts, self.include_background, **_empty(self.ignore_empty))
 
 
-class MeanIoU(monai.metrics.MeanIoU):
+class MeanIoU(Checked, monai.metrics.MeanIoU):
     """Jaccard of each case and class with MONAI's arguments: change the import.
 
     Parameters
@@ -74,13 +89,13 @@ class MeanIoU(monai.metrics.MeanIoU):
         if self.ignore_index is not None:
             scores: torch.Tensor = super()._compute_tensor(y_pred, y)
             return scores
-        counts = _overlap(y_pred, y, y_pred.shape[1], None)
+        counts = _overlap(y_pred, y, None, None)
         return _of_cases(
             jaccard_score, counts, self.include_background, **_empty(self.ignore_empty)
         )
 
 
-class GeneralizedDiceScore(monai.metrics.GeneralizedDiceScore):
+class GeneralizedDiceScore(Checked, monai.metrics.GeneralizedDiceScore):
     """Generalized Dice of each case with MONAI's arguments: change the import.
 
     Parameters
@@ -103,14 +118,14 @@ class GeneralizedDiceScore(monai.metrics.GeneralizedDiceScore):
         if self.ignore_index is not None or not self.sum_over_classes:
             scores: torch.Tensor = super()._compute_tensor(y_pred, y)
             return scores
-        counts = _overlap(y_pred, y, y_pred.shape[1], None)
+        counts = _overlap(y_pred, y, None, None)
         if not self.include_background:
             counts = counts.select_classes("foreground")
         weight: Any = str(self.weight_type)
         return _of_cases(generalized_dice_score, counts, True, class_weight=weight, empty=1.0)
 
 
-class OverlapMetric(monai.metrics.CumulativeIterationMetric):
+class OverlapMetric(Checked, monai.metrics.CumulativeIterationMetric):
     """Any score of this package as a MONAI metric.
 
     Parameters
@@ -129,7 +144,8 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
     ignore_index : int, optional
         Label of the elements that are left out.
     **arguments
-        Those of the score: `empty`, `beta` and so on.
+        Those of the score: `empty`, `beta`, `average` and so on; `classes` beside
+        ``include_background=True``.
 
     Notes
     -----
@@ -159,9 +175,19 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
         **arguments: Any,
     ) -> None:
         super().__init__()
-        score(Overlap.zero((1,), num_classes=2), **arguments)  # refuses wrong arguments early
+        self.of_overlap, self.arguments = split(
+            score, arguments, REFUSED, also=OWN, words=OF_METRICS
+        )
+        tried = dict(self.arguments)
+        if num_classes is None:
+            tried.pop("classes", None)  # of a number that the first batch will tell
+        if not include_background and "classes" in self.arguments:
+            raise ValueError(
+                "`classes` must be left out beside `include_background=False`, which chooses "
+                "classes too; got some. Pass one of both."
+            )
+        try_out(score, 2 if num_classes is None else num_classes, tried)
         self.score = score
-        self.arguments = arguments
         self.include_background = include_background
         self.reduction = reduction
         self.get_not_nans = get_not_nans
@@ -169,7 +195,8 @@ class OverlapMetric(monai.metrics.CumulativeIterationMetric):
         self.ignore_index = ignore_index
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        counts = _overlap(y_pred, y, self.num_classes, self.ignore_index)
+        given = self.of_overlap
+        counts = _overlap(y_pred, y, self.num_classes, self.ignore_index, **given)
         return _of_cases(self.score, counts, self.include_background, **self.arguments)
 
     def aggregate(self, reduction: str | None = None) -> Any:
@@ -196,7 +223,11 @@ def _of_cases(
 
 
 def _overlap(
-    y_pred: torch.Tensor, y: torch.Tensor, num_classes: int | None, ignore_index: int | None
+    y_pred: torch.Tensor,
+    y: torch.Tensor,
+    num_classes: int | None,
+    ignore_index: int | None,
+    **given: Any,
 ) -> Overlap:
     """Return the overlap (N, C); each argument is binary channels or labels."""
     y_pred, y = plain(y_pred), plain(y)
@@ -205,16 +236,24 @@ def _overlap(
             f"`y_pred` must have a batch, a channel and a spatial axis; got {y_pred.ndim} axes. "
             "Pass `y_pred[None]` for one case."
         )
-    classes = y_pred.shape[1] if num_classes is None else num_classes
+    if y.ndim < 2:
+        raise ValueError(
+            f"`y` must have a batch and a channel axis, as `y_pred`; got {y.ndim} axes. Pass the "
+            "target in the format of the prediction."
+        )
+    classes = y_pred.shape[1] if num_classes is None else read_num_classes(num_classes)
+    if ignore_index is not None:
+        ignore_index = read_integer("ignore_index", ignore_index)
+    given["axis"] = "space"
     if classes > 1 and y_pred.shape[1] == y.shape[1] == 1:
         maps = as_labels("y_pred", y_pred), as_labels("y", y)
-        return overlap(*maps, num_classes=classes, axis="space", ignore_label=ignore_index)
+        return overlap(*maps, num_classes=classes, ignore_label=ignore_index, **given)
     prediction = _channels(y_pred, classes)
     if classes > 1 and y.shape[1] == 1:
         target = as_labels("y", y)
-        return overlap(prediction, target, class_axis=1, axis="space", ignore_label=ignore_index)
-    weight = None if ignore_index is None else create_ignore_mask(y, ignore_index)
-    return overlap(prediction, _members(y), class_axis=1, axis="space", weight=weight)
+        return overlap(prediction, target, class_axis=1, ignore_label=ignore_index, **given)
+    weight = None if ignore_index is None else weight_without(y, ignore_index)
+    return overlap(prediction, _members(y), class_axis=1, weight=weight, **given)
 
 
 def _channels(y_pred: torch.Tensor, classes: int) -> torch.Tensor:
@@ -239,4 +278,4 @@ def _members(array: torch.Tensor) -> torch.Tensor:
     ones = array == 1
     if bool((ones | (array == 0)).all()):
         return ones
-    return array if array.is_floating_point() else array.float()
+    return as_members(array)
