@@ -8,10 +8,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
+from .arrays import UnknownLibraryError
+from .arrays.library import ArrayLibrary
 from .measuring import Measured
+from .reading import FORMS, KINDS, class_name, shown
 from .sums import Overlap
+from .sums.rows import INVALID
 
 __all__ = ["all_reduce", "gather"]
+
+#: the dtypes of plain sums that processes can exchange
+FLOATING = ("float64", "float32", "float16", "bfloat16")
 
 
 def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
@@ -44,7 +51,7 @@ def all_reduce(overlap: Overlap, group: Any = None) -> Overlap:
         axis_name)``: an overlap is a pytree and may be summed leaf by leaf.
     ValueError
         On every process, if some overlaps differ in kind, form, shape, classes or dtype, or do not
-        hold PyTorch tensors.
+        hold PyTorch tensors with values.
 
     Notes
     -----
@@ -96,7 +103,7 @@ def gather(overlap: Overlap, group: Any = None) -> Overlap:
         If the overlap does not hold PyTorch tensors, and there are no other processes.
     ValueError
         On every process, if some overlaps have no axis of cases, differ in kind, form, classes,
-        dtype or the shape of a case, or do not hold PyTorch tensors.
+        dtype or the shape of a case, or do not hold PyTorch tensors with values.
 
     Notes
     -----
@@ -114,8 +121,9 @@ def gather(overlap: Overlap, group: Any = None) -> Overlap:
     import torch.distributed as dist
 
     every = _facts_of_all(overlap, group)
+    _check_tensors(every)
     for rank, facts in enumerate(every):
-        if facts.library == "torch" and not facts.nothing and len(facts.shape) == facts.by_class:
+        if not facts.nothing and len(facts.shape) == facts.by_class:
             raise ValueError(
                 "overlaps to be gathered must have an axis of cases; got the shape "
                 f'{facts.shape} in process {rank}. Pass `axis="space"` to `overlap`.'
@@ -180,6 +188,8 @@ def _facts_of_all(overlap: Any, group: Any) -> list[_Facts]:
     if not (dist.is_available() and dist.is_initialized()):
         if facts.library != "torch":
             raise TypeError(_foreign(facts.library))
+        if facts.problem:
+            raise ValueError(facts.problem)
         raise ValueError(
             "`group` must be of processes that talk to each other; got none. "
             "Call `torch.distributed.init_process_group` first."
@@ -207,12 +217,30 @@ class _Facts(NamedTuple):
     differentiable: bool
     #: a hard zero without axes, which has no shape of its own
     nothing: bool
+    #: why tensors cannot be added; "" if they can
+    problem: str = ""
 
     @classmethod
     def of(cls, overlap: Any) -> _Facts:
-        if not isinstance(overlap, Overlap):  # tell the others, or they would wait
-            return cls(type(overlap).__name__, "", "", False, (), "", False, False)
+        """Return the facts about an overlap.
+
+        There is no error here: the others must be told, or they would wait.
+        """
+        no_facts = cls(type(overlap).__name__, "", "", False, (), "", False, False)
+        if not isinstance(overlap, Overlap):
+            return no_facts
+        try:
+            return cls._of_sums(overlap)
+        except UnknownLibraryError:
+            return no_facts._replace(library=class_name(overlap._held))
+        except Exception as error:
+            return no_facts._replace(library="torch", problem=str(error))
+
+    @classmethod
+    def _of_sums(cls, overlap: Overlap) -> _Facts:
         library, sums = overlap._library, overlap.rows
+        if library.name == "torch":
+            _check_sums(library, sums, overlap)
         plain_zero = overlap.kind == "hard" and overlap.shape == () and library.at_hand(sums)
         return cls(
             library.name,
@@ -236,18 +264,48 @@ def _foreign(library: str) -> str:
     )
 
 
-def _agreement(every: list[_Facts]) -> _Facts:
-    """Return the properties of the sum, or raise the same error on every process."""
-    bringing = {rank: facts for rank, facts in enumerate(every) if not facts.nothing}
-    if not bringing:
-        return every[0]
-    for rank, facts in bringing.items():
-        if facts.library != "torch":
+def _check_sums(library: ArrayLibrary, sums: Any, overlap: Overlap) -> None:
+    """Check that tensors are sums of their kind, because an exchange of others may never end."""
+    if sums.device.type == "meta":  # as of a model that is not yet in memory
+        raise ValueError(
+            "`overlap` must hold values; got a tensor on the device meta. Compute it on another."
+        )
+    rows = (INVALID + 1, 3) if overlap.kind == "exact" else (INVALID + 1,)
+    numbers = FLOATING if overlap.kind == "plain" else ("int64",)
+    name = library.dtype_name(sums.dtype)
+    if (
+        overlap.kind not in KINDS
+        or overlap.form not in FORMS
+        or tuple(sums.shape[: len(rows)]) != rows
+        or name not in numbers
+        or library.refusal(sums) is not None
+    ):
+        raise ValueError(
+            f"`overlap` must hold sums in rows; got {name} of shape {tuple(sums.shape)} as sums of "
+            f"the kind {shown(overlap.kind)} and the form {shown(overlap.form)}. Pass what "
+            "`overlap` returned."
+        )
+
+
+def _check_tensors(every: list[_Facts]) -> None:
+    """Check that every process brings tensors, or nothing; else the error is the same on all."""
+    for rank, facts in enumerate(every):
+        if facts.problem:
+            raise ValueError(f"{facts.problem} That was in process {rank}.")
+        if not facts.nothing and facts.library != "torch":
             raise ValueError(
                 "overlaps to be added must hold PyTorch tensors in every process; got those of "
                 f"{facts.library} in process {rank}. A process without data passes "
-                "`Overlap.zero(like=tensor, num_classes=...)`."
+                "`Overlap.zero()`."
             )
+
+
+def _agreement(every: list[_Facts]) -> _Facts:
+    """Return the properties of the sum, or raise the same error on every process."""
+    _check_tensors(every)
+    bringing = {rank: facts for rank, facts in enumerate(every) if not facts.nothing}
+    if not bringing:
+        return every[0]
     kinds = {facts.kind for facts in bringing.values()}
     soft = {rank: facts for rank, facts in bringing.items() if facts.kind != "hard"}
     if "plain" in kinds and len(kinds) > 1:

@@ -5,7 +5,9 @@ error in every process.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -109,14 +111,83 @@ CASES: dict[str, tuple[Callable[[int], object], str | None]] = {
 }
 
 
+def numpy_overlap(*shape: int, **arguments) -> Overlap:
+    return dice_any.overlap(np.ones(shape, bool), np.ones(shape, bool), **arguments)
+
+
+def cases(**arguments) -> Overlap:
+    return dice_any.overlap(*(torch.ones(4, 3, dtype=torch.bool),) * 2, axis=1, **arguments)
+
+
+def holding(sums, **facts) -> Overlap:
+    return Overlap(sums, **{"kind": "hard", "form": "product", "by_class": False, **facts})
+
+
+def narrowed() -> Overlap:
+    """Return what is left of an overlap when a batch is sent to the device by `half()`."""
+    leaves, context = cases().tree_flatten()
+    return Overlap.tree_unflatten(context, [leaf.half() for leaf in leaves])
+
+
+ROWS = torch.zeros(5, 4, dtype=torch.int64)
+FOREIGN = "must hold PyTorch tensors in every process; got those of {}"
+UNREADABLE = r"`overlap` must hold sums in rows; got {}"
+#: name -> what a process may pass by mistake, and the error in every process
+ODD: dict[str, tuple[Callable[[], object], str]] = {
+    "number": (lambda: 5, FOREIGN.format("int")),
+    "nothing": (lambda: None, FOREIGN.format("NoneType")),
+    "string": (lambda: "overlap", FOREIGN.format("str")),
+    "tensor": (lambda: ROWS, FOREIGN.format("Tensor")),
+    "list": (lambda: [cases()], FOREIGN.format("list")),
+    "class": (lambda: Overlap, FOREIGN.format("type")),
+    "NumPy, no axes": (lambda: numpy_overlap(4), FOREIGN.format("numpy")),
+    "NumPy, classes": (lambda: numpy_overlap(4, 2, class_axis=1), FOREIGN.format("numpy")),
+    "NumPy, cases": (lambda: numpy_overlap(4, 2, axis=1), FOREIGN.format("numpy")),
+    "NumPy, zeros": (lambda: Overlap.zero((4,)), FOREIGN.format("numpy")),
+    "NumPy, exact zero": (lambda: Overlap.zero(kind="exact"), FOREIGN.format("numpy")),
+    "NumPy, plain zero": (lambda: Overlap.zero(kind="plain"), FOREIGN.format("numpy")),
+    "sums of none": (lambda: holding(None), FOREIGN.format("NoneType")),
+    "narrowed": (narrowed, "`overlap` must keep its counts in int64; got float16"),
+    "meta": (lambda: holding(ROWS.to("meta")), "`overlap` must hold values; got .* device meta"),
+    "meta, no axes": (lambda: holding(ROWS[:, 0].to("meta")), "`overlap` must hold values"),
+    "sparse": (lambda: holding(ROWS.to_sparse()), UNREADABLE.format("int64")),
+    "sparse, no axes": (lambda: holding(ROWS[:, 0].to_sparse()), UNREADABLE.format("int64")),
+    "float8": (
+        lambda: holding(ROWS.to(torch.float8_e5m2), kind="plain"),
+        UNREADABLE.format("float8_e5m2"),
+    ),
+    "floating counts": (lambda: holding(ROWS.double()), UNREADABLE.format("float64")),
+    "three rows": (lambda: holding(ROWS[:3]), UNREADABLE.format(r"int64 of shape \(3, 4\)")),
+    "no rows": (lambda: holding(ROWS[0, 0]), UNREADABLE.format(r"int64 of shape \(\)")),
+    "no limbs": (lambda: holding(ROWS, kind="exact"), UNREADABLE.format(".* the kind 'exact'")),
+    "kind": (lambda: holding(ROWS, kind="soft"), UNREADABLE.format(".* the kind 'soft'")),
+    "form": (lambda: holding(ROWS, form=lambda: 0), UNREADABLE.format(".* the form .*function")),
+}
+#: which processes pass it; the others pass four cases
+PASSING = ((0,), (1,), (0, 1, 2))
+FUNCTIONS = ("all_reduce", "gather")
+
+
 def process(rank: int, folder: str) -> None:
     import torch.distributed as dist
 
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD
+        "gloo",
+        init_method=f"file://{folder}/meet",
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=60),
     )
     found = {}
+    for name, (bring, _) in ODD.items():
+        for function in FUNCTIONS:
+            for passing in PASSING:
+                mine = bring() if rank in passing else cases()
+                try:
+                    getattr(dice_any.distributed, function)(mine)
+                except Exception as error:
+                    found[f"{name}, {function}, {passing}"] = f"{type(error).__name__}: {error}"
     for name, (bring, _) in CASES.items():
         mine = bring(rank)
         before = mine.to_dict() if isinstance(mine, Overlap) else None
@@ -177,6 +248,28 @@ def test_no_process_waits_on_the_way_back(answers: list[dict[str, object]]) -> N
     total = sum(0.1 + 0.16 * k for k in range(6))
     slope = -24 / (2 * total + 12) ** 2 * 3
     assert answers[0]["gradient"] == pytest.approx([slope] * 6, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_in_one_process_is_an_error_in_all(
+    answers: list[dict[str, object]], name: str, function: str
+) -> None:
+    for passing in PASSING:
+        errors = [str(answer[f"{name}, {function}, {passing}"]) for answer in answers]
+        assert errors[0] == errors[1] == errors[2]
+        assert re.match(f"ValueError: .*{ODD[name][1]}", errors[0]), errors[0]
+        assert f"in process {passing[0]}." in errors[0]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_without_processes(name: str, function: str) -> None:
+    bring, message = ODD[name]
+    alone = message.replace(" in every process", "")
+    with pytest.raises((TypeError, ValueError), match=alone):
+        getattr(dice_any.distributed, function)(bring())
 
 
 def test_without_processes() -> None:
