@@ -217,7 +217,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task, weight = read_ignoring(
+    library, task, prediction, target, weight = read_ignoring(
         prediction,
         target,
         axis=axis,
@@ -307,7 +307,7 @@ def pairwise_overlap(
     >>> dice_score(pairwise_overlap(X, Y)).round(3).tolist()
     [[0.667, 0.5, 0.8], [0.0, 0.667, 0.5]]
     """
-    library, task = read_rows(X, Y, form=form, exact=exact)
+    library, task, X, Y = read_rows(X, Y, form=form, exact=exact)  # noqa: N806
     with library.precision():
         kernel = select(task, backend, library.traced(X, Y))
         compute = optional_part(kernel, "pairwise", backend, reference.pairwise)

@@ -81,8 +81,10 @@ def measure(
     """
     if regions is not None:
         work = read_regions(prediction, target, regions=regions, weight=weight, **arguments)
-        return measure_task(work.library, work.task, prediction, work.target, work.weight, backend)
-    library, task, weight = read_ignoring(prediction, target, weight=weight, **arguments)
+        return measure_task(*work, backend)
+    library, task, prediction, target, weight = read_ignoring(
+        prediction, target, weight=weight, **arguments
+    )
     followed = task.kind == "plain" and library.differentiable(prediction)
     if may_lend and not followed and library.lends(prediction, target, weight):
         found = measure_lent(library, task, prediction, target, weight, backend)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from .library import Array, ArrayLibrary, BlockFunction, UnknownLibraryError
+from .library import Array, ArrayLibrary, BlockFunction, Masked, UnknownLibraryError
 
 #: Set by the package: chunks are arrays of another library.
 library_of: Any = None
@@ -18,6 +18,7 @@ ChunkFunction = Callable[..., Array | None]
 
 #: the supported libraries for chunks
 HOSTED = ("numpy", "cupy")
+CURE = "Convert them where they are made, or name their kind there by `meta=`."
 
 
 class ChunkedLibrary(ArrayLibrary):
@@ -127,15 +128,28 @@ def _library_of_chunks(*chunks: Array | None) -> ArrayLibrary:
             continue
         with suppress(UnknownLibraryError):
             library = library_of(chunk)
-            if library.name in HOSTED and (chunk.ndim == 0 or library.refusal(chunk) is None):
-                libraries.append(library)
-                continue
+            if library.name in HOSTED:
+                refusal = library.refusal(chunk)
+                # what was reduced to one number may be a scalar, which is no array
+                if refusal is None or (chunk.ndim == 0 and not isinstance(refusal, Masked)):
+                    libraries.append(library)
+                    continue
         called = f"{type(chunk).__module__.partition('.')[0]}.{type(chunk).__qualname__}"
         raise TypeError(
-            f"`chunks` must be plain arrays of {' or '.join(HOSTED)}; got {called}. "
-            "Convert them where they are made, or name their kind there by `meta=`."
+            f"`chunks` must be plain arrays of {' or '.join(HOSTED)}; got {called}. {CURE}"
         )
     return libraries[0]
+
+
+def plain_chunk(chunk: Array, *, kind: str) -> Array:
+    """Return a chunk if it is a plain array of the kind of numbers that its lazy array has."""
+    library = _library_of_chunks(chunk)
+    if library.kind(chunk.dtype) != kind:
+        raise TypeError(
+            f"`chunks` must be {kind}, as the dtype of their array is; got "
+            f"{library.dtype_name(chunk.dtype)}. {CURE}"
+        )
+    return chunk
 
 
 def _chunk_map(

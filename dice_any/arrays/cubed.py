@@ -1,4 +1,8 @@
-"""cubed: lazy and chunked, with a memory limit that the user sets."""
+"""cubed: lazy and chunked, with a memory limit that the user sets.
+
+Its arrays are plain: what else a chunk was (masked, a matrix), cubed itself forgets when it stores
+it. So there is nothing that `vetted` would refuse.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from . import chunked
-from .chunked import HOSTED, ChunkedLibrary
+from .chunked import HOSTED, ChunkedLibrary, plain_chunk
 from .library import Array, Masked, NumPyLike, UnknownLibraryError
 
 
@@ -33,6 +33,14 @@ class Dask(NumPyLike, ChunkedLibrary):
             return "Call its `compute_chunk_sizes()` first, because a length is unknown"
         chunk = array._meta
         return None if type(chunk) is self._numpy_array else refusal_of_chunks(chunk)
+
+    def vetted(self, array: Array) -> Array:
+        # an operation on arrays, as `x == 1`, and rechunking may lose what a chunk is; Dask fuses
+        # this task with its neighbours
+        axes, kind = tuple(range(array.ndim)), self.kind(array.dtype)
+        return self.blockwise(
+            plain_chunk, axes, array, axes, dtype=array.dtype, meta=array._meta, kind=kind
+        )
 
     def persist(self, array: Array, **options: Any) -> Array:
         return array.persist(**options)

@@ -221,10 +221,10 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     arguments |= {"exact": exact, "weight": weight, "entropy": gamma}
     if arguments.get("regions") is None:
         arguments.pop("regions", None)
-        library, task, weight = read_ignoring(prediction, target, **arguments)
+        library, task, prediction, target, weight = read_ignoring(prediction, target, **arguments)
     else:
         refuse_foreground(choices.get("classes"))
-        library, task, target, weight = read_regions(prediction, target, **arguments)
+        library, task, prediction, target, weight = read_regions(prediction, target, **arguments)
     objective.check_counts(task.kind, task.form, task.by_class)
     classes = task.trailing_shape[0] if task.by_class else None
     settings = read_settings(choices, prediction, classes)

@@ -23,7 +23,7 @@ def read_count_arrays(by_class: object, **counts: Any) -> tuple[ArrayLibrary, li
         arrays = [library.xp.asarray(number, dtype=library.xp.int64) for number in numbers]
     else:
         library = _check_arrays(counts)
-        arrays = list(counts.values())
+        arrays = [library.vetted(count) for count in counts.values()]
     if by_class and not library.shape(arrays[0]):
         raise ValueError(
             "`by_class` must be False of counts without axes; got True. Pass arrays, the classes "
@@ -74,8 +74,8 @@ def _check_arrays(counts: dict[str, Any]) -> ArrayLibrary:
     return library
 
 
-def read_matrix(matrix: Any) -> ArrayLibrary:
-    """Return the library of confusion matrices."""
+def read_matrix(matrix: Any) -> tuple[ArrayLibrary, Array]:
+    """Return the library of confusion matrices, and the matrices to compute with."""
     library = read_library("matrix", matrix)
     check_integers(library, "matrix", matrix)
     shape = library.shape(matrix)
@@ -85,7 +85,7 @@ def read_matrix(matrix: Any) -> ArrayLibrary:
             "`matrix` must have a row and a column for each class, as its last two axes; got shape "
             f"{shape}. Rows are target labels, columns predicted ones."
         )
-    return library
+    return library, library.vetted(matrix)
 
 
 def check_integers(library: ArrayLibrary, name: str, array: Array) -> None:

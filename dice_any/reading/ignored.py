@@ -15,6 +15,9 @@ from .arguments import class_name, read_label
 from .plans import call_key, keep, recall
 from .tasks import read
 
+#: What was read: the library, the task, and the prediction, target and weight to compute it with.
+Work = tuple[ArrayLibrary, Task, Array, Array, Array | None]
+
 
 def read_ignoring(
     prediction: Array,
@@ -23,8 +26,8 @@ def read_ignoring(
     ignore_label: int | Sequence[int] | None = None,
     weight: Array | None = None,
     **arguments: Any,
-) -> tuple[ArrayLibrary, Task, Array | None]:
-    """Read two arrays as `read` does; also return the weight that belongs to the task.
+) -> Work:
+    """Read two arrays as `read` does; also return the arrays that belong to the task.
 
     A task holds one label to ignore. With several labels, their elements get weight 0, so that
     every kernel is right, including those of plugins.
@@ -32,20 +35,23 @@ def read_ignoring(
     key = call_key((prediction, target, weight), {"ignore_label": ignore_label, **arguments})
     known = recall(key)
     if known is not None:
-        return (*known, weight)
+        return (*known, prediction, target, weight)
     labels = read_labels("ignore_label", ignore_label)
     first = labels[0] if labels else None
     library, task = read(prediction, target, ignore_label=first, weight=weight, **arguments)
+    prediction, target = library.vetted(prediction), library.vetted(target)
+    weight = None if weight is None else library.vetted(weight)
     if len(labels) < 2:
         keep(key, (library, task))
-        return library, task, weight
+        return library, task, prediction, target, weight
     with library.precision():
         weight = weight_without(library, target, labels, weight)
-    if weight is None:
-        return library, replace(task, ignore_label=None), None
-    shape, dtype = library.shape(weight), library.dtype_name(weight.dtype)
-    shapes, dtypes = (*task.shapes[:2], shape), (*task.dtypes[:2], dtype)
-    return library, replace(task, ignore_label=None, shapes=shapes, dtypes=dtypes), weight
+    task = replace(task, ignore_label=None)
+    if weight is not None:
+        shape, dtype = library.shape(weight), library.dtype_name(weight.dtype)
+        shapes, dtypes = (*task.shapes[:2], shape), (*task.dtypes[:2], dtype)
+        task = replace(task, shapes=shapes, dtypes=dtypes)
+    return library, task, prediction, target, weight
 
 
 def read_labels(name: str, labels: Any) -> tuple[int, ...]:

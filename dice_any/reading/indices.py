@@ -113,7 +113,7 @@ def _read_places(library: ArrayLibrary, item: Any) -> tuple[list[int] | Array, t
     other = _integers_of(item)
     shape = other.shape(item)
     if other is library and not library.at_hand(item):
-        return item, shape
+        return library.vetted(item), shape
     if not other.has_values(item):
         raise TypeError(
             f"`index` must hold values, or come from the library of the overlap, "

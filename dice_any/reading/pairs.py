@@ -15,8 +15,11 @@ def read_rows(
     *,
     form: str,
     exact: bool | None,
-) -> tuple[ArrayLibrary, Task]:
-    """Check the two matrices of `pairwise_overlap`, and describe the work of one row."""
+) -> tuple[ArrayLibrary, Task, Array, Array]:
+    """Check the two matrices of `pairwise_overlap`, and describe the work of one row.
+
+    Also return the matrices to compute with.
+    """
     check_choice("form", form, FORMS)
     exact = read_flag("exact", exact)
     library = read_library("X", X, Y)
@@ -41,7 +44,7 @@ def read_rows(
             "> 0`."
         )
     hard = kinds == ("bool", "bool")
-    return library, Task(
+    task = Task(
         library=library.name,
         device=str(library.device(X) or ""),
         shapes=(x, y, None),
@@ -55,3 +58,4 @@ def read_rows(
         ignore_label=None,
         kind="hard" if hard else read_sum_kind(library, X, exact),
     )
+    return library, task, library.vetted(X), library.vetted(Y)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary
@@ -14,21 +14,10 @@ from ..kernels.task import Task
 from .arguments import class_name, read_axis, read_num_classes, shown
 from .arrays import check_same_place, read_kind, read_library, read_shape
 from .cures import without
-from .ignored import read_ignoring, read_labels, weight_without
+from .ignored import Work, read_ignoring, read_labels, weight_without
 from .tasks import read, read_weight
 
 Groups = tuple[tuple[int, ...], ...]
-
-
-class RegionWork(NamedTuple):
-    """The work by region; `task.regions` is None if the target was turned into masks of the
-    regions.
-    """
-
-    library: ArrayLibrary
-    task: Task
-    target: Array
-    weight: Array | None
 
 
 def read_regions(
@@ -41,8 +30,11 @@ def read_regions(
     activation: str | None = None,
     weight: Array | None = None,
     **arguments: Any,
-) -> RegionWork:
-    """Read two label maps, channels that are regions, or classes that are added up to regions."""
+) -> Work:
+    """Read two label maps, channels that are regions, or classes that are added up to regions.
+
+    The task has no regions if the target was turned into masks of them.
+    """
     groups = read_groups(regions)
     arguments |= {"class_axis": class_axis, "activation": activation, "weight": weight}
     if activation == "sigmoid":
@@ -51,10 +43,12 @@ def read_regions(
     if class_axis is None:
         _check_maps(prediction, target)
         num_classes = _number_of_labels(groups, num_classes)
-    library, task, weight = read_ignoring(prediction, target, num_classes=num_classes, **arguments)
+    library, task, prediction, target, weight = read_ignoring(
+        prediction, target, num_classes=num_classes, **arguments
+    )
     if task.class_axis is not None:
         _check_classes(task, groups)
-    return RegionWork(library, replace(task, regions=groups), target, weight)
+    return library, replace(task, regions=groups), prediction, target, weight
 
 
 def read_groups(regions: object) -> Groups:
@@ -130,7 +124,7 @@ def _read_channels(
     weight: Array | None,
     ignore_label: int | Sequence[int] | None = None,
     **arguments: Any,
-) -> RegionWork:
+) -> Work:
     """Read sigmoid channels, one for each region, against a label map.
 
     The map becomes a mask of each region, so that every kernel, gradient and loss is right. An
@@ -141,6 +135,8 @@ def _read_channels(
     axis = _check_channels(library, prediction, target, groups, class_axis)
     if weight is not None:
         read_weight(library, weight, target, library.shape(target))
+        weight = library.vetted(weight)
+    prediction, target = library.vetted(prediction), library.vetted(target)
     with library.precision():
         masks = _masks(library, target, groups, axis)
         labels = read_labels("ignore_label", ignore_label)
@@ -150,7 +146,7 @@ def _read_channels(
         if weight is not None:
             weight = library.xp.expand_dims(weight, axis=axis)
     library, task = read(prediction, masks, class_axis=axis, weight=weight, **arguments)
-    return RegionWork(library, task, masks, weight)
+    return library, task, prediction, masks, weight
 
 
 def _check_channels(

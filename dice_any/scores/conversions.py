@@ -95,6 +95,7 @@ def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
     if kind not in ("integer", "floating"):
         dtype = library.dtype_name(score.dtype)
         raise TypeError(f"`{name}` must be a real number or an array of them; got {dtype}.")
+    score = library.vetted(score)
     with library.precision():
         xp = library.xp
         score = score if kind == "floating" else xp.astype(score, library.widest(score))

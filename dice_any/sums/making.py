@@ -151,7 +151,7 @@ class Making(Lazy):
         >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
         ([5, 2, 3], [0, 1, 2], [1, 2, 0])
         """
-        library = read_matrix(matrix)
+        library, matrix = read_matrix(matrix)
         with library.precision():
             sums = library.answer(rows_of_matrix(library, matrix))
             library = library_of(sums)

@@ -18,6 +18,7 @@ from ...kernels.blocks import read_block
 from ...kernels.distances import Matrix, class_distances, class_distances_gradient
 from ...kernels.memberships import widened
 from ...measuring import measure
+from ...reading import class_name
 from .memberships import differentiable_map, plain_task, refuse_overlap, valid_sets
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, choose
@@ -139,12 +140,14 @@ class DistanceObjective:
 def _read_distances(distances: Any, classes: int) -> Matrix:
     """Return the matrix as Python numbers, scaled so that the largest is 1."""
     try:
+        listed = distances
         if not isinstance(distances, Sequence):
-            distances = library_of(distances).tolist(distances)
-        rows = [[float(number) for number in row] for row in distances]
+            library = library_of(distances)
+            listed = library.tolist(library.vetted(distances))
+        rows = [[float(number) for number in row] for row in listed]
     except (TypeError, ValueError, UnknownLibraryError):
         raise TypeError(
-            f"`distances` must be a matrix of numbers; got {type(distances).__name__}. Pass a list "
+            f"`distances` must be a matrix of numbers; got {class_name(distances)}. Pass a list "
             "of rows or a 2-D array."
         ) from None
     if len(rows) != classes or any(len(row) != classes for row in rows):

@@ -119,6 +119,7 @@ def _read_class_weight(weight: Any, beside: Array) -> Any:
     if own is library or own is not answering(library, beside):
         check_same_place(library, "class_weight", weight, beside)
     read_kind(own, "class_weight", weight)
+    weight = own.vetted(weight)
     with library.precision():
         weight = library.answer(weight) if own is library else weight
         library = library_of(weight)
