@@ -234,7 +234,7 @@ class _Facts(NamedTuple):
         except UnknownLibraryError:
             return no_facts._replace(library=class_name(overlap._held))
         except Exception as error:
-            return no_facts._replace(library="torch", problem=str(error))
+            return no_facts._replace(library="torch", problem=str(error) or repr(error))
 
     @classmethod
     def _of_sums(cls, overlap: Overlap) -> _Facts:
