@@ -164,3 +164,23 @@ def test_arrays_without_axes(shape: tuple[int, ...], kind: str, how: str) -> Non
     got = np.asarray(function(jnp.asarray(x), jnp.asarray(y)))
     right = dice_any.dice_score(np.asarray(x), np.asarray(y), **{**options, "axis": ()})
     assert got == pytest.approx(right.astype(np.float32), nan_ok=True)
+
+
+@pytest.mark.parametrize("how", ["eager", "jit", "vmap", "jit of vmap"])
+@pytest.mark.parametrize("name", ["dice_to_jaccard", "jaccard_to_dice"])
+def test_conversions(name: str, how: str) -> None:
+    """0 and 1 may be integers; a float64 array comes from a call with x64."""
+    function = getattr(dice_any, name)
+    if "vmap" in how:
+        function = jax.vmap(function)
+    if "jit" in how:
+        function = jax.jit(function)
+    for dtype in (jnp.int32, jnp.uint8, jnp.float16, jnp.float32, jnp.float64):
+        with jax.enable_x64(dtype == jnp.float64):
+            ends = jnp.asarray([0, 1], dtype=dtype)
+        got = function(ends)
+        assert got.dtype == (jnp.float16 if dtype == jnp.float16 else jnp.float32)
+        assert got.tolist() == [0, 1]
+        use(got)
+        if how == "eager":
+            use(function(ends[1]))

@@ -27,8 +27,9 @@ def dice_to_jaccard(dice: Array | float, /) -> Array | float:
     Returns
     -------
     array or float
-        J, of the type that was passed; NaN stays NaN. A value outside of [0, 1] by a rounding error
-        counts as 0 or 1. Other values outside are an error, or NaN where Python may not read them.
+        J, of the type that was passed (floating for integers); NaN stays NaN. A value outside of
+        [0, 1] by a rounding error counts as 0 or 1. Other values outside are an error, or NaN where
+        Python may not read them.
 
     Raises
     ------
@@ -59,8 +60,9 @@ def jaccard_to_dice(jaccard: Array | float, /) -> Array | float:
     Returns
     -------
     array or float
-        D, of the type that was passed; NaN stays NaN. A value outside of [0, 1] by a rounding error
-        counts as 0 or 1. Other values outside are an error, or NaN where Python may not read them.
+        D, of the type that was passed (floating for integers); NaN stays NaN. A value outside of
+        [0, 1] by a rounding error counts as 0 or 1. Other values outside are an error, or NaN where
+        Python may not read them.
 
     Raises
     ------
@@ -107,4 +109,5 @@ def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
             )
         score = xp.where(score < 0, xp.zeros_like(score), score)
         score = xp.where(score > 1, xp.ones_like(score), score)
-        return formula(xp.where(outside, xp.full_like(score, float("nan")), score))
+        answer = formula(xp.where(outside, xp.full_like(score, float("nan")), score))
+    return library.deliver(answer)
