@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
 
@@ -72,7 +72,17 @@ class Jax(NumPyLike):
         return next(iter(array.devices()))
 
     def precision(self) -> AbstractContextManager[Any]:
-        return self._jax.enable_x64(True)  # type: ignore[no-any-return]
+        config = self._jax.config
+        wide: AbstractContextManager[Any] = self._jax.enable_x64(True)
+        if not (config.jax_debug_nans or config.jax_debug_infs):
+            return wide
+        # those settings check every step, and steps select from NaN and infinity; a result that is
+        # either is found by the caller's next operation
+        both = ExitStack()
+        both.enter_context(wide)
+        both.enter_context(self._jax.debug_nans(False))
+        both.enter_context(self._jax.debug_infs(False))
+        return both
 
     def deliver(self, array: Array) -> Array:
         # without x64 the caller's next operation on a 64-bit array warns or fails
