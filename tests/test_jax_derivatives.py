@@ -236,6 +236,19 @@ def test_an_exact_loss_is_differentiated_in_closed_form(name: str) -> None:
                 assert np.array_equal(got, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_an_exact_loss_whose_class_weights_are_an_argument_too(dtype: str) -> None:
+    """The rule for the derivative of a compiled function closes over nothing of the trace."""
+    z, y = exact_pair()
+    given = loss("dice_loss", exact=True, activation="softmax")
+    weights = np.array([3, 1, 2], dtype=dtype)
+    expected = dice_any.value_and_grad(given)(z, y, class_weight=weights)[1]
+    function = jax.jit(lambda z, weights: given(z, jnp.asarray(y), class_weight=weights))
+    for gradient in (jax.grad(function), jax.jit(jax.grad(function))):
+        got = np.asarray(gradient(jnp.asarray(z), jnp.asarray(weights)))
+        assert got == pytest.approx(expected, rel=1e-6, abs=1e-7 * float(abs(expected).max()))
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_an_exact_loss_has_no_silent_gradient(name: str) -> None:
     x, y = (jnp.asarray(array) for array in exact_pair())

@@ -90,6 +90,36 @@ def test_compiled_slopes_at_the_ends(name: str) -> None:
         assert prediction.grad.numpy() == pytest.approx(expected, rel=0, abs=2e-5 * scale), case
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_many_predictions_of_one_target(name: str, exact: bool) -> None:
+    """And one prediction of many targets: `vmap` writes into no array that is not mapped."""
+    if exact and name == "lovasz_loss":
+        pytest.skip("it has no exact form")
+    many = torch.asarray(recipe.memberships(91, (3, 2, 3, 4, 4), "float64"))
+    many = many / many.sum(dim=2, keepdim=True)
+    labels = torch.asarray(recipe.labels(93, (3, 2, 4, 4), 3))
+    pairs = list(zip(many, labels, strict=True))
+    for activation in filter(partial(takes, name), (None, "softmax", "sigmoid")):
+        given = loss(name, activation=activation, exact=exact or None)
+        both = dice_any.value_and_grad(given)
+        for x, y, axes in ((many, labels[0], (0, None)), (many[0], labels, (None, 0))):
+            each = [both(x, label) if axes[0] is None else both(z, y) for z, label in pairs]
+            values, slopes = torch.vmap(both, in_dims=axes)(x, y)
+            assert torch.allclose(torch.vmap(given, in_dims=axes)(x, y), values, rtol=1e-6)
+            assert torch.allclose(values, torch.stack([v for v, _ in each]), rtol=1e-6)
+            assert torch.allclose(slopes, torch.stack([s for _, s in each]), rtol=1e-5, atol=1e-9)
+
+
+def test_the_closed_form_compiled() -> None:
+    x, y = every_loss.ends("dice_loss", "softmax")["some"]
+    both = dice_any.value_and_grad(loss("dice_loss", activation="softmax"))
+    torch._dynamo.reset()
+    found = torch.compile(both, fullgraph=True, backend="aot_eager")(*map(torch.asarray, (x, y)))
+    for got, expected in zip(found, both(x, y, backend="reference"), strict=True):
+        assert got.numpy() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
 # -- second derivatives ----------------------------------------------------------------------------
 
 

@@ -163,6 +163,12 @@ class LibraryFacts:
         """Tell whether a compiler or transformation traces the call, so that no kernel may run."""
         return False
 
+    def is_tracer(self, value: Any) -> bool:
+        """Tell whether a value, which may be no array, exists within a trace only, so that the rule
+        for a derivative must not close over it.
+        """
+        return False
+
     def has_float64(self, array: Array) -> bool:
         """Tell whether float64 exists on the array's device."""
         return True

@@ -52,6 +52,9 @@ class Jax(NumPyLike):
     def traced(self, *arrays: Array | None) -> bool:
         return any(isinstance(array, self._jax.core.Tracer) for array in arrays)
 
+    def is_tracer(self, value: Any) -> bool:
+        return isinstance(value, self._jax.core.Tracer)
+
     def cure_for_narrowed(self, dtype: str) -> str:
         if dtype not in ("int32", "uint32"):
             return super().cure_for_narrowed(dtype)

@@ -8,13 +8,16 @@ the prediction and a target of class c.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..arrays.library import Array, ArrayLibrary
 from .activations import activate, through_activation
 from .blocks import read_block
 from .task import Task
 
-#: rows: target class; columns: predicted class
-Matrix = tuple[tuple[float, ...], ...]
+#: rows: target class; columns: predicted class. A tuple of tuples of numbers, or an array inside of
+#: a compiler
+Matrix = Any
 
 
 def class_distances(
@@ -44,7 +47,8 @@ def class_distances_gradient(
     """Return the gradient with respect to the prediction, in its dtype."""
     xp = library.xp
     p = _memberships(task, library, prediction, target, weight)
-    transposed: Matrix = tuple(zip(*matrix, strict=True))
+    traced = not isinstance(matrix, tuple)
+    transposed = xp.permute_dims(matrix, (1, 0)) if traced else tuple(zip(*matrix, strict=True))
     gradient = _multiply(task, library, transposed, xp.astype(cotangent, p.dtype, copy=False))
     return xp.astype(through_activation(task, library, p, gradient), prediction.dtype, copy=False)
 

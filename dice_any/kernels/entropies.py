@@ -83,10 +83,15 @@ def entropy_slope(
             )
             pull = slope * (target * up - (1.0 - target) * down)
     pull = weighed(task, library, block, pull)
-    if softmax and task.kind == "exact":
-        pull -= p * halving_sum_along(library, pull, task.class_axis or 0)
-    elif softmax:
-        pull -= p * xp.sum(pull, axis=task.class_axis, keepdims=True)
+    if not softmax:
+        return pull
+    if task.kind == "exact":
+        rest = p * halving_sum_along(library, pull, task.class_axis or 0)
+    else:
+        rest = p * xp.sum(pull, axis=task.class_axis, keepdims=True)
+    if library.traced(rest):  # see `membership_sums`
+        return pull - rest
+    pull -= rest
     return pull
 
 

@@ -39,7 +39,9 @@ def membership_sums(
     x, bad_x = valid_memberships(task, library, x, activated=task.activation is not None)
     y, bad_y = (y, None) if from_labels else valid_memberships(task, library, y)
     invalid = Invalid(either(invalid.prediction, bad_x), either(invalid.target, bad_y))
-    terms = _terms(task, library, x, y, may_overwrite and bool(task.axis))
+    # `vmap` cannot write into an array that is not mapped over what depends on one that is
+    may_overwrite = may_overwrite and bool(task.axis) and not library.traced(x)
+    terms = _terms(task, library, x, y, may_overwrite)
     weighted = (
         weight is not None and library.kind(weight.dtype) != "bool"
     )  # `counted` holds everything that a mask tells

@@ -135,7 +135,7 @@ def _intersection_slope(
         y, ours = library.clip(y), library.at_hand(y)
     if task.form == "minimum":
         return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
-    if ours:
+    if ours and not library.traced(slope):  # see `membership_sums`
         y *= slope
         return y
     return slope * y

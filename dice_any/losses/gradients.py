@@ -89,7 +89,8 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
 
 def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the function that describes a loss, and the arguments that are bound to it by name."""
-    given, bound = loss, dict[str, Any]()
+    given = loss
+    bound: dict[str, Any] = {}
     while isinstance(loss, partial) or hasattr(loss, "as_partial"):
         if not isinstance(loss, partial):  # a module
             loss = loss.as_partial()

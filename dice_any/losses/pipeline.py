@@ -89,14 +89,21 @@ def evaluate(asked: Loss) -> Array:
         # a label map of regions, and labels to ignore, were turned into masks and weights
         given |= {"regions": None, "ignore_label": None, "num_classes": None}
     arrays = {"target": call.target} | ({} if call.weight is None else {"weight": call.weight})
-    if call.settings.arrays:
-        arrays["class_weight"] = call.settings.class_weight
+    held = {
+        "class_weight": call.settings.class_weight,
+        "distances": getattr(asked.objective, "distances", None),
+    }
+    arrays |= {name: each for name, each in held.items() if call.library.is_tracer(each)}
 
     def again(wants_gradient: bool, prediction: Array, *others: Array) -> tuple[Array, Pull]:
         arguments = given | dict(zip(arrays, others, strict=True))
-        target = arguments.pop("target")
-        repeated = asked._replace(prediction=prediction, target=target, arguments=arguments)
-        return _evaluate(asked.objective, read_call(repeated, wants_gradient))
+        target, objective = arguments.pop("target"), asked.objective
+        if "distances" in arguments:
+            objective = replace(objective, distances=arguments.pop("distances"))  # type: ignore[type-var]
+        repeated = asked._replace(
+            objective=objective, prediction=prediction, target=target, arguments=arguments
+        )
+        return _evaluate(objective, read_call(repeated, wants_gradient))
 
     return call.library.with_closed_form(
         lambda *arrays: again(False, *arrays)[0],

@@ -42,9 +42,10 @@ def wasserstein_dice_loss(
 
     Parameters
     ----------
-    distances : matrix of float
+    distances : list of rows or 2-D array, of numbers
         M, C × C: the distance from the target class of the row to the predicted class of the
-        column; 0 on the diagonal. It is divided by its largest number.
+        column; 0 on the diagonal. It is divided by its largest number. Inside a compiler or a
+        transformation an array has no values to check: the loss is NaN if they are wrong.
     {field parameters}
         `class_weight` is 0 for class 0 (background) and 1 for the others by default. `form`,
         `average` (the loss is already one ratio over the classes) and `regions` (distances of 0

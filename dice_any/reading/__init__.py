@@ -23,6 +23,7 @@ from .arguments import (
 from .arrays import LIMIT, check_same_place, read_kind, read_library, read_shape
 from .counted import MOST_COUNTED, read_count_arrays, read_matrix
 from .cures import cure_for_labels, cure_for_memberships
+from .distances import read_distances, trace_distances
 from .ids import are_collections, read_ids, read_set, read_total
 from .ignored import read_ignoring
 from .indices import Picked, read_index
@@ -85,6 +86,7 @@ __all__ = [
     "read_axis",
     "read_count_arrays",
     "read_counts_shape",
+    "read_distances",
     "read_flag",
     "read_groups",
     "read_ids",
@@ -107,4 +109,5 @@ __all__ = [
     "shown",
     "size_power",
     "too_heavy",
+    "trace_distances",
 ]

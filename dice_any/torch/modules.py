@@ -12,7 +12,7 @@ import torch
 from .. import losses
 from ..distributed import joining
 from ..losses.pipeline import evaluate
-from ..reading import check_keywords
+from ..reading import check_keywords, read_distances
 
 __all__ = [
     "CenterlineDiceLoss",
@@ -188,3 +188,8 @@ class WassersteinDiceLoss(LossModule):
 
     alone = "distances are summed within one process"
     function = staticmethod(losses.wasserstein_dice_loss)
+
+    def __init__(self, **arguments: Any) -> None:
+        if "distances" in arguments:  # numbers for compilers, which cannot read a tensor
+            arguments["distances"] = read_distances(arguments["distances"])
+        super().__init__(**arguments)

@@ -4,21 +4,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ...arrays import UnknownLibraryError, library_of
 from ...arrays.halving import halving_sum
 from ...arrays.library import Array, ArrayLibrary
 from ...formulas import divide, wasserstein_dice
 from ...kernels.blocks import read_block
-from ...kernels.distances import Matrix, class_distances, class_distances_gradient
+from ...kernels.distances import class_distances, class_distances_gradient
 from ...kernels.memberships import widened
 from ...measuring import measure
-from ...reading import class_name
+from ...reading import read_distances, trace_distances
 from .memberships import differentiable_map, plain_task, refuse_overlap, valid_sets
 from .objective import LossCall, Slopes
 from .reductions import Chosen, Terms, choose
@@ -53,7 +51,10 @@ class DistanceObjective:
 
     def measure(self, call: LossCall) -> Terms:
         task, library = plain_task(call, WHY), call.library
-        matrix = _read_distances(self.distances, task.classes)
+        if hasattr(self.distances, "shape"):
+            matrix = trace_distances(library, self.distances, task.classes, call.prediction)
+        else:
+            matrix = read_distances(self.distances, task.classes)
         logits, target, weight = widened(library, call.prediction), call.target, call.weight
         if call.casts_back:
             logits = library.xp.astype(logits, library.xp.float64)
@@ -61,9 +62,15 @@ class DistanceObjective:
         if not activated:
             block = read_block(task, library, logits, target, weight, together=True)
             logits, _ = valid_sets(call, task, block, block.prediction, target)
+        arrays = logits, target, weight
         forward = partial(class_distances, matrix=matrix)
         backward = partial(class_distances_gradient, matrix=matrix)
-        far = differentiable_map(library, task, forward, backward, logits, target, weight)
+        if isinstance(matrix, tuple):
+            far = differentiable_map(library, task, forward, backward, *arrays)
+            pulled = partial(library.map, backward, task)
+        else:  # the compiler or transformation that follows the matrix follows the operations
+            far = forward(task, library, *arrays)
+            pulled = partial(backward, task, library)
         # if memberships add up to more than 1 by a rounding error, the distance must not exceed
         # that of the farthest class
         far = far + library.detach(library.clip(far) - far)
@@ -86,7 +93,7 @@ class DistanceObjective:
 
         def gradient(slope: Array) -> Array:
             pull = found.gradient(slope, library.xp.zeros_like(slope))
-            return library.map(backward, task, logits, target, weight, pull)
+            return pulled(*arrays, pull)
 
         return Terms(
             library,
@@ -135,40 +142,3 @@ class DistanceObjective:
             return [outer * (above - expand(ratio, axis=-1) * (above + 1.0))]
 
         return 1.0 - ratio, slopes
-
-
-def _read_distances(distances: Any, classes: int) -> Matrix:
-    """Return the matrix as Python numbers, scaled so that the largest is 1."""
-    try:
-        listed = distances
-        if not isinstance(distances, Sequence):
-            library = library_of(distances)
-            listed = library.tolist(library.vetted(distances))
-        rows = [[float(number) for number in row] for row in listed]
-    except (TypeError, ValueError, UnknownLibraryError):
-        raise TypeError(
-            f"`distances` must be a matrix of numbers; got {class_name(distances)}. Pass a list "
-            "of rows or a 2-D array."
-        ) from None
-    if len(rows) != classes or any(len(row) != classes for row in rows):
-        raise ValueError(
-            f"`distances` must have a row and a column for each of {classes} classes; got "
-            f"{len(rows)} rows of {sorted({len(row) for row in rows})}. Row c holds the distances "
-            "from target class c."
-        )
-    if not all(0 <= number < math.inf for row in rows for number in row):
-        raise ValueError(
-            "`distances` must be finite and not negative; got another value. Check it."
-        )
-    if any(row[c] for c, row in enumerate(rows)):
-        raise ValueError(
-            "`distances` must be 0 on the diagonal; got another number. A class is not far from "
-            "itself."
-        )
-    largest = max(map(max, rows))
-    if largest == 0:
-        raise ValueError(
-            "`distances` must tell classes apart; got zeros only. Use 1 for the classes farthest "
-            "apart."
-        )
-    return tuple(tuple(number / largest for number in row) for row in rows)
