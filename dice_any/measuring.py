@@ -121,7 +121,7 @@ def measure_task(
     traced = library.traced(prediction, target, weight)
     if task.kind != "plain" or with_gradient:
         prediction, target = library.detach(prediction), library.detach(target)
-    vjp = None
+    vjp, arrays = None, (prediction, target, weight)
     with library.precision():
         if task.regions is not None and task.class_axis is None:
             sums = _sums_of_maps(task, backend, traced, prediction, target, weight)
@@ -131,8 +131,8 @@ def measure_task(
                 trip.overlap(prediction, target, weight),
                 partial(trip.overlap_vjp, prediction, target, weight),
             )
-        elif task.kind == "plain" and not traced and library.differentiable(prediction, target):
-            sums = _differentiable_sums(library, task, backend, prediction, target, weight)
+        elif task.kind == "plain" and not traced and library.differentiable(*arrays):
+            sums = _differentiable_sums(library, task, backend, *arrays)
         else:
             kernel = select(task, backend, traced)
             if library.in_chunks and kernel is reference and backend is None:
@@ -306,7 +306,8 @@ def _differentiable_sums(
     """Return plain sums whose gradient is the closed form, if automatic differentiation tracks
     the arrays.
     """
-    if library.differentiable(target):  # the closed form covers the prediction only
+    # the closed form covers the prediction only
+    if library.differentiable(target) or not library.differentiable(prediction):
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
     operations = partial(reference.overlap, task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -124,7 +125,8 @@ def test_the_closed_form_compiled() -> None:
 
 
 def product(hessian: Any, v: Any) -> Any:
-    return torch.tensordot(hessian, v, v.ndim)
+    with torch.autocast("cpu", enabled=False):
+        return torch.tensordot(hessian, v, v.ndim)
 
 
 def by_meta_learning(function: Callable[..., Any], x: Any, v: Any) -> Any:
@@ -214,6 +216,58 @@ def test_second_derivatives(name: str, activation: str | None) -> None:
                 way,
                 options,
             )
+
+
+def check_inside_of_autocast(function: Callable[..., Any], x: Any, v: Any, largest: float) -> None:
+    """Second derivatives are those outside: nothing that is recorded may be computed in half
+    precision.
+    """
+    for way, differentiate in SECOND.items():
+        right = differentiate(function, x, v).detach().numpy()
+        for cast in (torch.bfloat16, torch.float16):
+            with torch.autocast("cpu", dtype=cast):
+                got = differentiate(function, x, v).detach().numpy()
+            assert got == pytest.approx(right, rel=0, abs=1e-6 * largest), way
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", CALLS)
+def test_second_derivatives_inside_of_autocast(name: str, activation: str | None) -> None:
+    if not takes(name, activation):
+        pytest.skip("the loss does not take it")
+    function, x, v, expected = bent(name, activation, {"axis": "space"})
+    if (expected == 0).all():
+        pytest.skip("the loss has no second derivative")
+    x, v, largest = x.float(), v.float(), float(abs(expected).max())
+    check_inside_of_autocast(function, x, v, largest)
+    right = by_meta_learning(function, x, v)
+    assert right.numpy() == pytest.approx(expected, rel=0, abs=1e-4 * largest)
+    inside, outside = (torch.autocast("cpu", torch.bfloat16, enabled) for enabled in (True, False))
+    for contexts in itertools.product((inside, outside), repeat=3):
+        leaf = x.clone().requires_grad_()
+        with contexts[0]:
+            value = function(leaf)
+        with contexts[1]:
+            (gradient,) = autograd.grad(value, leaf, create_graph=True)
+        with contexts[2]:
+            (got,) = autograd.grad((gradient * v).sum(), leaf)
+        assert torch.allclose(got, right, rtol=0, atol=1e-6 * largest)
+
+
+@pytest.mark.parametrize("form", ["product", "squared", "minimum"])
+def test_second_derivatives_of_scores_inside_of_autocast(form: str) -> None:
+    x, y, v = torch.rand(3, 20), torch.rand(4, 20), torch.rand(3, 20)
+
+    def of_pairs(x: Any) -> Any:
+        overlap = dice_any.pairwise_overlap(x, y, exact=False, form=form)
+        return dice_any.jaccard_score(overlap).sum()
+
+    def of_rows(x: Any) -> Any:
+        return dice_any.dice_score(x, y[:3], axis=1, exact=False, form=form).sum()
+
+    for function in (of_pairs, of_rows):
+        largest = abs(func.jvp(func.grad(function), (x,), (v,))[1]).max().item()
+        check_inside_of_autocast(function, x, v, largest)
 
 
 def test_second_derivatives_of_a_soft_target_too() -> None:

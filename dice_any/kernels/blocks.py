@@ -81,9 +81,12 @@ def read_counted(
         readable = xp.any(counted, axis=task.class_axis, keepdims=True) if together else counted
         prediction = counted_only(library, readable, prediction)
         target = counted_only(library, counted, target)
-    return Block(
-        prediction, target, counted, weight, target_is_ours=factors and task.entropy is None
+    ours = factors and task.entropy is None
+    # what autograd or a transformation follows must not be overwritten
+    ours = ours and not (
+        library.differentiable(prediction, weight) or library.traced(prediction, weight)
     )
+    return Block(prediction, target, counted, weight, target_is_ours=ours)
 
 
 def invalid_labels(

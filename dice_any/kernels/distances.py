@@ -64,6 +64,10 @@ def _memberships(
 def _multiply(task: Task, library: ArrayLibrary, matrix: Matrix, values: Array) -> Array:
     """Multiply the class axis by a matrix."""
     xp = library.xp
+    if library.differentiable(values) and not library.traced(values):
+        # recorded for a second derivative, whose backward pass runs in the caller's own context:
+        # there `torch.autocast` may multiply float32, but never float64, in half precision
+        values = xp.astype(values, library.widest(values))
     constant = library.constant(matrix, values.dtype, values)
     product = xp.tensordot(
         constant, values, axes=((1,), (task.class_axis,))

@@ -130,7 +130,7 @@ def _sorted_errors(
     }
     numbers = by_argument(found, xp.zeros_like(size, dtype=xp.int64))
     in_order = xp.take_along_axis(e, order, axis=-1)
-    return _Errors(p, t, error, in_order, library.detach(slopes), order, size, total, numbers)
+    return _Errors(p, t, error, in_order, slopes, order, size, total, numbers)
 
 
 def _jaccard_slopes(library: ArrayLibrary, t: Array, w: Array) -> tuple[Array, Array, Array]:

@@ -240,9 +240,11 @@ def sum_plainly(library: ArrayLibrary, terms: Array, axis: Axes) -> Array:
 
 
 def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
-    """Return floating values in float64 for exact sums, else in float32 or wider."""
+    """Return values in float64 for exact sums and beside a float64 prediction, whose gradient would
+    else be rounded to float32; otherwise in float32 or wider.
+    """
     xp = library.xp
-    if task.kind == "exact" or values.dtype == xp.float64 or is_wide(values.dtype):
+    if task.is_wide or values.dtype == xp.float64 or is_wide(values.dtype):
         return xp.astype(values, xp.float64, copy=False)
     return xp.astype(values, xp.float32, copy=False)
 

@@ -15,6 +15,9 @@ ENTROPY_INFINITE = 9
 #: The rows of a task without entropy.
 ROWS = 7
 
+#: Dtypes of a prediction beside which all numbers are computed in float64.
+WIDE = ("float64", "float96", "float128", "longdouble")
+
 #: How sums are stored.
 Kind = Literal["hard", "exact", "plain"]
 
@@ -117,6 +120,11 @@ class Task:
         if self.regions is not None:
             return (len(self.regions),)
         return (self.classes,) if self.by_class else ()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether all numbers are computed in float64, even those of narrower arguments."""
+        return self.kind == "exact" or self.dtypes[0] in WIDE
 
     @property
     def can_be_invalid(self) -> bool:

@@ -167,7 +167,7 @@ def _read_classes(
             f"`num_classes` must equal the length of the class axis, {shape[class_axis]}; "
             f"got {num_classes}. Leave it out, or check `class_axis`."
         )
-    return shape[class_axis]
+    return int(shape[class_axis])  # a trace by `torch.jit` has tensors for lengths
 
 
 def _read_label_maps(

@@ -149,7 +149,7 @@ def differentiable_map(
     A trace follows the operations of the block function itself.
     """
     run: Callable[..., Array] = library.map_whole if whole else library.map
-    if library.traced(*arrays) or not library.differentiable(*arrays):
+    if library.traced(*arrays) or not library.differentiable(arrays[0]):
         return run(forward, task, *arrays)
     operations = partial(forward, task, library)
     both = partial(run, forward, task), partial(run, backward, task)

@@ -105,7 +105,10 @@ class _Ranked(NamedTuple):
         run = partial(
             library.run_whole, function, task, leading=(ROWS,), trailing=task.trailing_shape
         )
-        if library.traced(*self.arrays) or not library.differentiable(*self.arrays):
+        prediction, _, weight = self.arrays
+        # the closed form covers the prediction only, and class weights may be in the weight
+        closed = library.differentiable(prediction) and not library.differentiable(weight)
+        if library.traced(*self.arrays) or not closed:
             return run(*self.arrays)
         # not a method: the graph would keep the object, and its arrays, as long as the loss lives
         backward, operations = (

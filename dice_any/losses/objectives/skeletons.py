@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ...arrays.library import Array, ArrayLibrary, Axes
 from ...formulas import divide, harmonic_mean, harmonic_mean_slope
+from ...kernels.memberships import widen
 from ...kernels.skeletons import skeleton, skeleton_gradient
 from ...measuring import Measured, measure
 from ...reading import read_axes
@@ -101,6 +102,7 @@ def _overlaps(call: LossCall, sets: WrittenSets, drawn: dict[str, Any]) -> Overl
     if library.kind(target.dtype) == "bool":
         one = library.xp.ones_like(sets.prediction)
         target = library.xp.where(target, one, library.xp.zeros_like(one))
+    target = widen(task, library, target)
     true = library.map_whole(forward, task, target)
     arguments: dict[str, Any] = {
         **sets.arguments,
