@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from dice_any.reading import (
     OverlapArguments,
     ScoreArguments,
     read,
+    words,
 )
 
 X, Y = np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2])
@@ -146,10 +148,43 @@ def test_words_of_other_packages_name_ours(name: str, word: str) -> None:
         lambda: getattr(dice_any, name)(X, Y, num_classes=3, **{word: 1}),
         f"`{word}` must be an argument of `{name}`; got a word of another package. ",
     )
+    if word == "include_background" and "classes" not in keywords(getattr(dice_any, name)):
+        return  # it cannot be passed here
     refused(
         lambda: getattr(dice_any, name)(X, Y, num_classes=3, **{word: 1}),
         ELSEWHERE[word],
     )
+
+
+#: every keyword here, and every word of another package
+WORDS = {word for name in FUNCTIONS for word in keywords(getattr(dice_any, name))}
+WORDS |= words.ELSEWHERE.keys()
+#: what a part of a cure says of others -> the keywords that those have
+OTHERS = {
+    "to a loss": LossArguments.__annotations__,
+    "losses have": LossArguments.__annotations__,
+    "to a score": JointArguments.__annotations__,
+    "scores have": JointArguments.__annotations__,
+    "scores of each class have": ScoreArguments.__annotations__,
+    **{f"to `{name}`": keywords(getattr(dice_any, name)) for name in LOSSES},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "backends"])
+def test_a_cure_for_a_keyword_names_what_can_be_passed(name: str) -> None:
+    function = getattr(dice_any, name)
+    arrays = [X, Y][: 1 if name in CONVERSIONS or name == "value_and_grad" else 2]
+    own, refusals = keywords(function), REFUSED.get(name, set())
+    for word in sorted(WORDS - own.keys() - refusals):
+        with pytest.raises(TypeError) as caught:
+            function(*arrays, **{word: 1})
+        fact, _, cure = str(caught.value).partition("; got ")[2].partition(". ")
+        assert cure.endswith((".", "?"))
+        if fact == "one of losses":
+            assert word in LossArguments.__annotations__.keys() - ScoreArguments.__annotations__
+        for part in re.split(r"[;.:] ", cure):
+            has = next((others for said, others in OTHERS.items() if said in part), own)
+            assert set(re.findall(r"`(\w+)=", part)) <= has.keys(), (word, cure)
 
 
 @pytest.mark.parametrize("name", [*SCORES, *JOINT])

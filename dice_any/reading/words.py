@@ -33,10 +33,12 @@ ELSEWHERE: Mapping[str, str] = {
     "pixel_weight": "Pass `weight=`.",
     "mask": "Pass `weight=mask`.",
     "loss_mask": "Pass `weight=mask`.",
-    "weights": "Pass `weight=` for elements or, to a loss, `class_weight=` for classes.",
-    "class_weights": "Pass `class_weight=` to a loss; scores have `average='weighted'`.",
+    "weights": "Pass `weight=` for elements; for classes pass `class_weight=` to a loss.",
+    "class_weights": (
+        "Pass `class_weight=` to a loss; scores of each class have `average='weighted'`."
+    ),
     "squared_pred": "Pass `form='squared'` for True.",
-    "jaccard": "Call `jaccard_loss`.",
+    "jaccard": "Call `jaccard_loss` or `jaccard_score`.",
     "batch": "Pass `axis=None` for True and `axis='space'` for False.",
     "batch_dice": "Pass `axis=None` for True and `axis='space'` for False.",
     "per_image": "Pass `axis='space'` for True.",
@@ -67,12 +69,25 @@ ELSEWHERE: Mapping[str, str] = {
 }
 #: Every loss has at least one of these, and no score has any.
 _LOSS = {"smooth", "absent"}
-#: What a score has instead of a keyword of losses.
+#: What a score of each class has instead of a keyword of losses.
 _IN_SCORES: Mapping[str, str] = {
     "smooth": "A score has no smoothing: `empty=` says what an empty pair scores.",
     "reduction": "A score has `average=` over classes; reduce over samples with `mean`.",
-    "class_weight": "A score has `average='weighted'`.",
-    "absent": "A score has `empty=` and `empty_target=`.",
+    "class_weight": "A score of each class has `average='weighted'`.",
+    "absent": "A score of each class has `empty=` and `empty_target=`.",
+}
+#: What a joint score has instead of a keyword of losses or of other scores.
+_IN_JOINT: Mapping[str, str] = {
+    "smooth": _IN_SCORES["smooth"],
+    "reduction": "It is one number for all classes; reduce over samples with `mean`.",
+    "class_weight": "It is one number for all classes; elements are weighed by `weight=`.",
+    "absent": "It is one number for all classes; `empty=` says what it is of nothing.",
+    "average": "It is one number for all classes already: leave it out.",
+    "classes": (
+        "It is one number for all classes. Leave it out, or choose classes of a score of each "
+        "class, such as `recall_score`."
+    ),
+    "empty_target": "It is one number for all classes; `empty=` says what it is of nothing.",
 }
 ARRAYS = ("prediction", "target", "y_pred", "y_true", "preds", "input", "output")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -117,21 +132,33 @@ def unknown_keyword(
     if name in ARRAYS:
         fact = "one by name"
         cure = f"Pass the arrays by position: `{function}(prediction, target, ...)`."
+    elif name in _OF_SCORES and "empty" in every:
+        fact, cure = "one of scores of each class", _IN_JOINT[name]
     elif name in _OF_LOSSES and "empty" in every:
-        fact, cure = "one of losses", _IN_SCORES.get(name, f"Scores have no `{name}`.")
+        fact, cure = "one of losses", (_IN_SCORES if "average" in every else _IN_JOINT)[name]
     elif name in _OF_SCORES and _LOSS.intersection(known):
         fact = "one of scores"
         cure = f"Losses have no `{name}`: `smooth` and `absent` decide there."
-    elif name in ELSEWHERE:
-        fact, cure = "a word of another package", ELSEWHERE[name]
-    elif near:
-        cure = f"Did you mean `{near[0]}`?"
+    elif name in _OF_SCORES | _OF_LOSSES:
+        fact, cure = "one of scores and losses", "Pass it to one of these."
     else:
         cure = f"It has {', '.join(f'`{word}`' for word in known)}." if known else "It has none."
+        if near:
+            cure = f"Did you mean `{near[0]}`?"
+        if name in ELSEWHERE:
+            fact = "a word of another package"
+            cure = ELSEWHERE[name] if _can_be_followed(ELSEWHERE[name], every) else cure
     instead = [refused[word] for word in re.findall(r"`(\w+)", cure) if word in refused]
     cure = instead[0] if instead else cure
     cure += _preset_meant(function, set(known), name, given)
     return TypeError(f"`{name}` must be an argument of `{function}`; got {fact}. {cure}")
+
+
+def _can_be_followed(cure: str, known: Iterable[str]) -> bool:
+    """Return whether the function has the keywords in a cure that are not said to be of others."""
+    of_others = re.compile(" to a | to `|(scores|losses|class) have ")
+    own = (part for part in cure.split("; ") if not of_others.search(part))
+    return set(re.findall(r"`(\w+)=", "; ".join(own))) <= set(known)
 
 
 def _preset_meant(function: str, known: set[str], name: str, given: Mapping[str, Any]) -> str:
