@@ -21,7 +21,7 @@ from .reading import (
     raise_heavy,
     raise_invalid,
     read_ids,
-    read_ignoring,
+    read_maps,
     read_rows,
     read_set,
     read_total,
@@ -217,7 +217,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), num_classes=3).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     """
-    library, task, prediction, target, weight = read_ignoring(
+    library, task, prediction, target, weight = read_maps(
         prediction,
         target,
         axis=axis,
@@ -225,11 +225,6 @@ def confusion_matrix(
         ignore_label=ignore_label,
         weight=weight,
     )
-    if not all(task.labels):
-        raise TypeError(
-            f"`prediction` and `target` must be label maps; got {task.dtypes[0]} and "
-            f"{task.dtypes[1]}. For scores use `argmax` first; for masks convert to int8."
-        )
     cells = elements(tuple(n for a, n in enumerate(task.shapes[0] or ()) if a not in task.axis))
     if cells * task.classes**2 > MOST_CELLS:
         raise ValueError(

@@ -100,10 +100,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "`distances` must be a matrix of numbers; got shape (3,). " + NUMBERS,
     ),
     "three axes": (ARRAY[None], "`distances` must be a matrix of numbers; got shape (1, 3, 3)."),
+    "durations": (
+        ARRAY.astype("m8[s]"),
+        "`distances` must be a matrix of numbers; got an array of timedelta64[s]",
+    ),
+    "a duration": (
+        [[0, np.timedelta64(1)], [1, 0]],
+        "`distances[0][1]` must be a plain array; got numpy.timedelta64",
+    ),
     "a masked array": (
         np.ma.masked_array(ARRAY, mask=ARRAY == 2),
         "`distances` must be a plain array; got numpy.MaskedArray. Pass "
-        "`numpy.ma.getdata(distances)`, without what is masked.",
+        "`numpy.ma.filled(distances, 0)` where what is masked counts as 0.",
     ),
     "a masked array without a mask": (
         np.ma.masked_array(ARRAY),
@@ -112,7 +120,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a masked row": (
         [np.ma.masked_array(ARRAY[0]), *ARRAY[1:]],
         "`distances[0]` must be a plain array; got numpy.MaskedArray. Pass "
-        "`numpy.ma.getdata(distances[0])`",
+        "`numpy.ma.filled(distances[0], 0)`",
     ),
     "a matrix": (
         ARRAY.view(np.matrix),

@@ -263,6 +263,20 @@ def test_arrays_go_by_position() -> None:
     )
 
 
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "backends"])
+def test_missing_arrays(name: str) -> None:
+    """An error of the usual form; a score or a loss of sums takes one overlap."""
+    function = getattr(dice_any, name)
+    own = {"alpha": 1, "beta": 1, "num_classes": 3, "distances": [[0, 1], [1, 0]]}
+    given = {word: own[word] for word in keywords(function) if word in own}
+    form = re.compile(r"`\w+` must .+; got .+\.")
+    several = name not in CONVERSIONS and name != "value_and_grad"
+    for arrays in ((), (X,)) if several else ((),):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            function(*arrays, **given)
+        assert form.fullmatch(str(caught.value)), caught.value
+
+
 def test_what_has_no_default_must_be_given() -> None:
     refused(
         lambda: dice_any.tversky_loss(X, Y, alpha=1),

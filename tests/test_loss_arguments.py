@@ -190,14 +190,85 @@ def test_modules_of_pytorch() -> None:
         lambda x, y: 0,
         partial(dice_any.dice_score),
         dice_any.dice_loss(X, Y, class_axis=1),
+        np.array([0.123, 7.0]),
+        [0.123, 7.0],
+        partial(len, x=np.array([0.123, 7.0])),
+        type("Holds", (), {"__repr__": lambda self: "0.123"})(),
     ],
 )
 def test_what_is_no_loss(other: Any) -> None:
     with pytest.raises(
         TypeError,
         match=r"`loss` must be a loss of this package, or a `functools\.partial` of one; got",
-    ):
+    ) as caught:
         dice_any.value_and_grad(other)
+    assert "0.123" not in str(caught.value)
+
+
+def test_classes_are_no_losses() -> None:
+    modules = pytest.importorskip("dice_any.torch")
+    for name in modules.modules.__all__:
+        cls = getattr(modules, name)
+        message = rf"`loss` must be a loss, .*; got the class {name}\. Make .*: `{name}\(\.\.\.\)`"
+        for given in (cls, partial(cls, class_axis=1)):
+            with pytest.raises(TypeError, match=message):
+                dice_any.value_and_grad(given)
+    for other in (int, modules.DeepSupervision):
+        with pytest.raises(TypeError, match=f"`loss` must be .*; got `{other.__name__}`"):
+            dice_any.value_and_grad(other)
+
+
+# -- an overlap alone, or one array ----------------------------------------------------------------
+
+COUNTS = dice_any.overlap(X, Y, class_axis=1)
+#: losses that are functions of more than sums
+NOT_OF_SUMS = {*COMPOUND, "lovasz_loss", "centerline_dice_loss", "wasserstein_dice_loss"}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_overlap_alone(name: str) -> None:
+    """A loss takes it, or says that it needs the arrays; it has no gradient."""
+    activation = {"activation": "softmax"} if name in COMPOUND else {}
+    function = partial(getattr(losses, name), **CALLS[name], **activation)
+    with pytest.raises(TypeError, match="`prediction` must be an array to have a gradient; got an"):
+        dice_any.value_and_grad(function)(COUNTS)
+    if name in NOT_OF_SUMS:
+        with pytest.raises(
+            TypeError, match="`prediction` must be .+; got an Overlap. Pass the arr"
+        ):
+            function(COUNTS)
+    else:
+        assert np.isfinite(function(COUNTS))
+    given = activation | {"class_axis": 1}
+    for call in (function, dice_any.value_and_grad(function)):
+        with pytest.raises(
+            TypeError, match="`target` must be an array .+; got NoneType. Pass both"
+        ):
+            call(X, **given)
+
+
+def test_an_overlap_alone_given_to_a_module() -> None:
+    torch = pytest.importorskip("torch")
+    modules = pytest.importorskip("dice_any.torch")
+    counts = dice_any.overlap(torch.asarray(X), torch.asarray(Y), class_axis=1)
+    for name in modules.modules.__all__:
+        function = getattr(modules, name).function.__name__
+        activation = {"activation": "softmax"} if function in COMPOUND else {}
+        module = getattr(modules, name)(**CALLS[function], **activation)
+        if function in NOT_OF_SUMS:
+            with pytest.raises(
+                TypeError, match="`prediction` must be .+; got an Overlap. Pass the"
+            ):
+                module(counts)
+        else:
+            expected = getattr(losses, function)(counts, **CALLS[function])
+            assert torch.equal(module(counts), expected)
+            with pytest.raises(TypeError, match="`class_axis` must be left out beside an Overlap"):
+                getattr(modules, name)(class_axis=1, **CALLS[function])(counts)
+        with pytest.raises((TypeError, ValueError), match="`(target|class_axis)` must .+; got N"):
+            module(torch.asarray(X))
+    with pytest.raises(TypeError, match="`group` must be None beside an Overlap.+all_reduce"):
+        modules.DiceLoss(group="world")(counts)
 
 
 def test_positional_arguments_are_not_bound() -> None:

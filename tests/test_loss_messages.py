@@ -316,6 +316,41 @@ MORE_THAN_SUMS = {
 }
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: rows,
+        lambda rows: tuple(map(tuple, rows)),
+        lambda rows: [np.array(row) for row in rows],
+        np.array,
+        lambda rows: np.array(rows) > 0,
+        lambda rows: [[bool(number) for number in row] for row in rows],
+    ],
+)
+def test_distances_of_any_kind(make) -> None:
+    rows = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    given = {"class_axis": 0, "smooth": 0}
+    got = dice_any.wasserstein_dice_loss(BY_CLASS, BY_CLASS, distances=make(rows), **given)
+    right = dice_any.wasserstein_dice_loss(BY_CLASS, BY_CLASS, distances=rows, **given)
+    assert got == right
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind"),
+    [
+        ({"class_weight": np.array([0, 1, 1], dtype="m8[s]")}, "timedelta64"),
+        ({"class_weight": np.array([0, 1, 1], dtype="M8[s]")}, "datetime64"),
+        ({"class_weight": np.array([0, 1, 1j])}, "complex128"),
+        ({"class_weight": np.array(["0", "1", "1"])}, "str"),
+    ],
+)
+def test_class_weights_of_no_numbers(argument: dict, kind: str) -> None:
+    with pytest.raises(
+        TypeError, match=says("`class_weight` must be boolean, integer or floating; got", kind)
+    ):
+        dice_any.dice_loss(BY_CLASS, BY_CLASS, class_axis=0, **argument)
+
+
 @pytest.mark.parametrize("name", MORE_THAN_SUMS)
 def test_losses_that_see_more_than_sums(name: str) -> None:
     loss, arrays, arguments, error, message = MORE_THAN_SUMS[name]

@@ -203,6 +203,9 @@ TABLES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "many classes": ({"classes": range(4)}, ValueError, "`classes` must name each of the 3; got 4"),
     "text": ({"classes": "abc"}, TypeError, "`classes` must be a sequence of names; got str"),
     "a number": ({"cases": 3}, TypeError, "`cases` must be a sequence of names; got int"),
+    "an array without axes": ({"cases": np.array(1)}, TypeError, "`cases` must be .+; got numpy"),
+    "the same of classes": ({"classes": np.array(1)}, TypeError, "`classes` must be .+; got numpy"),
+    "the same of scores": ({"scores": np.array(1)}, TypeError, "`scores` must be .+; got numpy"),
     "one score": ({"scores": "tp"}, TypeError, "`scores` must be a sequence of scores, .+ got str"),
     "unknown": (
         {"scores": ["dise_score"]},
@@ -244,6 +247,25 @@ def test_what_is_no_table(name: str) -> None:
     options, error, message = TABLES[name]
     with pytest.raises(error, match=message):
         counted().to_table(**options)
+
+
+def test_sums_without_values() -> None:
+    torch = pytest.importorskip("torch")
+    memberships = torch.rand(3, 4, device="meta")
+    for options in ({}, {"exact": False}):
+        overlap = dice_any.overlap(memberships, memberships, axis=1, **options)
+        for call in (overlap.to_dict, overlap.to_table, overlap.compute):
+            with pytest.raises(
+                ValueError, match="`overlap` must hold values to be .+; got traced or meta sums of"
+            ):
+                call()
+
+
+def test_traced_sums_are_not_written() -> None:
+    jax = pytest.importorskip("jax")
+    for write in (lambda overlap: overlap.to_dict(), lambda overlap: overlap.to_table()):
+        with pytest.raises(ValueError, match="`overlap` must hold values to be .+; got traced"):
+            jax.jit(lambda x, write=write: write(dice_any.overlap(x, x)))(jax.numpy.ones(3))
 
 
 def test_axes_of_a_table() -> None:

@@ -90,7 +90,9 @@ def test_a_masked_weight(library: str) -> None:
     if library == "dask":
         da = pytest.importorskip("dask.array")
         prediction, target, weight = (da.from_array(a) for a in (P, T, weight))
-    with pytest.raises(TypeError, match="`weight` must be a plain array; got .*leave the masked"):
+    with pytest.raises(
+        TypeError, match="`weight` must be a plain array; got .*masked weighs nothing"
+    ):
         dice_any.dice_score(prediction, target, weight=weight)
     kept = np.where(MASKED_P, 0.0, weights)
     expected = 2 * (kept * P * T).sum() / ((kept * P).sum() + (kept * T).sum())
@@ -107,16 +109,134 @@ def follow_data(masked: Any) -> Any:
     return masked.data if isinstance(masked, np.ndarray) else masked.map_blocks(np.ma.getdata)
 
 
-def test_masked_weights_and_rows() -> None:
-    masked = np.ma.masked_array(np.ones(P.shape), MASKED_P)
-    with pytest.raises(
-        TypeError, match=says("`weight` must be a plain array", "numpy.ma.getdata(weight)")
-    ):
-        dice_any.dice_score(P, T, weight=masked)
-    with pytest.raises(TypeError, match=says("`X` must be a plain array", "numpy.ma.getdata(X)")):
-        dice_any.pairwise_overlap(masked, P * 1.0)
-    with pytest.raises(TypeError, match=says("`like` must be a plain array")):
-        dice_any.Overlap.zero(like=masked)
+WEIGHT = 1 + np.arange(P.size).reshape(P.shape) % 3
+
+
+def weighed(weight: np.ndarray) -> float:
+    """Return the Dice coefficient of weighed elements."""
+    return 2 * float((P * T * weight).sum()) / float(((P * 1 + T) * weight).sum())
+
+
+def make(library: str, values: np.ndarray, masked: np.ndarray | None = None) -> Any:
+    """Return an array of a library, masked if there is a mask of what is."""
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        tensor = torch.tensor(values)
+        return (
+            tensor if masked is None else torch.masked.masked_tensor(tensor, ~torch.tensor(masked))
+        )
+    array = values if masked is None else np.ma.masked_array(values, masked)
+    if library == "numpy":
+        return array
+    return pytest.importorskip("dask.array").from_array(array, chunks=(1, 3))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype stage")
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float64"])
+@pytest.mark.parametrize("library", ["numpy", "dask", "torch"])
+def test_masked_weights(library: str, dtype: str) -> None:
+    values = WEIGHT.astype(dtype)
+    given = {"weight": make(library, values, MASKED_P)}
+    x, y = make(library, P), make(library, T)
+    with pytest.raises(TypeError, match="`weight` must be a plain array"):
+        dice_any.dice_score(x, y, **given)
+    score = follow(dice_any.dice_score, x, y, given=given)
+    assert float(score) == pytest.approx(weighed(values * ~MASKED_P), rel=1e-15)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype stage")
+@pytest.mark.parametrize("place", ["prediction", "target", "both"])
+@pytest.mark.parametrize("library", ["numpy", "dask", "torch"])
+def test_masked_arrays_beside_a_weight(library: str, place: str) -> None:
+    """What the message says to pass as a weight is multiplied by the weight that there is."""
+    masks = {"prediction": (MASKED_P, None), "target": (None, MASKED_T)}
+    masks["both"] = MASKED_P, MASKED_T
+    pair = [make(library, a, mask) for a, mask in zip((P, T), masks[place], strict=True)]
+    weight = make(library, WEIGHT)
+    with pytest.raises(TypeError, match="times a weight of your own") as caught:
+        dice_any.dice_score(*pair, weight=weight)
+    codes = re.findall("`([^`]*)`", str(caught.value).partition("; got ")[2])
+    scope = {"numpy": np, "prediction": pair[0], "target": pair[1]}
+    if library == "dask":
+        scope["dask"] = pytest.importorskip("dask")
+    made = dict(zip(("prediction", "target"), pair, strict=True))
+    for code in codes:
+        if "=" not in code:
+            made[next(name for name in made if name in code)] = eval(code, scope)
+    valid = eval(next(code for code in codes if "=" in code).partition("=")[2], scope)
+    score = dice_any.dice_score(*made.values(), weight=valid * weight)
+    masked = sum(mask * 1 for mask in masks[place] if mask is not None) > 0
+    assert float(score) == pytest.approx(weighed(WEIGHT * ~masked), rel=1e-15)
+
+
+IDS = np.ma.masked_array([3, 5, 8, 9], [False, True, False, False])
+CASES = dice_any.overlap(P, T, axis=1)
+#: argument -> call with it, its masked value, and what the cure leads to
+OTHERS: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
+    "X": (
+        lambda rows: dice_any.dice_score(dice_any.pairwise_overlap(rows, T)),
+        np.ma.masked_array(P, MASKED_P),
+        dice_any.dice_score(dice_any.pairwise_overlap(P & ~MASKED_P, T)),
+    ),
+    "a": (
+        lambda a: dice_any.set_overlap(a, np.array([8, 5])).to_dict(),
+        IDS,
+        dice_any.set_overlap({3, 8, 9}, {8, 5}).to_dict(),
+    ),
+    "index": (
+        lambda index: CASES[index].to_dict(),
+        np.ma.masked_array([1, 1, 0], [False, True, False]),
+        CASES[[1, 0]].to_dict(),
+    ),
+    "like": (
+        lambda like: dice_any.Overlap.zero(like=like).to_dict(),
+        IDS,
+        dice_any.Overlap.zero().to_dict(),
+    ),
+    "dice": (
+        dice_any.dice_to_jaccard,
+        np.ma.masked_array([0.4, 0.5], [False, True]),
+        np.array([0.25, np.nan]),
+    ),
+    "tp": (
+        lambda tp: dice_any.Overlap.from_counts(tp=tp, fp=np.ones(4, int), fn=np.ones(4, int)).tp,
+        IDS,
+        np.array([3, 0, 8, 9]),
+    ),
+    "matrix": (
+        lambda matrix: dice_any.Overlap.from_confusion_matrix(matrix).tp,
+        np.ma.masked_array([[1, 2], [3, 4]], [[False, False], [True, False]]),
+        np.array([1, 4]),
+    ),
+    "class_weight": (
+        lambda class_weight: dice_any.dice_loss(
+            CASES_BY_CLASS, smooth=0, class_weight=class_weight
+        ),
+        np.ma.masked_array([2.0, 1.0], [False, True]),
+        np.array(1 - 2 * 2 / (5 + 4)),
+    ),
+    "distances": (
+        lambda distances: dice_any.wasserstein_dice_loss(
+            np.stack([~P, P], axis=1) * 1.0, T * 1, class_axis=1, distances=distances
+        ),
+        np.ma.masked_array([[0, 1], [7, 0.0]], [[False, False], [True, False]]),
+        dice_any.wasserstein_dice_loss(
+            np.stack([~P, P], axis=1) * 1.0, T * 1, class_axis=1, distances=[[0, 1], [0, 0]]
+        ),
+    ),
+}
+CASES_BY_CLASS = dice_any.overlap(
+    np.stack([P, ~P], axis=1), np.stack([T, ~T], axis=1), class_axis=1
+)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_masked_arrays_elsewhere(name: str) -> None:
+    call, masked, expected = OTHERS[name]
+    with pytest.raises(TypeError, match=says(f"`{name}` must be a plain array")) as caught:
+        call(masked)
+    code = re.findall("`([^`]*)`", str(caught.value))[1]
+    np.testing.assert_equal(call(eval(code, {"numpy": np, name: masked})), expected)
 
 
 def test_structured_and_other_dtypes() -> None:

@@ -81,7 +81,7 @@ def test_unknown_backend() -> None:
 
 
 def test_confusion_matrix() -> None:
-    with pytest.raises(ValueError, match=says("`num_classes` must go with label maps")):
+    with pytest.raises(TypeError, match=says("must be label maps; got bool and bool. Pass")):
         dice_any.confusion_matrix(MASK, MASK, num_classes=2)
     with pytest.raises(
         ValueError, match=says("`target` must hold labels from 0 to 1; got 1 outside")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 
 import dice_any
+from dice_any.testing.test_odd_arguments import odd_values
+from dice_any.testing.test_odd_arrays import problem
 
 torch = pytest.importorskip("torch")
 modules = pytest.importorskip("dice_any.torch")
@@ -280,11 +285,88 @@ def test_mistakes_of_deep_supervision() -> None:
         modules.DeepSupervision(modules.DiceLoss)
     with pytest.raises(TypeError, match="`loss` must be a function or a module; got a str"):
         modules.DeepSupervision("dice")
-    for weights in ([1, -1], [0, 0], [1, float("nan")], [float("inf"), 1], []):
-        with pytest.raises(
-            ValueError, match="`weights` must be finite, not negative and not all 0"
-        ):
-            modules.DeepSupervision(loss, weights=weights)
+
+
+class Adapter:
+    """Makes tensors, for `odd_values`."""
+
+    def __call__(self, values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values)
+
+
+WEIGHTS: dict[str, tuple[Any, str]] = {
+    "negative": ([1, -1], r"`weights\[1\]` must be finite and at least 0; got -1\."),
+    "NaN": ([1, float("nan")], r"`weights\[1\]` must be finite and at least 0; got nan\."),
+    "infinite": ([float("inf"), 1], r"`weights\[0\]` must be finite and at least 0; got inf\."),
+    "too large": ([10**400, 1], r"`weights\[0\]` must fit a float64; got an integer of 1329 bits"),
+    "large": ([1e300, 1], r"`weights\[0\]` must be at most 2\*\*100; got 1e\+300\."),
+    "nothing": ([None, 1], r"`weights\[0\]` must be a number; got NoneType\."),
+    "complex": ([1j, 1], r"`weights\[0\]` must be a number; got complex\."),
+    "text in a list": (["a", 1], r"`weights\[0\]` must be a number; got str\."),
+    "boolean": ([True, 1], r"`weights\[0\]` must be a number; got bool\. Pass `float\(weights"),
+    "durations": ([np.timedelta64(1), 1], r"`weights\[0\]` must be a number; got numpy.timedelta"),
+    "tensor of two": ([torch.ones(2), 1], r"`weights\[0\]` must be a number; got torch.Tensor\."),
+    "on no device": (torch.ones(2, device="meta"), r"`weights\[0\]` .+ no value to read here"),
+    "all 0": ([0, 0], "`weights` must be positive for some output; got none that is"),
+    "empty": ([], "`weights` must be positive for some output; got none that is"),
+    "number": (1, "`weights` must be a sequence of numbers; got int"),
+    "text": ("12", "`weights` must be a sequence of numbers; got str"),
+    "bytes": (b"12", "`weights` must be a sequence of numbers; got bytes"),
+    "dictionary": ({1: 2}, "`weights` must be a sequence of numbers; got dict"),
+    "set": ({1, 2}, "`weights` must be a sequence of numbers; got set"),
+    "tensor without axes": (
+        torch.tensor(1.0),
+        "`weights` must be a sequence of numbers; got torch",
+    ),
+    "array without axes": (np.array(1.0), "`weights` must be a sequence of numbers; got numpy"),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_what_are_no_weights(name: str) -> None:
+    weights, message = WEIGHTS[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        modules.DeepSupervision(modules.DiceLoss(), weights=weights)
+
+
+def test_odd_weights() -> None:
+    """Every odd value is refused in the usual form, or taken as numbers."""
+    taken = set()
+    for odd, value in odd_values(Adapter()).items():
+        said = problem(modules.DeepSupervision, modules.DiceLoss(), weights=value)
+        assert said in (None, "is taken"), odd
+        taken |= {odd} if said else set()
+    generated = {"generator", "range", "list", "numbers", "array", "integers", "(0.5, 1)"}
+    assert taken == {"None"} | generated
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        (1, 0.5),
+        np.array([1, 0.5]),
+        torch.tensor([1, 0.5], requires_grad=True),
+        [torch.tensor(1), 0.5],
+        [Fraction(1), Fraction(1, 2)],
+    ],
+)
+def test_weights_of_any_sequence(weights: Any) -> None:
+    assert modules.DeepSupervision(modules.DiceLoss(), weights=weights).weights == [1.0, 0.5]
+
+
+def test_what_is_left_out() -> None:
+    criterion = modules.DeepSupervision(modules.DiceLoss(**SOFTMAX))
+    counts = dice_any.overlap(*(torch.ones(3),) * 2)
+    for call, message in (
+        (
+            lambda: criterion(outputs(8)[0]),
+            "`target` must be a tensor .*; got a NoneType. Pass one",
+        ),
+        (lambda: criterion(outputs(8, 4)), "`target` must be an array .*; got NoneType"),
+        (lambda: criterion(counts), "`predictions` must be a tensor or a list of tensors; got"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
 
 
 def test_deep_supervision_compiles_and_is_differentiated() -> None:

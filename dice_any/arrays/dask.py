@@ -8,6 +8,7 @@ from typing import Any
 from . import chunked
 from .chunked import HOSTED, ChunkedLibrary, plain_chunk
 from .library import Array, Masked, NumPyLike, UnknownLibraryError
+from .numpy import masked_by
 
 
 class Dask(NumPyLike, ChunkedLibrary):
@@ -61,7 +62,7 @@ def refusal_of_chunks(chunk: Array) -> str | Masked | None:
         library = None
     inner = None if library is None else library.refusal(chunk)
     if isinstance(inner, Masked):
-        return Masked("dask.array.ma.getdata({name})", "~dask.array.ma.getmaskarray({name})")
+        return masked_by("dask.array")
     if library is not None and library.name in HOSTED and inner is None:
         return None
     dense = next((m for m in ("toarray", "todense") if hasattr(chunk, m)), None)

@@ -33,14 +33,15 @@ class UnknownLibraryError(LookupError):
 
 
 class Masked(NamedTuple):
-    """Why a masked array is refused: the code for its data, and the code for its mask of valid
-    elements.
+    """Why a masked array is refused: the code for its data, for its mask of valid elements, and for
+    its data with another value in place of what is masked.
 
-    ``{name}`` stands for the argument.
+    ``{name}`` stands for the argument, ``{fill}`` for the value.
     """
 
     data: str
     valid: str
+    filled: str
 
 
 class LibraryFacts:

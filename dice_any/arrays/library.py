@@ -12,15 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from .facts import (
-    A,
-    Array,
-    Axes,
-    BlockFunction,
-    LibraryFacts,
-    Masked,
-    UnknownLibraryError,
-)
+from .facts import A, Array, Axes, BlockFunction, LibraryFacts, Masked, UnknownLibraryError
 
 __all__ = [
     "A",
@@ -31,6 +23,7 @@ __all__ = [
     "Masked",
     "NumPyLike",
     "UnknownLibraryError",
+    "can_compute",
     "elements",
 ]
 
@@ -388,6 +381,11 @@ class NumPyLike(ArrayLibrary):
 def _python_number(library: ArrayLibrary, scalar: Array) -> bool | int | float:
     kind = library.kind(scalar.dtype)
     return bool(scalar) if kind == "bool" else int(scalar) if kind == "integer" else float(scalar)
+
+
+def can_compute(library: ArrayLibrary, array: Array) -> bool:
+    """Tell whether values exist or can be computed: not if the array is traced or has none."""
+    return library.in_chunks or library.has_values(array)
 
 
 def elements(shape: tuple[int, ...]) -> int:

@@ -29,6 +29,15 @@ def tile_limit(task: Any) -> int:
     return LABEL_TILE if all(task.labels) else MASK_TILE
 
 
+def masked_by(module: str) -> Masked:
+    """Return the code for masked arrays of a module that has NumPy's `ma`."""
+    return Masked(
+        f"{module}.ma.getdata({{name}})",
+        f"~{module}.ma.getmaskarray({{name}})",
+        f"{module}.ma.filled({{name}}, {{fill}})",
+    )
+
+
 class NumPy(NumPyLike):
     protocol = 1
 
@@ -50,9 +59,10 @@ class NumPy(NumPyLike):
         if type(array) is np.ndarray:
             return None
         if isinstance(array, np.ma.MaskedArray):
-            return Masked("numpy.ma.getdata({name})", "~numpy.ma.getmaskarray({name})")
+            return masked_by("numpy")
         if isinstance(array, np.matrix) or not isinstance(array, np.ndarray):
-            return "Pass `numpy.asarray({name})`"
+            numbers = self.kind(array.dtype) in ("bool", "integer", "floating")
+            return "Pass `numpy.asarray({name})`" if numbers else "Pass an array of real numbers"
         return None
 
     def metadata(self, array: Array) -> Hashable | None:

@@ -69,7 +69,7 @@ class PyTorch(LendsToNumPy):
     def refusal(self, array: Array) -> str | Masked | None:
         torch = self._torch
         if type(array).__name__ == "MaskedTensor":
-            return Masked("{name}.get_data()", "{name}.get_mask()")
+            return Masked("{name}.get_data()", "{name}.get_mask()", "{name}.to_tensor({fill})")
         if array.is_nested:
             return "Pass its tensors one by one, `{name}.unbind()`, and add the overlaps"
         if array.layout is not torch.strided:

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from ..arrays.library import Array
-from ..reading import public, read_library
+from ..reading import class_name, public, read_library
+from ..sums import Overlap
 from .pipeline import evaluate_with_gradient
 
 __all__ = ["value_and_grad"]
@@ -67,8 +68,13 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
     described, bound = _unbind(loss)
 
     def value_and_gradient(
-        prediction: Array, target: Array, /, **arguments: Any
+        prediction: Array, target: Array = None, /, **arguments: Any
     ) -> tuple[Array, Array]:
+        if isinstance(prediction, Overlap):
+            raise TypeError(
+                "`prediction` must be an array to have a gradient; got an Overlap. Pass the arrays "
+                "that it sums."
+            )
         library = read_library("prediction", prediction)
         if library.kind(prediction.dtype) != "floating":
             name = library.dtype_name(prediction.dtype)
@@ -89,9 +95,13 @@ def value_and_grad(loss: Callable[..., Any], /) -> Callable[..., tuple[Array, Ar
 
 def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the function that describes a loss, and the arguments that are bound to it by name."""
-    given = loss
     bound: dict[str, Any] = {}
     while isinstance(loss, partial) or hasattr(loss, "as_partial"):
+        if isinstance(loss, type):
+            raise TypeError(
+                f"`loss` must be a loss, or a module that is one; got the class {loss.__name__}. "
+                f"Make the module first: `{loss.__name__}(...)`."
+            )
         if not isinstance(loss, partial):  # a module
             loss = loss.as_partial()
         if loss.args:
@@ -102,8 +112,10 @@ def _unbind(loss: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
         loss, bound = loss.func, {**loss.keywords, **bound}
     described = getattr(loss, "described", None)
     if described is None:
+        name = getattr(loss, "__name__", None)
+        got = f"`{name}`" if isinstance(name, str) else class_name(loss)
         raise TypeError(
             "`loss` must be a loss of this package, or a `functools.partial` of one; got "
-            f"{given!r}. Use your library's own differentiation."
+            f"{got}. Use your library's own differentiation."
         )
     return described, bound

@@ -207,6 +207,11 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
     choices = {"smooth": 1.0, "average": None} | choices  # for losses without these arguments
     if isinstance(prediction, Overlap):
         refuse_beside_overlap(target, arguments)
+        if asked.join is not None:
+            raise TypeError(
+                "`group` must be None beside an Overlap, which is summed already; got one. Pass "
+                "`dice_any.distributed.all_reduce(overlap)` to a module without it."
+            )
         objective.check_counts(prediction.kind, prediction.form, prediction.by_class)
         classes = prediction.shape[-1] if prediction.by_class else None
         settings = read_settings(choices, prediction.rows, classes)

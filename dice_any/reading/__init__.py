@@ -10,8 +10,12 @@ from .arguments import (
     check_name,
     check_not_negative,
     class_name,
+    cure_for_no_value,
+    has_entries,
+    is_real,
     read_axes,
     read_axis,
+    read_bool,
     read_flag,
     read_integer,
     read_num_classes,
@@ -22,8 +26,9 @@ from .arguments import (
 )
 from .arrays import LIMIT, check_same_place, read_kind, read_library, read_shape
 from .counted import MOST_COUNTED, read_count_arrays, read_matrix
-from .cures import cure_for_labels, cure_for_memberships
+from .cures import called, cure_for_dtype
 from .distances import read_distances, trace_distances
+from .guesses import cure_for_labels, cure_for_memberships
 from .ids import are_collections, read_ids, read_set, read_total
 from .ignored import read_ignoring
 from .indices import Picked, read_index
@@ -40,6 +45,7 @@ from .keywords import (
     ScoreArguments,
     Smooth,
 )
+from .maps import read_maps
 from .pairs import read_rows
 from .regions import read_groups, read_regions, refuse_foreground
 from .signatures import public
@@ -69,14 +75,19 @@ __all__ = [
     "Smooth",
     "are_collections",
     "as_classes",
+    "called",
     "check_choice",
     "check_keywords",
     "check_name",
     "check_not_negative",
     "check_same_place",
     "class_name",
+    "cure_for_dtype",
     "cure_for_labels",
     "cure_for_memberships",
+    "cure_for_no_value",
+    "has_entries",
+    "is_real",
     "public",
     "raise_heavy",
     "raise_invalid",
@@ -84,6 +95,7 @@ __all__ = [
     "read",
     "read_axes",
     "read_axis",
+    "read_bool",
     "read_count_arrays",
     "read_counts_shape",
     "read_distances",
@@ -95,6 +107,7 @@ __all__ = [
     "read_integer",
     "read_kind",
     "read_library",
+    "read_maps",
     "read_matrix",
     "read_num_classes",
     "read_number",

@@ -6,6 +6,10 @@ import operator
 from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Real
+from typing import Any
+
+from ..arrays import UnknownLibraryError, library_of
+from ..arrays.library import can_compute
 
 #: The largest weight or smoothing. Larger numbers have no use, and sums times this stay finite.
 LARGEST = 2.0**100
@@ -42,7 +46,49 @@ def shown(value: object) -> str:
     return class_name(value)
 
 
+def has_entries(values: object) -> bool:
+    """Tell whether values can be listed, unlike a string or an array without axes."""
+    try:
+        return bool(iter(values)) and not isinstance(values, (str, bytes, bytearray))  # type: ignore[call-overload]
+    except TypeError:
+        return False
+
+
 # -- numbers -------------------------------------------------------------------------------------
+
+
+def is_real(value: object) -> bool:
+    """Tell whether a value is a real number. Of NumPy's, durations are said to be integers."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return getattr(getattr(value, "dtype", None), "kind", "f") in "iuf"
+
+
+def cure_for_no_value(value: Any) -> str:
+    """Return what to do, as the end of a message, about an array whose values nobody can read."""
+    try:
+        library = library_of(value)
+    except UnknownLibraryError:
+        return ""
+    if can_compute(library, value):
+        return ""
+    return (
+        " It has no value to read here: pass one of Python's, which a compiled function closes "
+        "over or takes as a static argument."
+    )
+
+
+def _cure_for_number(name: str, value: Any) -> str:
+    """Return what to pass instead of something that is no number, as the end of a message."""
+    cure = cure_for_no_value(value)
+    if cure or not hasattr(value, "__float__"):
+        return cure
+    with suppress(UnknownLibraryError):
+        library = library_of(value)
+        kind = library.kind(value.dtype)
+        if library.shape(value) or kind not in ("bool", "integer", "floating"):
+            return ""
+    return f" Pass `float({name})`."
 
 
 def read_integer(name: str, value: object) -> int:
@@ -55,18 +101,19 @@ def read_integer(name: str, value: object) -> int:
     if whole and getattr(value, "shape", ()) == ():
         with suppress(Exception):  # an array without values has errors of its own
             return operator.index(value)  # type: ignore[arg-type]
-    raise TypeError(f"`{name}` must be an integer; got {class_name(value)}.")
+    cure = cure_for_no_value(value)
+    raise TypeError(f"`{name}` must be an integer; got {class_name(value)}.{cure}")
 
 
 def read_number(name: str, value: object) -> float:
     """Return a real number, which may be infinite or NaN, or raise."""
     if type(value) is float:
         return value
-    if isinstance(value, bool) or not isinstance(value, Real):
-        cure = f" Pass `float({name})`." if hasattr(value, "__float__") else ""
+    if not is_real(value):
+        cure = _cure_for_number(name, value)
         raise TypeError(f"`{name}` must be a number; got {class_name(value)}.{cure}")
     try:
-        return float(value)
+        return float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise ValueError(f"`{name}` must fit a float64; got {shown(value)}.") from None
 
@@ -82,13 +129,19 @@ def check_not_negative(**numbers: object) -> None:
 
 
 def read_flag(name: str, value: object) -> bool | None:
-    """Return None, True or False: 0 and 1 are numbers, NumPy's booleans are booleans."""
-    if value is None or value is True or value is False:
+    """Return None, True or False."""
+    return None if value is None else read_bool(name, value, "None, True or False")
+
+
+def read_bool(name: str, value: object, choices: str = "True or False") -> bool:
+    """Return True or False: 0 and 1 are numbers, NumPy's booleans are booleans."""
+    if value is True or value is False:
         return value
     cls = type(value)
     if cls.__module__ == "numpy" and cls.__name__ in ("bool", "bool_"):
         return bool(value)
-    raise TypeError(f"`{name}` must be None, True or False; got {class_name(value)}.")
+    cure = cure_for_no_value(value)
+    raise TypeError(f"`{name}` must be {choices}; got {class_name(value)}.{cure}")
 
 
 def read_num_classes(num_classes: object) -> int:
@@ -151,8 +204,9 @@ def read_axes(name: str, axis: object, ndim: int) -> tuple[int, ...]:
     try:
         numbers = tuple(sorted(read_axis(name, a, ndim) for a in axes))
     except TypeError:
+        cure = max(map(cure_for_no_value, axes), default="")
         raise TypeError(
-            f"`{name}` must be an integer or a tuple of integers; got {shown(axis)}."
+            f"`{name}` must be an integer or a tuple of integers; got {shown(axis)}.{cure}"
         ) from None
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"`{name}` must name each axis once; got {shown(axes)}.")
@@ -174,9 +228,10 @@ def as_classes(classes: object, length: int) -> list[int]:
             )
         return list(range(1, length))
     if not isinstance(classes, Sequence) or isinstance(classes, (bytes, bytearray, memoryview)):
+        cure = cure_for_no_value(classes) or " Pass a list or a tuple, for one class too."
         raise TypeError(
             "`classes` must be a sequence of class numbers or 'foreground'; "
-            f"got {class_name(classes)}. Pass a list or a tuple, for one class too."
+            f"got {class_name(classes)}.{cure}"
         )
     numbers = [read_integer("classes", number) for number in classes]
     if length == 0:

@@ -74,7 +74,7 @@ def read_kind(library: ArrayLibrary, name: str, array: Array) -> str:
         cure = cures.cure_for_dtype(library, name, array.dtype)
         raise TypeError(
             f"`{name}` must be boolean, integer or floating; got "
-            f"{library.dtype_name(array.dtype)}. {cure}."
+            f"{cures.called(library, array.dtype)}. {cure}."
         )
     return kind
 

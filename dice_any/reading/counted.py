@@ -6,8 +6,9 @@ from typing import Any
 
 from ..arrays import load_library
 from ..arrays.library import Array, ArrayLibrary
-from .arguments import class_name, read_integer, shown
+from .arguments import class_name, read_bool, read_integer, shown
 from .arrays import read_library
+from .cures import called, cure_for_dtype
 
 #: The largest count, also of merged overlaps.
 MOST_COUNTED = 2**62
@@ -15,8 +16,7 @@ MOST_COUNTED = 2**62
 
 def read_count_arrays(by_class: object, **counts: Any) -> tuple[ArrayLibrary, list[Array]]:
     """Return the library of some counts, and the counts: arrays of one shape, or numbers."""
-    if not isinstance(by_class, bool):
-        raise TypeError(f"`by_class` must be True or False; got {class_name(by_class)}.")
+    by_class = read_bool("by_class", by_class)
     if all(_is_number(count) for count in counts.values()):
         library = load_library("numpy")
         numbers = [_read_number(name, count) for name, count in counts.items()]
@@ -48,11 +48,18 @@ def _read_number(name: str, value: Any) -> int:
 
 
 def _check_arrays(counts: dict[str, Any]) -> ArrayLibrary:
-    names = list(counts)
-    first = names[0]
+    arrays = [name for name, count in counts.items() if not _is_number(count)]
+    first = next((name for name in arrays if getattr(counts[name], "shape", ())), arrays[0])
     library = read_library(first, counts[first])
+    filled = f"Pass `{library.public}.zeros_like({first}) + {{code}}`."
     shape, device = library.shape(counts[first]), library.device(counts[first])
     for name, array in counts.items():
+        if _is_number(array):
+            read_integer(name, array)
+            raise TypeError(
+                f"`{name}` must be an array, as `{first}` is one; got {class_name(array)}. "
+                + filled.replace("{code}", name if type(array) is int else f"int({name})")
+            )
         other = read_library(name, array, counts[first])
         if other is not library:
             raise TypeError(
@@ -63,7 +70,11 @@ def _check_arrays(counts: dict[str, Any]) -> ArrayLibrary:
         if library.shape(array) != shape:
             raise ValueError(
                 f"`{name}` must have the shape of `{first}`, {shape}; got {library.shape(array)}. "
-                "Nothing is broadcast."
+                + (
+                    "Nothing is broadcast."
+                    if library.shape(array)
+                    else filled.replace("{code}", name)
+                )
             )
         if library.device(array) != device:
             raise ValueError(
@@ -91,12 +102,32 @@ def read_matrix(matrix: Any) -> tuple[ArrayLibrary, Array]:
 def check_integers(library: ArrayLibrary, name: str, array: Array) -> None:
     """Check that an array holds integers."""
     kind = library.kind(array.dtype)
-    if kind != "integer":
-        cure = f" Convert whole numbers: `{library.cast_code(name, 'int64', rounded=True)}`."
-        raise TypeError(
-            f"`{name}` must hold integers; got {library.dtype_name(array.dtype)}."
-            + cure * (kind == "floating")
-        )
+    if kind == "integer":
+        return
+    cure = cure_for_dtype(library, name, array.dtype)
+    if kind == "floating":
+        cure = f"Convert whole numbers: `{library.cast_code(name, 'int64', rounded=True)}`"
+        whole = _are_whole(library, array)
+        if whole is None:
+            cure = f"{cure}; of others pass the counts, before a division"
+        elif not whole:
+            cure = (
+                "Pass the counts as they were before a division; sums of memberships or of "
+                "floating weights come from `overlap`"
+            )
+    elif kind == "bool":
+        cure = f"Pass `{library.cast_code(name, 'int64')}`"
+    raise TypeError(f"`{name}` must hold integers; got {called(library, array.dtype)}. {cure}.")
+
+
+def _are_whole(library: ArrayLibrary, array: Array) -> bool | None:
+    """Tell whether floating numbers are whole; None if they cannot be read."""
+    if not library.at_hand(array):
+        return None
+    with library.precision():
+        xp = library.xp
+        numbers = xp.astype(array, library.widest(array))
+        return bool(xp.all(xp.isfinite(numbers) & (numbers == xp.round(numbers))))
 
 
 def _check_lengths(name: str, shape: tuple[int, ...]) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..arrays.library import Array, ArrayLibrary, Axes
-from ..kernels.task import Task
+from ..arrays.library import ArrayLibrary, Axes
 
 Shapes = tuple[Axes, Axes]
 Kinds = tuple[str, str]
 INT, BOOL = "int64", "bool"
+NAMES = ("prediction", "target")
 
 # -- shapes and kinds that do not fit ------------------------------------------------------------
 
@@ -50,12 +50,12 @@ def _fit_to_classes(
         yield from _as_label_map(library, kinds[1], "target", classes)
     elif target_shape == shape:
         yield f"For one-hot or indicator arrays pass `{library.cast_code('target', BOOL)}`"
-    for a in _extra_axes(target_shape, rest):
+    for a in extra_axes(target_shape, rest):
         if target_shape[a] == 1:
             code = _drop_axis(library, "target", a)
             yield from _as_label_map(library, kinds[1], code, classes)
     if kinds[1] == "integer":
-        yield from (f"It fits `class_axis={a}`" for a in _extra_axes(*shapes) if shape[a] > 1)
+        yield from (f"It fits `class_axis={a}`" for a in extra_axes(*shapes) if shape[a] > 1)
 
 
 def _as_label_map(
@@ -65,19 +65,20 @@ def _as_label_map(
     if kind == "integer":
         yield f"Pass `{code}`{arguments}"
     elif kind == "floating":
-        yield f"A label map must be integers: pass `{_labels(library, code, kind)}`{arguments}"
+        yield f"A label map must be integers: pass `{labels_code(library, code, kind)}`{arguments}"
     elif classes == 2:
-        yield f"A mask of the second of two classes is `{_labels(library, code, kind)}`{arguments}"
+        labels = labels_code(library, code, kind)
+        yield f"A mask of the second of two classes is `{labels}`{arguments}"
 
 
 def _fit_without_classes(library: ArrayLibrary, kinds: Kinds, shapes: Shapes) -> Iterator[str]:
     shape, target_shape = shapes
-    for a in _extra_axes(target_shape, shape):
+    for a in extra_axes(target_shape, shape):
         if target_shape[a] == 1:
             yield f"Pass `{_drop_axis(library, 'target', a)}`"
         elif kinds[0] == "integer":
             yield _labels_of_one_hot(library, kinds[1], a)
-    extra = _extra_axes(shape, target_shape)
+    extra = extra_axes(shape, target_shape)
     for a in extra:
         if shape[a] == 1:
             yield f"Pass `{_new_axis(library, 'target', a)}`"
@@ -98,10 +99,10 @@ def cure_for_label_target(library: ArrayLibrary, shapes: Shapes) -> str:
     shape, target_shape = shapes
     if shape == target_shape:
         return (
-            "Write which label is meant, `target == 1`, or `target > 0` for a mask of 0 and 255; "
-            "one-hot masks pass as `target > 0` with `class_axis=`"
+            "Write which label is meant, `target == 1`, or `target > 0` for a mask of 0 and "
+            "another number; one-hot masks pass as `target > 0` with `class_axis=`"
         )
-    extra = _extra_axes(shape, target_shape)
+    extra = extra_axes(shape, target_shape)
     axes = [a for a in extra if shape[a] > 1]
     if axes:
         named = f"`class_axis={axes[0]}`" if len(axes) == 1 else "`class_axis=`"
@@ -109,7 +110,7 @@ def cure_for_label_target(library: ArrayLibrary, shapes: Shapes) -> str:
     if extra:
         code = _new_axis(library, "target", extra[0])
         return f"Write which label is meant: `{code} == 1`"
-    for a in _extra_axes(target_shape, shape):
+    for a in extra_axes(target_shape, shape):
         if target_shape[a] == 1:
             code = _drop_axis(library, "target", a)
             return f"Write which label is meant, in the prediction's shape: `{code} == 1`"
@@ -117,6 +118,25 @@ def cure_for_label_target(library: ArrayLibrary, shapes: Shapes) -> str:
         code = _drop_axis(library, "target", a)
         return f"For a label map beside memberships by class pass `{code}` and `class_axis={a}`"
     return f"Nor does its shape {target_shape} fit the prediction's, {shape}: check both"
+
+
+def cure_for_maps(library: ArrayLibrary, kinds: Kinds, shapes: Shapes) -> str:
+    """Return how two arrays become label maps of one shape."""
+    codes = []
+    for name, kind, shape, other in zip(NAMES, kinds, shapes, reversed(shapes), strict=True):
+        extra = extra_axes(shape, other)
+        if extra and shape[extra[0]] == 1:
+            codes.append(f"`{labels_code(library, _drop_axis(library, name, extra[0]), kind)}`")
+        elif extra:
+            ways = " or ".join(f"`{_argmax(library, name, kind, a)}`" for a in extra)
+            codes.append(ways + ", along its classes" * (len(extra) > 1))
+        elif kind != "integer":
+            codes.append(f"`{labels_code(library, name, kind)}`")
+    if shapes[0] != shapes[1] and not any(map(extra_axes, shapes, reversed(shapes))):
+        return f"Nor do their shapes fit, {shapes[0]} and {shapes[1]}: check both"
+    either = shapes[0] == shapes[1] and "integer" not in kinds
+    of_classes = "; of one-hot arrays or scores by class the `argmax`" * either
+    return f"Pass {' and '.join(codes)}{of_classes}"
 
 
 def cure_for_one_channel(library: ArrayLibrary, shapes: Shapes, class_axis: int) -> str:
@@ -138,7 +158,7 @@ def cure_for_labels_beside_memberships(
     shape, target_shape = shapes
     if class_axis is not None:
         return f"For one-hot or indicator arrays pass `{library.cast_code('prediction', BOOL)}`"
-    for a in _extra_axes(target_shape, shape):
+    for a in extra_axes(target_shape, shape):
         if target_shape[a] == 1:
             return (
                 "Write which label is meant, `prediction == 1`, and pass "
@@ -146,20 +166,25 @@ def cure_for_labels_beside_memberships(
             )
         return _labels_of_one_hot(library, kind, a)
     if kind == "floating":
-        labels = _labels(library, "target", kind)
+        labels = labels_code(library, "target", kind)
         return (
             "Write which label is meant, `prediction == 1`; if both are label maps pass "
             f"`{labels}` and `num_classes=`"
         )
     return (
-        "Write which label is meant: `prediction == 1`, or `prediction > 0` for a mask of 0 and 255"
+        "Write which label is meant: `prediction == 1`, or `prediction > 0` for a mask of 0 and "
+        "another number"
     )
 
 
 def _labels_of_one_hot(library: ArrayLibrary, kind: str, axis: int) -> str:
-    code = "target" if kind != "bool" else library.cast_code("target", INT)
-    code = f"{library.public}.argmax({code}, axis={axis})"
+    code = _argmax(library, "target", kind, axis)
     return f"If the target is one-hot pass its labels, `{code}`, and `num_classes=`"
+
+
+def _argmax(library: ArrayLibrary, name: str, kind: str, axis: int) -> str:
+    code = name if kind != "bool" else library.cast_code(name, INT)
+    return f"{library.public}.argmax({code}, axis={axis})"
 
 
 def cure_for_one_hot_integers(library: ArrayLibrary, shapes: Shapes, class_axis: int) -> str:
@@ -176,7 +201,7 @@ def cure_for_one_hot_integers(library: ArrayLibrary, shapes: Shapes, class_axis:
 def cure_for_no_labels(library: ArrayLibrary, kinds: Kinds) -> str:
     """Return what to do about a number of classes beside memberships."""
     pairs = zip(("prediction", "target"), kinds, strict=True)
-    codes = " and ".join(f"`{_labels(library, name, kind)}`" for name, kind in pairs)
+    codes = " and ".join(f"`{labels_code(library, name, kind)}`" for name, kind in pairs)
     return f"Leave it out; or, if both are label maps, pass integers: {codes}"
 
 
@@ -198,7 +223,7 @@ def _broadcasts(shape: Axes, target_shape: Axes) -> bool:
     )
 
 
-def _extra_axes(longer: Axes, shorter: Axes) -> list[int]:
+def extra_axes(longer: Axes, shorter: Axes) -> list[int]:
     """Return the axes of a shape that can each be dropped to make it equal to the shorter one."""
     return [a for a in range(len(longer)) if without(longer, a) == shorter]
 
@@ -219,84 +244,40 @@ def _new_axis(library: ArrayLibrary, name: str, axis: int) -> str:
     return f"{name}[{':, ' * axis}None{library.index_rest}]"
 
 
-def _labels(library: ArrayLibrary, code: str, kind: str) -> str:
+def labels_code(library: ArrayLibrary, code: str, kind: str) -> str:
     """Return code for a label map as integers; labels from files may have a rounding error."""
     if kind == "integer":
         return code
     return library.cast_code(code, INT, rounded=kind == "floating")
 
 
+def called(library: ArrayLibrary, dtype: Any) -> str:
+    """Return the name of a dtype, and why it is refused if the name sounds like another."""
+    name = library.dtype_name(dtype)
+    return f"{name}, of less than a byte" if _is_narrow(library, dtype) else name
+
+
+def _is_narrow(library: ArrayLibrary, dtype: Any) -> bool:
+    """Tell whether integers are too narrow to compute with."""
+    return library.kind(dtype) == "other" and library.dtype_name(dtype).startswith(("int", "uint"))
+
+
 def cure_for_dtype(library: ArrayLibrary, name: str, dtype: Any) -> str:
     """Return what to do about a dtype that is neither boolean nor integer nor real floating."""
-    called = library.dtype_name(dtype)
+    name_of_dtype = library.dtype_name(dtype)
     fields = getattr(dtype, "names", None)
     if library.kind(dtype) == "complex":
         return "Pass its real part or its absolute value"
     if fields:
         return f"Pass one of its fields: `{name}[{fields[0]!r}]`"
-    if called.startswith("object"):
+    if name_of_dtype.startswith("object"):
         return f"Convert it: `{library.cast_code(name, 'float64')}`"
-    if called.startswith("key"):
+    if name_of_dtype.startswith("key"):
         return f"Draw an array with it: `jax.random.uniform({name}, shape)`"
-    if called.startswith("str"):
+    if name_of_dtype.startswith("str"):
         return f"Compare it with a name (`{name} == 'name'`), or number the names"
     if library.name == "torch":
         return "It packs several numbers into each byte: unpack them first"
+    if _is_narrow(library, dtype):
+        return f"Pass `{library.cast_code(name, 'int8')}`"
     return "Convert it to one of these"
-
-
-# -- values --------------------------------------------------------------------------------------
-
-
-def cure_for_memberships(
-    library: ArrayLibrary, name: str, values: Array, task: Task, counted: Array | None = None
-) -> str:
-    """Return what to do about floating numbers that are no memberships; reads their values.
-
-    `counted` is the mask of those that take part.
-    """
-    xp = library.xp
-    values = xp.astype(values, library.widest(values))
-    if counted is not None:
-        values = xp.where(counted, values, xp.zeros_like(values))
-    if not xp.all(xp.isfinite(values)):
-        return "Find where the NaN or infinity comes from"
-    off = xp.abs(values - xp.round(values))
-    if xp.all(off <= 0.01) and xp.min(values) > -0.5:
-        if xp.all((values == 0) | (values == 255)):
-            return f"For a mask of 0 and 255 compare: `{name} > 0`"
-        cure = _cure_for_floating_labels(library, name, task)
-        if cure:
-            return cure
-    if name != "prediction":
-        return "Scale it to [0, 1]; an activation is for logits of a prediction"
-    if task.class_axis is None or task.classes == 1:
-        return "For logits pass `activation='sigmoid'`"
-    return "For logits pass `activation='softmax'`, or `activation='sigmoid'` if classes overlap"
-
-
-def _cure_for_floating_labels(library: ArrayLibrary, name: str, task: Task) -> str | None:
-    """Return what to do about labels stored as floating numbers; None if they cannot be labels."""
-    rounded = library.round_code("target")
-    if task.class_axis is not None:
-        if name == "target" and task.classes == 1:
-            return f"Say which label is meant: `{rounded} == 1`"
-        return None
-    if name not in ("prediction", "target"):
-        return None
-    kinds = ["bool" if dtype == "bool" else "floating" for dtype in task.dtypes[:2]]
-    if "bool" in kinds:
-        return f"Say which label is meant: `{library.round_code(name)} == 1`"
-    codes = [_labels(library, each, "floating") for each in ("prediction", "target")]
-    cure = f"For label maps pass integers, `{codes[0]}` and `{codes[1]}`, and `num_classes=`"
-    if name == "prediction":
-        return cure
-    return f"{cure}; if the target alone is one say which label is meant: `{rounded} == 1`"
-
-
-def cure_for_labels(name: str, task: Task) -> str:
-    """Return what to do about labels outside the classes."""
-    more = "" if task.class_axis is not None else "Raise `num_classes`, "
-    ignore = "pass `ignore_label=` for a label that means nothing, " if name == "target" else ""
-    cure = f"{more}{ignore}or relabel"
-    return cure[0].upper() + cure[1:]

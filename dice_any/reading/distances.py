@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
-from ..arrays.library import Array, ArrayLibrary
+from ..arrays.library import Array, ArrayLibrary, can_compute
 from ..kernels.distances import Matrix
-from .arguments import class_name
+from .arguments import class_name, is_real
 from .arrays import read_library
 
 #: what has so many axes
@@ -84,13 +83,13 @@ def trace_distances(
 
 def _listed(name: str, value: Any, ndim: int) -> Any:
     """Return numbers, in nested lists of so many levels, from arrays and sequences."""
-    number = isinstance(value, Real)
+    number = isinstance(value, bool) or is_real(value)
     if number and ndim == 0:
         return value
     if hasattr(value, "shape") and not number:
         library = read_library(name, value)
         _check_array(name, library, value, ndim)
-        if not (library.has_values(value) or library.in_chunks):
+        if not can_compute(library, value):
             raise _without_values(name)
         return library.tolist(library.vetted(value))
     if ndim == 0 or not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):

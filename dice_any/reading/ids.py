@@ -8,6 +8,7 @@ from typing import Any
 from ..arrays.library import Array, ArrayLibrary
 from .arguments import class_name, read_integer, shown
 from .arrays import check_same_place, read_library
+from .cures import called, cure_for_dtype
 
 #: The largest total of a merged overlap.
 MOST = 2**62
@@ -62,10 +63,12 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
     check_same_place(library, "b", b, a)
     for name, array in (("a", a), ("b", b)):
         if len(library.shape(array)) != 1 or library.kind(array.dtype) != "integer":
-            axes, dtype = len(library.shape(array)), library.dtype_name(array.dtype)
+            axes, dtype = len(library.shape(array)), called(library, array.dtype)
+            cure = "For masks use `overlap`; of other ids make sets"
+            if library.kind(array.dtype) == "other":
+                cure = cure_for_dtype(library, name, array.dtype)
             raise ValueError(
-                f"`{name}` must be a 1-D array of integer ids; got {axes} axes of {dtype}. "
-                "For masks use `overlap`; of other ids make sets."
+                f"`{name}` must be a 1-D array of integer ids; got {axes} axes of {dtype}. {cure}."
             )
         if array.dtype != a.dtype:
             names = library.dtype_name(a.dtype), library.dtype_name(array.dtype)

@@ -11,7 +11,7 @@ from typing import Any
 from ..arrays.library import Array, ArrayLibrary
 from ..kernels.masks import counted_only
 from ..kernels.task import Task
-from .arguments import class_name, read_label
+from .arguments import class_name, cure_for_no_value, read_label
 from .plans import call_key, keep, recall
 from .tasks import read
 
@@ -68,9 +68,10 @@ def read_labels(name: str, labels: Any) -> tuple[int, ...]:
     try:
         return (read_label(name, labels),)
     except TypeError:
+        cure = cure_for_no_value(labels) or " Pass a list or a tuple of labels."
         raise TypeError(
-            f"`{name}` must be an integer or a sequence of integers; got {class_name(labels)}. "
-            "Pass a list or a tuple of labels."
+            f"`{name}` must be an integer or a sequence of integers; got {class_name(labels)}."
+            f"{cure}"
         ) from None
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from ..arrays import UnknownLibraryError, library_of
 from ..arrays.library import Array, ArrayLibrary
-from .arguments import class_name, shown
+from .arguments import class_name, is_real, shown
 from .arrays import read_library
+from .cures import called, cure_for_dtype
 
 PARTS = "`index` must hold integers, slices, `...` and at most one array of integers"
 
@@ -158,8 +159,10 @@ def _integers_of(item: Any) -> ArrayLibrary:
         raise TypeError(f"{PARTS}; got {class_name(item)}. Pass `list(index)`.") from None
     kind = library.kind(item.dtype)
     if kind != "integer":
-        cure = " Pass the places that are true, `numpy.flatnonzero(index)`." * (kind == "bool")
-        raise TypeError(f"{PARTS}; got one of {library.dtype_name(item.dtype)}.{cure}")
+        cure = cure_for_dtype(library, "index", item.dtype)
+        if kind == "bool":
+            cure = "Pass the places that are true, `numpy.flatnonzero(index)`"
+        raise TypeError(f"{PARTS}; got one of {called(library, item.dtype)}. {cure}.")
     read_library("index", item)  # refuses masked arrays, and others that are not plain
     shape = library.shape(item)
     if None in shape or any(n != n for n in shape):
@@ -172,7 +175,7 @@ def _is_many(item: Any) -> bool:
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return isinstance(value, Integral) and is_real(value)
 
 
 def _is_slice(value: Any) -> bool:

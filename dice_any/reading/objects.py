@@ -196,7 +196,7 @@ OF_MODULE: dict[str, Callable[..., str]] = {
     "h5py": _of_storage,
     "netCDF4": _of_storage,
     "PIL": _template(
-        "Pass its pixels, {code}; compare those of a mask of 0 and 255: `> 0`",
+        "Pass its pixels, {code}; compare those of a mask: `> 0`",
         "numpy.asarray({name})",
     ),
     "pandas": _template(
@@ -222,18 +222,34 @@ OF_MODULE: dict[str, Callable[..., str]] = {
 
 def cure_for_masked(name: str, array: Array, masked: Masked, beside: Any = None) -> str:
     """Return what to pass instead of a masked array: a weight can leave out the same elements."""
-    data, valid = (code.replace("{name}", name) for code in masked)
-    if name == "weight":
-        code = f"{library_of(array).public}.where({valid}, {data}, 0)"
-        return f"Pass `{code}` to leave the masked elements out"
+    data, valid, filled = (code.replace("{name}", name) for code in masked)
     if name not in ("prediction", "target"):
-        return f"Pass `{data}`, without what is masked"
+        cure = MASKED.get(name, "Pass `{zeros}` where what is masked counts as 0")
+        zeros, nans = (filled.replace("{fill}", fill) for fill in ("0", 'float("nan")'))
+        return cure.format(name=name, data=data, valid=valid, zeros=zeros, nans=nans)
     library = _known(beside)
     other = None if library is None else library.refusal(beside)
     if getattr(beside, "shape", None) != array.shape and name == "prediction":
         return f"Pass `{data}`, and a `weight` that is 0 where elements are masked"
     if isinstance(other, Masked):
-        names = ("prediction", "target")
-        valid = " & ".join(other.valid.replace("{name}", each) for each in names)
-        data = "` and `".join(other.data.replace("{name}", each) for each in names)
-    return f"Pass `{data}`, and `weight={valid}` to leave the masked elements out"
+        pairs = (("prediction", masked), ("target", other))
+        valid = " & ".join(each.valid.replace("{name}", called) for called, each in pairs)
+        data = "` and `".join(each.data.replace("{name}", called) for called, each in pairs)
+    return (
+        f"Pass `{data}`, and `weight={valid}`, times a weight of your own if there is one, to "
+        "leave the masked elements out"
+    )
+
+
+#: argument -> what to pass instead of a masked one, where no weight can leave elements out
+MASKED = {
+    "weight": "Pass `{zeros}`, as what is masked weighs nothing",
+    "like": "Pass `{data}`",
+    **dict.fromkeys(
+        ("X", "Y"),
+        "Pass `{zeros}` where what is masked belongs to no set; to leave it out, sum each pair by "
+        "`overlap` with a `weight`",
+    ),
+    **dict.fromkeys(("a", "b", "index"), "Pass `{data}[{valid}]`, what is not masked"),
+    **dict.fromkeys(("dice", "jaccard"), "Pass `{nans}`, as NaN stays NaN"),
+}

@@ -42,6 +42,10 @@ def public(
         signature = _signature(function, keywords, refuses, defaults)
         named = {p.name: p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
         required = [name for name, p in named.items() if p.default is p.empty]
+        arrays_needed = sum(
+            p.kind is p.POSITIONAL_ONLY and p.default is p.empty
+            for p in signature.parameters.values()
+        )
         own = set(inspect.signature(function).parameters)
         filled = {
             name: p.default
@@ -61,6 +65,8 @@ def public(
                         f"`{name}` must be given to `{function.__name__}`; got none. "
                         "It has no default."
                     )
+            if len(arrays) < arrays_needed:  # the function says what it takes, or takes no Overlap
+                arrays += (None,) * (arrays_needed - len(arrays))
             return function(*arrays, **{**filled, **arguments})
 
         if answer is None:

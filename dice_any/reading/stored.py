@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from .arguments import check_choice, class_name, read_integer, shown
+from .arguments import check_choice, class_name, read_bool, read_integer, shown
 from .arrays import LIMIT
 from .tasks import FORMS
 
@@ -34,8 +34,7 @@ def read_stored(data: Any) -> Any:
     kind, by_class, sums = data["kind"], data["by_class"], data["sums"]
     check_choice("kind", kind, KINDS)
     check_choice("form", data["form"], FORMS)
-    if not isinstance(by_class, bool):
-        raise TypeError(f"`by_class` must be True or False; got {class_name(by_class)}.")
+    by_class = read_bool("by_class", by_class)
     shape = _shape(sums)
     lead = (ROWS, LIMBS) if kind == "exact" else (ROWS,)
     if shape[: len(lead)] != lead or len(shape) < len(lead) + by_class:

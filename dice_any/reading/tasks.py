@@ -106,8 +106,9 @@ def _read_axis(axis: Axis, ndim: int, class_axis: int | None) -> tuple[int, ...]
     numbers = read_axes("axis", axis, ndim)
     if class_axis in numbers:
         raise ValueError(
-            f"`axis` must not hold the class axis {class_axis}; got {shown(axis)}. "
-            "To pool the classes use `average='micro'`."
+            f"`axis` must not hold the class axis {class_axis}; got {shown(axis)}. Leave it out. "
+            "Classes are pooled by the `average='micro'` of losses and of scores of each class, or "
+            "by `overlap(...).sum(axis=-1)`."
         )
     return numbers
 
@@ -195,7 +196,7 @@ def _read_label_maps(
     if num_classes is None:
         raise ValueError(
             f"`num_classes` must be given for two integer arrays ({dtypes[0]}, {dtypes[1]}); "
-            "got None. For label maps pass `num_classes=`; for masks of 0 and 1, or of 0 and 255, "
+            "got None. For label maps pass `num_classes=`; for masks of 0 and another number "
             "pass `prediction > 0` and `target > 0`; "
             "for one-hot arrays `prediction > 0`, `target > 0` and `class_axis=`; "
             "for one label pass `prediction == 1` and `target == 1`."

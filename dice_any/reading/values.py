@@ -9,7 +9,7 @@ from ..arrays.library import Array, ArrayLibrary
 from ..kernels import Task
 from ..kernels.blocks import counted_mask
 from .arrays import LIMIT
-from .cures import cure_for_labels, cure_for_memberships
+from .guesses import cure_for_labels, cure_for_memberships
 
 TOO_MUCH_WEIGHT = (
     "`weight` must add up to less than 2**32 for each count; got more. Scale it, or add the "
@@ -114,13 +114,22 @@ def _bad_labels(task: Task, name: str, number: int) -> str:
 def _bad_memberships(
     task: Task, name: str, values: Array, number: int, counted: Array | None
 ) -> str:
+    library = library_of(values)
     if task.regions is not None and task.class_axis is not None:
+        if not library.xp.all((values >= 0) & (values <= 1)):
+            cure = cure_for_memberships(library, name, values, task, counted)
+        elif name == "prediction":
+            cure = (
+                "Pass logits with `activation='softmax'`, or channels that are regions with "
+                "`activation='sigmoid'`"
+            )
+        else:
+            cure = "Divide them by their sum over the classes, or pass a label map"
         return (
             f"`{name}` must hold memberships in [0, 1] that add up to at most 1 in each region; "
-            f"got {number} sums of others, or NaN. Pass logits with `activation='softmax'`, or "
-            "channels that are regions with `activation='sigmoid'`."
+            f"got {number} sums of others, or NaN. {cure}."
         )
-    cure = cure_for_memberships(library_of(values), name, values, task, counted)
+    cure = cure_for_memberships(library, name, values, task, counted)
     return f"`{name}` must hold memberships in [0, 1]; got {number} values outside or NaN. {cure}."
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Complex, Number, Real
+from numbers import Complex, Number
 from typing import Any
 
 from ..arrays.library import Array
-from ..reading import class_name, public, read_library, shown
+from ..reading import (
+    called,
+    class_name,
+    cure_for_dtype,
+    is_real,
+    public,
+    read_library,
+    shown,
+)
 
 __all__ = ["dice_to_jaccard", "jaccard_to_dice"]
 
@@ -86,7 +94,7 @@ NOT_A_SCORE = "A percentage is to be divided by 100."
 
 def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
     """Apply a formula to scores in [0, 1]."""
-    if isinstance(score, bool) or (isinstance(score, Complex) and not isinstance(score, Real)):
+    if isinstance(score, (bool, Complex)) and not is_real(score):
         raise TypeError(f"`{name}` must be a real number or an array; got {class_name(score)}.")
     if isinstance(score, Number):
         if score == score and not -ROUNDING <= score <= 1 + ROUNDING:  # type: ignore[operator]
@@ -95,8 +103,8 @@ def _converted(name: str, score: Any, formula: Callable[[Any], Any]) -> Any:
     library = read_library(name, score)
     kind = library.kind(score.dtype)
     if kind not in ("integer", "floating"):
-        dtype = library.dtype_name(score.dtype)
-        raise TypeError(f"`{name}` must be a real number or an array of them; got {dtype}.")
+        dtype, cure = called(library, score.dtype), cure_for_dtype(library, name, score.dtype)
+        raise TypeError(f"`{name}` must be a real number or an array of them; got {dtype}. {cure}.")
     score = library.vetted(score)
     with library.precision():
         xp = library.xp

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from ..kernels.task import Kind
-from .rows import Rows
+from .rows import Rows, check_values
 from .travelling import Travelling, restore
 
 Facts = tuple[Kind, str, bool, bool]
@@ -37,11 +37,7 @@ class Lazy(Travelling):
         computed = library.compute(self._held, **options)
         if computed is not self._held:
             return self._holding(computed)
-        if not library.has_values(computed):
-            raise ValueError(
-                "`overlap` must hold values to be computed; got traced sums of "
-                f"{library.name}. Compute it outside of the trace."
-            )
+        check_values(library, computed, "computed")
         return self
 
     def persist(self, **options: Any) -> Self:

@@ -123,7 +123,7 @@ class Making(Lazy):
                 sums,
                 f"`{'`, `'.join(counts)}` must not be negative, and add up to at most 2**62",
             )
-            return cls.of_sums(library, sums, "hard", "product", by_class)
+            return cls.of_sums(library, sums, "hard", "product", bool(by_class))
 
     @classmethod
     def from_confusion_matrix(cls, matrix: Array) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from ..arrays import library_of
-from ..arrays.library import Array, ArrayLibrary
+from ..arrays.library import Array, ArrayLibrary, can_compute
 from ..kernels.limbs import carry, to_float64
 from ..kernels.task import INTERSECTION, PREDICTION, TARGET, TOTAL, Kind
 
@@ -193,3 +193,12 @@ class Rows:
             invalid = sums[INVALID, ...]
         intersection, prediction, target, total, *_ = library.unstack(floats)
         return intersection, prediction, target, total, invalid
+
+
+def check_values(library: ArrayLibrary, held: Array, verb: str) -> None:
+    """Check that the sums have values, or can be computed."""
+    if not can_compute(library, held):
+        raise ValueError(
+            f"`overlap` must hold values to be {verb}; got traced or meta sums of {library.name}. "
+            "Do it outside of the trace."
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from ..arrays import UnknownLibraryError, library_of
-from ..reading import class_name, shown
+from ..reading import class_name, has_entries, shown
 from .rows import Rows
 
 Score = Callable[..., Any]
@@ -51,7 +51,7 @@ def _read_names(argument: str, names: Any, length: int) -> list[Any]:
     """Return the names of rows."""
     if names is None:
         return list(range(length))
-    if isinstance(names, (str, bytes, Mapping)) or not isinstance(names, Iterable):
+    if not has_entries(names) or isinstance(names, Mapping):
         raise TypeError(
             f"`{argument}` must be a sequence of names; got {class_name(names)}. Pass a list."
         )
@@ -70,7 +70,7 @@ def _read_scores(overlap: Rows, scores: Any) -> dict[str, Score]:
     if scores is None:
         sharp = overlap.form != "squared" or overlap.kind == "hard"
         scores = DEFAULT if sharp else DEFAULT[:2]
-    if isinstance(scores, (str, bytes)) or not isinstance(scores, Iterable):
+    if not has_entries(scores):
         raise TypeError(
             "`scores` must be a sequence of scores, or a mapping from names of columns to them; "
             f"got {class_name(scores)}. Pass a list, for one score too."

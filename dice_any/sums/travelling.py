@@ -13,7 +13,7 @@ from ..arrays.library import Array
 from ..kernels.limbs import carry
 from ..kernels.task import Kind
 from ..reading import VERSION, read_library, read_stored
-from .rows import Rows
+from .rows import Rows, check_values
 
 
 class Travelling(Rows):
@@ -42,6 +42,7 @@ class Travelling(Rows):
         """
         with self._library.precision():
             library = self._library
+            check_values(library, self._held, "written")
             sums = library.tolist(carry(library, self.rows) if self.kind == "exact" else self.rows)
         if self.kind == "plain":
             sums = _deep(float.hex, sums)
@@ -64,7 +65,7 @@ class Travelling(Rows):
             like = xp.zeros(1) if like is None else like
             dtype = library.widest(like) if data["kind"] == "plain" else xp.int64
             array = library.constant(sums, dtype, like)
-            return cls.of_sums(library, array, data["kind"], data["form"], data["by_class"])
+            return cls.of_sums(library, array, data["kind"], data["form"], bool(data["by_class"]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed, packer = self._held, None

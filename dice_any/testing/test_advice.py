@@ -145,6 +145,40 @@ VALUES: dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], tuple[str, ...],
     "floating label map beside one channel": (SOFT[:, :1], FLOAT_T[:, None], AXIS, (), [CHANNEL]),
     "0 and 255 as numbers": ((P == 1) * 255.0, (T == 1) * np.float32(255), {}, (), ONE),
     "0 and 255 by class": (SOFT, one_hot(T) * np.float32(255), AXIS, (), SOFT_LABELS),
+    **{
+        f"0 and {top}, {place}": (*arrays, {}, (), ONE)
+        for top in (2, 7.5, 100, 128, 65535)
+        for place, arrays in {
+            "prediction": ((P == 1) * np.float32(top), T == 1),
+            "target": (P == 1, (T == 1) * np.float32(top)),
+            "both": ((P == 1) * np.float32(top), (T == 1) * np.float32(2)),
+        }.items()
+    },
+    "0 and 3 with a rounding error": ((P == 1) * np.float32(3) + OFF, T == 1, {}, (), ONE),
+    "-1 and 1": ((P == 1) * np.float32(2) - 1, (T == 1) * np.float32(2) - 1, {}, (), ONE),
+    **{
+        f"memberships of {top}, {place}": (*arrays, {}, picks, CHANNEL)
+        for top, way in ((100, "percentages"), (255, "bytes"), (65535, "16 bits"))
+        for place, arrays, picks in (
+            ("prediction", (SOFT[:, 0] * np.float32(top), T == 1), (f"/ {top}",)),
+            ("both", (SOFT[:, 0] * np.float32(top), (T == 1) * np.float32(top)), ("> 0", way)),
+        )
+    },
+    "bytes by class": (SOFT * np.float32(255), T, AXIS, ("/ 255",), SOFT_LABELS),
+    "bytes in the target": (SOFT, SOFT * np.float32(255), AXIS, ("/ 255",), by_class(SOFT, SOFT)),
+    "labels in one channel": (P[:, None] + OFF, (T == 1)[:, None], AXIS, (), [ONE]),
+}
+#: what are no label maps of one shape
+MAPS: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "one-hot integers": (one_hot(P).astype(np.int32), T),
+    "one-hot numbers": (one_hot(P).astype(np.float32), T),
+    "masks": (one_hot(P), T),
+    "one-hot target": (P, one_hot(T).astype(np.int32)),
+    "masks in the target": (P, one_hot(T)),
+    "two of numbers": (P.astype(np.float32), FLOAT_T),
+    "numbers": (P, FLOAT_T),
+    "a lone axis": (P[:, None], T),
+    "numbers with a lone axis": (P, FLOAT_T[..., None]),
 }
 
 
@@ -181,6 +215,20 @@ def test_values(dice_backend: Adapter, name: str) -> None:
     with pytest.raises(ValueError, match="must hold memberships"):
         dice_any.dice_score(dice_backend(x), dice_backend(y), **arguments)
     assert follow_with(dice_backend, x, y, arguments, picks) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.dice_feature("hard")
+@pytest.mark.parametrize("name", MAPS)
+def test_label_maps(dice_backend: Adapter, name: str) -> None:
+    x, y = map(dice_backend, MAPS[name])
+    for wrong in ({"num_classes": 3}, {"num_classes": None}):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            dice_any.confusion_matrix(x, y, **wrong)
+        assert "class_axis" not in str(caught.value)
+        assert "Leave it out" not in str(caught.value)
+    matrix = follow(dice_any.confusion_matrix, x, y, given={"num_classes": 3})
+    pairs = [[int(((t == T) & (p == P)).sum()) for p in range(3)] for t in range(3)]
+    assert dice_backend.values(matrix).tolist() == pairs
 
 
 @pytest.mark.dice_feature("averages")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def odd_arrays(backend: Adapter) -> dict[str, Any]:
     odd["object array"] = np.array([None, SECRET], dtype=object)
     odd["array of names"] = np.array(["a", "b"])
     odd["dates"] = np.array(["2020-01-01"], dtype="datetime64[D]")
+    odd["array of durations"] = np.array([0, 1, 1], dtype="timedelta64[s]")
     odd["records"] = np.zeros(2, dtype=[("mask", bool)])
     odd["masked"] = np.ma.masked_array([SECRET, 1.0], [True, False])
     for dtype in ("complex64", "complex128"):
@@ -80,6 +82,7 @@ def test_places_of_arrays(dice_backend: Adapter, name: str) -> None:
             problems[f"weight={odd}"] = problem(function, *arrays, **arguments, weight=value)
     if name == "set_overlap":
         collections = {
+            "durations",
             "()",
             "(0,)",
             "(0, 0)",
@@ -140,6 +143,52 @@ def test_methods_of_overlaps(dice_backend: Adapter, method: str) -> None:
             assert problem(getattr(counts, method), value) is None, odd
         if method == "zero" and odd not in ("None", "overlap", *ARRAYS):
             assert problem(Overlap.zero, like=value) is None, odd
+
+
+def test_names_and_indices(dice_backend: Adapter) -> None:
+    """Names of a table, and an index of counts: taken, or refused in the usual form."""
+    labels = dice_backend(np.array([[0, 1, 2, 2], [0, 0, 1, 1]]))
+    counts = dice_any.overlap(labels, labels, num_classes=3, axis=1)
+    for odd, value in odd_arrays(dice_backend).items():
+        for keyword in ("cases", "classes", "scores"):
+            assert problem(counts.to_table, **{keyword: value}) in (None, "is taken"), odd
+        assert problem(counts.__getitem__, value) in (None, "is taken"), odd
+    for odd in ("numpy.timedelta64", "durations", "numpy.True_", "masked"):
+        assert problem(counts.__getitem__, odd_arrays(dice_backend)[odd]) is None, odd
+
+
+@pytest.mark.parametrize("dtype", ["int4", "uint4"])
+def test_integers_of_less_than_a_byte(dice_backend: Adapter, dtype: str) -> None:
+    """They are said to be that, and the cure gives integers that are taken."""
+    narrow = getattr(pytest.importorskip("ml_dtypes"), dtype)
+    if dice_backend.name not in ("numpy", "jax"):
+        pytest.skip(f"{dice_backend.name} has none")
+    x = dice_backend(np.array([1, 1, 0]).astype(narrow))
+    y, eye = dice_backend(np.array([1, 0, 0], dtype=np.int8)), dice_backend(np.eye(3) > 0)
+    soft, apart = (
+        dice_backend(np.array(v, dtype=np.float32)) for v in ([[0.5] * 3] * 2, [[0, 1], [1, 0]])
+    )
+    places: dict[str, Any] = {
+        "prediction": lambda v: dice_any.dice_score(v, y, num_classes=2),
+        "target": lambda v: dice_any.dice_score(y, v, num_classes=2),
+        "weight": lambda v: dice_any.dice_score(y > 0, y > 0, weight=v),
+        "fp": lambda v: Overlap.from_counts(tp=y, fp=v, fn=y).fp,
+        "matrix": lambda v: Overlap.from_confusion_matrix(v[:, None] * v).tp,
+        "a": lambda v: dice_any.set_overlap(v, y).tp,
+        "dice": dice_any.dice_to_jaccard,
+        "index": lambda v: Overlap.zero((3,), like=y)[v].tp,
+        "class_weight": lambda v: dice_any.dice_loss(eye, eye, class_axis=0, class_weight=v),
+        "distances": lambda v: dice_any.wasserstein_dice_loss(
+            soft, y, class_axis=0, distances=apart.astype(v.dtype)
+        ),
+    }
+    for name, call in places.items():
+        with pytest.raises((TypeError, ValueError), match=", of less than a byte. P") as caught:
+            call(x)
+        said = re.findall("`([^`]*)`", str(caught.value))
+        assert said[0] == name
+        assert said[-1] == f'{name}.astype("int8")'
+        assert np.isfinite(dice_backend.values(call(x.astype("int8")))).all()
 
 
 def test_what_is_added(dice_backend: Adapter) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import dice_any
 from dice_any import Overlap
 
 from .adapters import Adapter
+from .advice import Modules
 from .overlaps import Named, rows
+from .test_odd_arguments import odd_values
 
 pytestmark = pytest.mark.dice_feature("values")
 
@@ -88,7 +92,8 @@ NUMBERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "boolean": ({"fn": True}, TypeError, "`fn` must be an integer; got bool"),
     "list": ({"tp": [1, 2]}, TypeError, "`tp` must be an array of a library"),
     "text": ({"tp": "3"}, TypeError, "`tp` must be an array of a library"),
-    "mixed": ({"tp": ones}, TypeError, "`fp` must be an array of a library"),
+    "mixed": ({"tp": ones}, TypeError, "`fp` must be an array, as `tp` is one; got int"),
+    "mixed fraction": ({"tp": ones, "fn": 0.5, "fp": ones}, TypeError, "`fn` must be an integer"),
     "by class": (
         {"by_class": True},
         ValueError,
@@ -115,11 +120,42 @@ def test_arrays_that_are_no_counts(dice_backend: Adapter) -> None:
     ):
         Overlap.from_counts(tp=two, fp=soft, fn=two)
     mask = dice_backend(np.ones(2, dtype=bool))
-    with pytest.raises(TypeError, match=r"`tp` must hold integers; got bool\.$"):
+    with pytest.raises(TypeError, match=r"`tp` must hold integers; got bool\. Pass `.+`\.$"):
         Overlap.from_counts(tp=mask, fp=two, fn=two)
     if dice_backend.library.name != "numpy":
         with pytest.raises(TypeError, match="`fn` must come from the same array library as `tp`"):
             Overlap.from_counts(tp=two, fp=two, fn=ones)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_number_beside_arrays(dice_backend: Adapter, place: int) -> None:
+    """What the message says makes an array of it; so it does of an array without axes."""
+    arrays = [dice_backend(part[0]) for part in COUNTS]
+    for number in (5, np.int64(5), dice_backend(np.array(5))):
+        given: Any = dict(zip(NAMES, arrays, strict=True)) | {NAMES[place]: number}
+        with pytest.raises((TypeError, ValueError), match="; got ") as caught:
+            Overlap.from_counts(**given)
+        name, *_, code = re.findall("`([^`]*)`", str(caught.value))
+        assert name == NAMES[place]
+        given[name] = eval(code, Modules(given))
+        got = dice_backend.values(getattr(Overlap.from_counts(**given), name))
+        assert got.tolist() == [5, 5, 5]
+
+
+def test_by_class_is_a_flag(dice_backend: Adapter) -> None:
+    two = dice_backend(np.ones(2, dtype=np.int64))
+    stored = of_counts(dice_backend, COUNTS).to_dict()
+    flags = {"True": True, "False": False, "numpy.True_": True, "numpy.False_": False}
+    for odd, value in odd_values(dice_backend).items():
+        for make in (
+            partial(Overlap.from_counts, tp=two, fp=two, fn=two, by_class=value),
+            partial(Overlap.from_dict, stored | {"by_class": value}),
+        ):
+            if odd in flags:
+                assert make().by_class is flags[odd]
+                continue
+            with pytest.raises(TypeError, match="`by_class` must be True or False; got"):
+                make()
 
 
 BAD = {
@@ -211,6 +247,38 @@ def test_what_is_no_confusion_matrix(dice_backend: Adapter, name: str) -> None:
     values, error, message = SHAPES[name]
     with pytest.raises(error, match=message):
         Overlap.from_confusion_matrix(dice_backend(values))
+
+
+def test_a_matrix_of_floats(dice_backend: Adapter) -> None:
+    """Whole numbers can be converted; of others, integers would be wrong."""
+    for values, whole in (
+        ([[5, 1], [0, 2]], True),
+        ([[0.75, 0.25], [0.5, 0.5]], False),
+        ([[2.0**40, 1], [0, 2]], True),
+        ([[np.nan, 1], [0, 2]], False),
+        ([[np.inf, 1], [0, 2]], False),
+    ):
+        matrix = dice_backend(np.array(values, dtype=np.float32))
+        with pytest.raises(TypeError, match="`matrix` must hold integers; got float32") as caught:
+            Overlap.from_confusion_matrix(matrix)
+        cure = str(caught.value).partition(". ")[2]
+        seen = dice_backend.library.at_hand(matrix)
+        assert ("before a division" in cure) == (not whole or not seen)
+        assert ("Convert whole numbers" in cure) == (whole or not seen)
+        if whole and max(map(max, values)) < 2**31:  # JAX has no more without x64
+            code = re.findall("`([^`]*)`", cure)[0]
+            got = Overlap.from_confusion_matrix(eval(code, Modules({"matrix": matrix})))
+            assert got.to_dict()["sums"][0] == [values[0][0], values[1][1]]
+
+
+@pytest.mark.dice_feature("weight")
+def test_the_matrix_of_floating_weights(dice_backend: Adapter) -> None:
+    x, y = (dice_backend(np.array(v)) for v in ([0, 1, 1], [0, 1, 0]))
+    weight = dice_backend(np.array([0.5, 0.25, 2.5], dtype=np.float32))
+    with dice_backend.library.precision():
+        matrix = dice_any.confusion_matrix(x, y, num_classes=2, weight=weight)
+    with pytest.raises(TypeError, match="floating weights come from `overlap`|of others pass"):
+        Overlap.from_confusion_matrix(matrix)
 
 
 @pytest.mark.parametrize("matrix", [[[1, 0], [0, 1]], 3, None])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
 import torch
 
 from .. import losses
+from ..reading import check_not_negative, class_name, has_entries
 from .modules import LossModule
 
 __all__ = ["DeepSupervision"]
@@ -60,7 +60,7 @@ class DeepSupervision(torch.nn.Module):
         self.loss = loss
         self.weights = None if weights is None else _read_weights(weights)
 
-    def forward(self, predictions: Any, target: Any, **arguments: Any) -> torch.Tensor:
+    def forward(self, predictions: Any, target: Any = None, **arguments: Any) -> torch.Tensor:
         """Return the weighted mean of the losses of a list of outputs, or the loss of one
         output.
         """
@@ -105,9 +105,10 @@ class DeepSupervision(torch.nn.Module):
         samples.
         """
         if not isinstance(target, torch.Tensor):
+            several = isinstance(target, (list, tuple))
+            cure = "Pass the finest one, `target[0]`" if several else "Pass one"
             raise TypeError(
-                f"`target` must be a tensor beside one output; got {_name(target)}. Pass the "
-                "finest one, `target[0]`."
+                f"`target` must be a tensor beside one output; got {_name(target)}. {cure}."
             )
         labels = not (target.is_floating_point() or target.dtype == torch.bool)
         lacks_classes = labels and self._class_axis(prediction, arguments) is not None
@@ -142,14 +143,26 @@ def _name(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
-def _read_weights(weights: Sequence[float]) -> list[float]:
-    numbers = [float(weight) for weight in weights]
-    if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
+def _read_weights(weights: Any) -> list[float]:
+    if not has_entries(weights) or isinstance(weights, (Mapping, Set)):
+        raise TypeError(
+            f"`weights` must be a sequence of numbers; got {class_name(weights)}. List one for "
+            "each output, the finest first."
+        )
+    numbers = [_number(weight) for weight in weights]
+    check_not_negative(**{f"weights[{k}]": number for k, number in enumerate(numbers)})
+    if not any(numbers):
         raise ValueError(
-            "`weights` must be finite, not negative and not all 0; got others. Weigh what is to be "
+            "`weights` must be positive for some output; got none that is. Weigh what is to be "
             "learnt."
         )
-    return numbers
+    return [float(number) for number in numbers]
+
+
+def _number(weight: Any) -> Any:
+    """Return the number of a tensor that holds one, and anything else unchanged."""
+    one = isinstance(weight, torch.Tensor) and weight.ndim == 0 and not weight.is_meta
+    return weight.item() if one else weight
 
 
 def _read_outputs(predictions: Any) -> list[torch.Tensor]:

@@ -76,9 +76,9 @@ class LossModule(torch.nn.Module):
         return self
 
     def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor, **arguments: Any
+        self, prediction: Any, target: torch.Tensor | None = None, **arguments: Any
     ) -> torch.Tensor:
-        """Return the loss of a prediction and a target."""
+        """Return the loss of a prediction and a target, or of one `Overlap`."""
         loss: torch.Tensor
         if self.group is None:
             loss = self._bound()(prediction, target, **arguments)
