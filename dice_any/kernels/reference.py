@@ -55,15 +55,13 @@ def overlap_vjp(
     `cotangent` has the layout of the sums. Only the sums of intersection, prediction and entropy
     depend on the prediction.
     """
-    library = library_of(prediction)
-    gradient, slopes = _gradient(task, library, cotangent)
-    return library.map(gradient, task, prediction, target, weight, *slopes)
+    gradient, slopes = _gradient(task, cotangent)
+    return library_of(prediction).map(gradient, task, prediction, target, weight, *slopes)
 
 
-def _gradient(
-    task: Task, library: ArrayLibrary, cotangent: Array
-) -> tuple[Callable[..., Array], list[Array]]:
+def _gradient(task: Task, cotangent: Array) -> tuple[Callable[..., Array], list[Array]]:
     """Return what makes the gradient of a block, and the slopes that it takes."""
+    library = library_of(cotangent)  # sparse arrays have dense sums
     rows = (
         (INTERSECTION, PREDICTION) if task.entropy is None else (INTERSECTION, PREDICTION, ENTROPY)
     )
@@ -90,9 +88,9 @@ def overlap_vjp_over(
     task: Task, kept: Array, target: Array, weight: Array | None, cotangent: Array
 ) -> Array:
     """Do the same as `overlap_vjp`, overwriting the array that `overlap_keeping` kept."""
-    library = library_of(kept)
-    gradient, slopes = _gradient(task, library, cotangent)
-    return library.map_over(partial(gradient, kept=True), task, kept, target, weight, *slopes)
+    gradient, slopes = _gradient(task, cotangent)
+    run = library_of(kept).map_over
+    return run(partial(gradient, kept=True), task, kept, target, weight, *slopes)
 
 
 def confusion_matrix(
