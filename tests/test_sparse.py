@@ -1,7 +1,8 @@
-"""pydata/sparse: arrays in coordinate format only, and no gradients, which would be dense."""
+"""pydata/sparse: all its formats, and no gradients, which would be dense."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import partial
 from typing import Any
@@ -18,24 +19,31 @@ from dice_any.testing.kinds import of_gradients
 sparse = pytest.importorskip("sparse")
 
 COUNTS = np.array([[5, 1], [2, 4]])
-#: argument that is refused -> a call that takes it
 CALLS: dict[str, Any] = {
-    "prediction": lambda a: dice_any.dice_score(a(MAPS[0]), a(MAPS[1]), num_classes=3),
-    "prediction of masks": lambda a: dice_any.overlap(a(MASKS[0]), a(MASKS[1])).tp,
-    "prediction of memberships": lambda a: dice_any.jaccard_score(a(FIELDS[0]), a(FIELDS[1])),
-    "prediction of a loss": lambda a: dice_any.dice_loss(a(SOFT[0]), a(SOFT[1]), class_axis=1),
-    "prediction of a matrix": lambda a: dice_any.confusion_matrix(
+    "label maps": lambda a: dice_any.dice_score(a(MAPS[0]), a(MAPS[1]), num_classes=3),
+    "masks": lambda a: dice_any.overlap(a(MASKS[0]), a(MASKS[1])).tp,
+    "memberships": lambda a: dice_any.jaccard_score(a(FIELDS[0]), a(FIELDS[1])),
+    "logits": lambda a: dice_any.dice_score(
+        a(FIELDS[0]), a(SOFT[1]), class_axis=1, activation="softmax"
+    ),
+    "regions": lambda a: dice_any.dice_score(a(MAPS[0]), a(MAPS[1]), regions=[(1, 2), (2,)]),
+    "a loss": lambda a: dice_any.dice_loss(
+        a(SOFT[0]), a(SOFT[1]), class_axis=1, class_weight=[1, 2, 3], ignore_label=1
+    ),
+    "a compound loss": lambda a: dice_any.dice_cross_entropy_loss(
+        a(SOFT[0]), a(SOFT[1]), class_axis=1, activation="softmax"
+    ),
+    "a confusion matrix": lambda a: dice_any.confusion_matrix(
         a(MAPS[0]), a(MAPS[1]), num_classes=3
     ),
-    "target": lambda a: dice_any.dice_score(sparse.COO.from_numpy(MASKS[0]), a(MASKS[1])),
-    "weight": lambda a: dice_any.dice_score(
-        *map(sparse.COO.from_numpy, MAPS), num_classes=3, weight=a(WEIGHT)
+    "weights": lambda a: dice_any.dice_score(
+        a(MAPS[0]), a(MAPS[1]), num_classes=3, weight=a(WEIGHT), ignore_label=0
     ),
-    "X": lambda a: dice_any.pairwise_overlap(a(MASKS[0][0, 0]), a(MASKS[1][0, 0])).tp,
-    "tp": lambda a: Overlap.from_counts(tp=a(COUNTS), fp=a(COUNTS), fn=a(COUNTS)).tp,
-    "matrix": lambda a: Overlap.from_confusion_matrix(a(COUNTS)).tp,
-    "like": lambda a: Overlap.zero((2,), like=a(COUNTS), num_classes=2).tp,
-    "dice": lambda a: dice_any.dice_to_jaccard(a(FIELDS[0])).todense(),
+    "rows": lambda a: dice_any.pairwise_overlap(a(MASKS[0][0, 0]), a(MASKS[1][0, 0])).tp,
+    "counts": lambda a: Overlap.from_counts(tp=a(COUNTS), fp=a(COUNTS), fn=a(COUNTS)).tp,
+    "a matrix": lambda a: Overlap.from_confusion_matrix(a(COUNTS)).tp,
+    "zero": lambda a: Overlap.zero((2,), like=a(COUNTS), num_classes=2).tp,
+    "a conversion": lambda a: dice_any.dice_to_jaccard(a(FIELDS[0])).todense(),
     "distances": lambda a: dice_any.wasserstein_dice_loss(
         *SOFT, class_axis=1, activation="softmax", distances=a(1 - np.eye(3))
     ),
@@ -43,19 +51,31 @@ CALLS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("form", ["GCXS", "DOK"])
-def test_other_formats_are_refused(name: str, form: str) -> None:
-    """And the cure works."""
-    make = getattr(sparse, form).from_numpy
-    argument = name.split()[0]
-    message = (
-        f'`{argument}` must be a plain array; got sparse.{form}. Pass `{argument}.asformat("coo")`.'
-    )
-    with pytest.raises(TypeError, match=re.escape(message)):
-        CALLS[name](make)
-    got = CALLS[name](lambda values: make(values).asformat("coo"))
-    dense = CALLS[name](sparse.COO.from_numpy)
-    assert np.array_equal(got, dense)
+def test_formats(name: str) -> None:
+    """All formats, also beside each other, give the numbers of dense arrays."""
+    call = CALLS[name]
+    expected = call(lambda array: array if name != "a conversion" else sparse.COO(array))
+    formats = [getattr(sparse, each).from_numpy for each in ("COO", "GCXS", "DOK")]
+    in_turn = itertools.cycle(formats)
+    for make in (*formats, lambda array: next(in_turn)(array)):
+        assert np.asarray(call(make)) == pytest.approx(np.asarray(expected), rel=2e-6)
+
+
+@pytest.mark.parametrize("form", ["COO", "GCXS", "DOK"])
+def test_values_that_are_invalid(form: str) -> None:
+    a = getattr(sparse, form).from_numpy
+    for call, message in (
+        (lambda: dice_any.dice_score(a(FIELDS[0] * 255), a(FIELDS[1])), "`prediction` must hold m"),
+        (lambda: dice_any.dice_score(a(MAPS[0]), a(MAPS[1] + 1), num_classes=3), "`target` must h"),
+        (lambda: dice_any.dice_score(a(MAPS[0]), a(MAPS[1])), "`num_classes`"),
+        (
+            lambda: dice_any.dice_score(a(MAPS[0]), a(MAPS[1]), num_classes=3, weight=a(-WEIGHT)),
+            "`weight` must be non-negative",
+        ),
+        (lambda: dice_any.set_overlap(a(MAPS[0][0, 0]), a(MAPS[1][0, 0])), "`a` must have values"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+            call()
 
 
 GRADIENTS = list(of_gradients())

@@ -71,8 +71,8 @@ class LibraryFacts:
         return None
 
     def vetted(self, array: Array) -> Array:
-        """Return the array to compute with: what `refusal` cannot see, a lazy array refuses when
-        its values are computed.
+        """Return the array to compute with, in a format that has all functions. What `refusal`
+        cannot see, a lazy array refuses when its values are computed.
         """
         return array
 

@@ -14,9 +14,8 @@ class Sparse(NumPyLike):
     def __init__(self) -> None:
         super().__init__("sparse")
 
-    def refusal(self, array: Array) -> str | None:
-        # the other formats lack functions of the standard, each of them others
-        return None if isinstance(array, self.xp.COO) else 'Pass `{name}.asformat("coo")`'
+    def vetted(self, array: Array) -> Array:
+        return array.asformat("coo")  # the other formats lack functions of the standard
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         # sums of arrays with different fill values have different fill values too, and sparse
