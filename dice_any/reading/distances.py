@@ -72,6 +72,7 @@ def trace_distances(
     rows, columns = own.shape(distances)
     _check_shape(rows, [columns], classes)
     xp = library.xp
+    distances = library.vetted(distances)
     matrix = library.constant(distances, library.widest(prediction), prediction)
     matrix = library.forbid_gradient(matrix, CONSTANT, eager=False)
     one = [[float(row == column) for column in range(classes)] for row in range(classes)]
