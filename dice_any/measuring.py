@@ -164,7 +164,8 @@ def measure_lent(
     lends to, and the gradient is an array of its own.
     """
     arrays = prediction, target, weight
-    if backend in (None, reference.name) and library.are_few(*arrays):
+    named = isinstance(backend, str) and backend == reference.name
+    if (backend is None or named) and library.are_few(*arrays):
         x, y, w = (None if array is None else library.hand_over(array) for array in arrays)
         other = library_of(x)
         theirs = replace(task, library=other.name, device=str(other.device(x)))
