@@ -12,7 +12,7 @@ import pytest
 
 import dice_any
 from dice_any.testing import every_loss
-from dice_any.testing.calls import FIELDS, MASKS, SOFT, calls
+from dice_any.testing.calls import FIELDS, MAPS, SOFT, calls
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -90,11 +90,28 @@ def test_infinite_logits() -> None:
     check(partial(loss, exact=True), x, labels)
 
 
-def test_memberships_of_other_types() -> None:
-    fields = jnp.asarray(FIELDS[0]), jnp.asarray(FIELDS[1], dtype=jnp.bfloat16)
-    for given in (fields, (jnp.asarray(MASKS[0]), fields[0])):
+@pytest.mark.parametrize("dtypes", [("float32", "float64"), ("float64", "bfloat16")], ids=repr)
+def test_dtypes_that_differ(dtypes: tuple[str, str]) -> None:
+    """With x64, where none of them is converted on its way in."""
+    own, other = dtypes
+    with jax.enable_x64(True):
+        x, y, w = (jnp.asarray(a, dtype=own) for a in (*FIELDS, FIELDS[1]))
+        narrow, labels = y.astype(other), jnp.asarray(MAPS[0], dtype=jnp.int8)
+        weight = w.astype(other)
         for exact in (False, True):
-            check(lambda *a, exact=exact: dice_any.overlap(*a, exact=exact, form="minimum"), *given)
+            check(lambda *a, exact=exact: dice_any.overlap(*a, exact=exact), x, narrow)
+            check(
+                lambda *a, exact=exact: dice_any.overlap(*a[:2], weight=a[2], exact=exact),
+                x,
+                y,
+                weight,
+            )
+        check(lambda a, b: dice_any.overlap(a, b, form="minimum", exact=False), x, narrow)
+        for name in ("dice_cross_entropy_loss", "dice_focal_loss"):
+            loss = every_loss.loss(name, activation="sigmoid", weight=weight)
+            check(jax.value_and_grad(loss), x, narrow)
+        regions = partial(dice_any.dice_score, regions=[(1, 2), (2,)], weight=weight[:, 0])
+        check(regions, labels, jnp.asarray(MAPS[1], dtype=jnp.uint8))
 
 
 @pytest.mark.parametrize("function", [dice_any.dice_to_jaccard, dice_any.jaccard_to_dice])

@@ -75,17 +75,27 @@ class Jax(NumPyLike):
         return next(iter(array.devices()))
 
     def precision(self) -> AbstractContextManager[Any]:
-        config = self._jax.config
-        wide: AbstractContextManager[Any] = self._jax.enable_x64(True)
-        if not (config.jax_debug_nans or config.jax_debug_infs):
+        jax, config = self._jax, self._jax.config
+        wide: AbstractContextManager[Any] = jax.enable_x64(True)
+        if not (
+            config.jax_debug_nans
+            or config.jax_debug_infs
+            or config.jax_numpy_rank_promotion != "allow"
+            or config.jax_numpy_dtype_promotion != "standard"
+        ):
             return wide
-        # those settings check every step, and steps select from NaN and infinity; a result that is
-        # either is found by the caller's next operation
-        both = ExitStack()
-        both.enter_context(wide)
-        both.enter_context(self._jax.debug_nans(False))
-        both.enter_context(self._jax.debug_infs(False))
-        return both
+        # The caller's checks are not for the steps in here, which select from NaN and infinity,
+        # broadcast and promote. What comes out is checked by the caller's next operation.
+        unchecked = ExitStack()
+        for setting in (
+            wide,
+            jax.debug_nans(False),
+            jax.debug_infs(False),
+            jax.numpy_rank_promotion("allow"),
+            jax.numpy_dtype_promotion("standard"),
+        ):
+            unchecked.enter_context(setting)
+        return unchecked
 
     def deliver(self, array: Array) -> Array:
         # without x64 the caller's next operation on a 64-bit array warns or fails

@@ -53,10 +53,9 @@ def lovasz_sums(
     each count, (6, *counts).
     """
     errors = _sorted_errors(task, library, prediction, target, weight, hinge)
-    xp, slopes = library.xp, errors.slopes
-    loss = xp.sum(xp.astype(errors.sorted, slopes.dtype, copy=False) * slopes, axis=-1)
+    loss = library.xp.sum(errors.sorted * errors.slopes, axis=-1)
     rest = (errors.size, errors.total, *errors.invalid)
-    return library.stack([loss, *(xp.astype(row, loss.dtype) for row in rest)])
+    return library.stack([loss, *(library.xp.astype(row, loss.dtype) for row in rest)])
 
 
 def lovasz_gradient(

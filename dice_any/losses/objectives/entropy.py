@@ -25,11 +25,9 @@ class Entropy(NamedTuple):
         mean is 0.
         """
         library, entropy, weights = self._weighed(terms)
-        rows = library.unstack(entropy)
         if terms.settings.class_weight is not None:  # a term of weight 0 may be infinite
-            xp, nothing = library.xp, weights == 0
-            rows = [xp.where(nothing, xp.zeros_like(row), row) for row in rows]
-        total, share = (sum_all(library, row * weights) for row in rows)
+            entropy = library.xp.where(weights == 0, library.xp.zeros_like(entropy), entropy)
+        total, share = (sum_all(library, row) for row in library.unstack(entropy * weights))
         return self.overlap_weight * value + self.weight * divide(library, total, share, 0.0)
 
     def add_slope(
