@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "a complex array": (
         ARRAY * 1j,
-        "`distances` must be a matrix of numbers; got an array of complex128. " + NUMBERS,
+        "`distances` must be a matrix of numbers; got an array of complex128. Pass its real part",
     ),
     "objects": (ARRAY.astype(object), "`distances` must be a matrix of numbers; got an array of"),
     "a row as an array": (

@@ -10,6 +10,7 @@ from ..arrays.library import Array, ArrayLibrary, can_compute
 from ..kernels.distances import Matrix
 from .arguments import class_name, is_real
 from .arrays import read_library
+from .cures import called, cure_for_dtype
 
 #: what has so many axes
 WHAT = ("a number", "a row of numbers", "a matrix of numbers")
@@ -108,8 +109,8 @@ def _without_values(name: str) -> TypeError:
 def _check_array(name: str, library: ArrayLibrary, array: Array, ndim: int) -> None:
     """Check that an array has real numbers and so many axes."""
     if library.kind(array.dtype) not in ("bool", "integer", "floating"):
-        fact = f"an array of {library.dtype_name(array.dtype)}"
-        raise TypeError(f"`{name}` must be {WHAT[ndim]}; got {fact}. {CURE}")
+        fact, cure = called(library, array.dtype), cure_for_dtype(library, name, array.dtype)
+        raise TypeError(f"`{name}` must be {WHAT[ndim]}; got an array of {fact}. {cure}.")
     if len(library.shape(array)) != ndim:
         raise ValueError(f"`{name}` must be {WHAT[ndim]}; got shape {library.shape(array)}. {CURE}")
 
