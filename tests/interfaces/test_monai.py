@@ -291,7 +291,7 @@ def one_hot(y: Any, number: int) -> Any:
 REFUSED |= {
     "a mask of 255 with a label to ignore": (
         lambda x, y: ours.DiceLoss(sigmoid=True, ignore_index=1)(x, one_hot(y, 255)),
-        "`target` must hold memberships in .*For a mask of 0 and 255 compare: `target > 0`",
+        "`target` must hold memberships in .*For a mask compare: `target > 0`",
     ),
     "no number with a label to ignore": (
         lambda x, y: ours.DiceMetric(ignore_index=1)(one_hot(y, 1), one_hot(y, 1) * torch.nan),
