@@ -53,7 +53,7 @@ class Jax(NumPyLike):
         return any(isinstance(array, self._jax.core.Tracer) for array in arrays)
 
     def is_tracer(self, value: Any) -> bool:
-        return isinstance(value, self._jax.core.Tracer)
+        return self.traced(value)
 
     def cure_for_narrowed(self, dtype: str) -> str:
         if dtype not in ("int32", "uint32"):
