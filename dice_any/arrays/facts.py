@@ -133,7 +133,8 @@ class LibraryFacts:
 
     def metadata(self, array: Array) -> Hashable | None:
         """Return all facts about an array except its values, as a short key that is quick to make;
-        None if that is not possible.
+        None if that is not possible, or if `vetted` does not return the array itself: of calls with
+        one key only the first is read.
         """
         return None
 
