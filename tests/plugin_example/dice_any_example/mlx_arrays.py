@@ -57,6 +57,13 @@ class MLX(ArrayLibrary):
     def __init__(self):
         super().__init__("mlx", namespace)
 
+    # messages say what to pass, in code that the user can copy
+    public = "mlx.core"
+
+    def cast_code(self, expression, dtype, *, rounded=False):
+        expression = self.round_code(expression) if rounded else expression
+        return f"{expression}.astype(mlx.core.{'bool_' if dtype == 'bool' else dtype})"
+
     def precision(self):
         return mx.stream(mx.cpu)
 
