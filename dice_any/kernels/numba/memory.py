@@ -373,19 +373,25 @@ def load_labels(
 def scatter(values: Any, code: Any, address: Any, first: Any, shape: Any, strides: Any) -> None:
     """Write the elements from `first` on."""
     step, inner, done = strides[-1], shape[-1], 0
+    straight = step == itemsize_of(code)
     while done < values.size:
         number = first + done
         start = address + offset(number, shape, strides)
         n = min(values.size - done, inner - number % inner)
+        part = values[done : done + n]
         if code == FLOAT64:
-            for i in range(n):
-                row(start + i * step, 1, np.float64)[0] = values[done + i]
+            if straight:  # a loop of its own, in vector instructions
+                copy(row(start, n, np.float64), part)
+            else:
+                for i in range(n):
+                    row(start + i * step, 1, np.float64)[0] = part[i]
         elif code == FLOAT32:
-            for i in range(n):
-                row(start + i * step, 1, np.float32)[0] = values[done + i]
+            if straight:
+                copy(row(start, n, np.float32), part)
+            else:
+                for i in range(n):
+                    row(start + i * step, 1, np.float32)[0] = part[i]
         else:
             for i in range(n):
-                row(start + i * step, 1, np.uint16)[0] = to_half(
-                    np.float32(values[done + i]), code == 10
-                )
+                row(start + i * step, 1, np.uint16)[0] = to_half(np.float32(part[i]), code == 10)
         done += n

@@ -62,7 +62,8 @@ class MLX(ArrayLibrary):
 
     def cast_code(self, expression, dtype, *, rounded=False):
         expression = self.round_code(expression) if rounded else expression
-        return f"{expression}.astype(mlx.core.{'bool_' if dtype == 'bool' else dtype})"
+        dtype = "bool_" if dtype == "bool" else dtype
+        return f"{expression}.astype(mlx.core.{dtype})"
 
     def precision(self):
         return mx.stream(mx.cpu)
