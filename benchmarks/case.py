@@ -13,7 +13,9 @@ import numpy as np
 
 #: modules of this package with a function `cases(quick)`; the first line of the module's text is
 #: its title
-SUITES = ("hard", "exact", "logits", "losses", "kernels", "small", "scaling", "chunks", "gpu")
+SUITES = (
+    "hard", "exact", "logits", "losses", "network", "kernels", "small", "scaling", "chunks", "gpu",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Contender:
         Targets: how many times faster than other contenders, by name.
     expected : callable, optional
         The right answer of a contender that solves the job by a formula of its own.
+    timed : callable, optional
+        Does the same as `run` and returns the seconds of the part that is measured, where that is
+        not all of it.
     """
 
     run: Callable[[], Iterable[Any]]
@@ -42,6 +47,7 @@ class Contender:
     memory: float | None = None
     faster: Mapping[str, float] = field(default_factory=dict)
     expected: Callable[[], list[float]] | None = None
+    timed: Callable[[], float] | None = None
 
 
 class Job(NamedTuple):

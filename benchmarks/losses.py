@@ -260,7 +260,7 @@ def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
         except ImportError:
             missing.append(name)
             continue
-        expected = partial(_expected, peer.formula, z, y, picked)
+        expected = partial(expected_step, peer.formula, z, y, picked)
         least = _target(name, classes=shape[1])
         faster = {other: least for other in contenders if least and ", " not in other}
         contenders[name] = Contender(
@@ -326,7 +326,7 @@ def _jax_job(entropy: bool, shape: tuple[int, ...]) -> Job:
                 partial(step, jax.jit(jax.value_and_grad(loss))),
                 TOLERANCE,
                 ratio=most,
-                expected=partial(_expected, formula, z, y, picked),
+                expected=partial(expected_step, formula, z, y, picked),
             )
             for name, (loss, formula, most) in losses.items()
         },
@@ -351,7 +351,9 @@ def _step(loss: Loss, logits: Tensor, labels: Tensor, places: Tensor) -> Iterabl
     return value.detach(), logits.grad.view(-1)[places]
 
 
-def _expected(formula: Formula, z: np.ndarray, y: np.ndarray, picked: np.ndarray) -> list[float]:
+def expected_step(
+    formula: Formula, z: np.ndarray, y: np.ndarray, picked: np.ndarray
+) -> list[float]:
     """Return the loss and the picked gradients in float64, one sample at a time."""
     samples, classes = z.shape[:2]
     z, y = z.reshape(samples, classes, -1), y.reshape(samples, -1)

@@ -14,9 +14,7 @@ def measure(suite_name: str, case_name: str, title: str, quick: bool, rounds: in
         return Table(title, note=f"Not run: {reason}.")
     job = case.prepare()
     errors = check(job)
-    seconds = interleave(
-        {name: contender.run for name, contender in job.contenders.items()}, rounds
-    )
+    seconds = interleave(job.contenders, rounds)
     baseline = next(iter(seconds.values()))
     table = Table(title, job.size, job.note)
     for name, contender in job.contenders.items():

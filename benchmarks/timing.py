@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .case import find
+from .case import Contender, find
 
 #: calls are repeated until a measurement takes this many seconds, so the clock's error is small
 SHORTEST = 0.2
@@ -32,22 +32,22 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(*quantiles(values, n=4, method="inclusive"))
 
 
-def interleave(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleave(contenders: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each call, measured in turn: A B C A B C ...
 
     If the machine slows down for a while, it slows all of them, and the ratio within a round stays
     the same. Each has one call before its measurement, because a first call after another
     contender has to take back the memory that the other returned.
     """
-    calls = {name: _calls(function) for name, function in functions.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    calls = {name: _calls(contender) for name, contender in contenders.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
     gc.collect()
     gc.disable()
     try:
         for _ in range(rounds):
-            for name, function in functions.items():
-                function()
-                seconds[name].append(_time(function, calls[name]) / calls[name])
+            for name, contender in contenders.items():
+                contender.run()
+                seconds[name].append(_time(contender, calls[name]) / calls[name])
     finally:
         gc.enable()
     return seconds
@@ -58,18 +58,20 @@ def ratios(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
     return spread([ours / theirs for ours, theirs in zip(seconds, baseline, strict=True)])
 
 
-def _calls(function: Callable[[], Any]) -> int:
+def _calls(contender: Contender) -> int:
     """Return how many calls make a measurement; this also warms up."""
     calls = 1
-    while _time(function, calls) < SHORTEST:
+    while _time(contender, calls) < SHORTEST:
         calls *= 2
     return calls
 
 
-def _time(function: Callable[[], Any], calls: int) -> float:
+def _time(contender: Contender, calls: int) -> float:
+    if contender.timed is not None:
+        return sum(contender.timed() for _ in range(calls))
     start = perf_counter()
     for _ in range(calls):
-        function()
+        contender.run()
     return perf_counter() - start
 
 
