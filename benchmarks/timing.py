@@ -60,9 +60,12 @@ def ratios(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 def _calls(contender: Contender) -> int:
     """Return how many calls make a measurement; this also warms up."""
-    calls = 1
-    while _time(contender, calls) < SHORTEST:
-        calls *= 2
+    calls, taken = 1, 0.0
+    while taken < SHORTEST:  # all of the call counts here, also what is not measured
+        start = perf_counter()
+        _time(contender, calls)
+        taken = perf_counter() - start
+        calls = calls if taken >= SHORTEST else 2 * calls
     return calls
 
 
