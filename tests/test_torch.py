@@ -209,15 +209,16 @@ def test_compile(name: str, dynamic: bool) -> None:
         assert torch.equal(compiled(z, y), function(z, y))
 
 
-def test_compile_backward_in_a_fresh_process() -> None:
-    """All look-ups of the first call must be traceable too."""
+@pytest.mark.parametrize("made", ["torch.Tensor.requires_grad_", "torch.nn.Parameter"])
+def test_compile_backward_in_a_fresh_process(made: str) -> None:
+    """All look-ups of the first call must be traceable too; a parameter's class has a metaclass."""
     import subprocess
     import sys
 
     code = (
         "import torch, dice_any, warnings; warnings.simplefilter('ignore')\n"
         "f = lambda z, y: dice_any.dice_loss(z, y, class_axis=1, activation='softmax')\n"
-        "z, y = torch.zeros(1, 2, 4, requires_grad=True), torch.tensor([[0, 1, 1, 0]])\n"
+        f"z, y = {made}(torch.zeros(1, 2, 4)), torch.tensor([[0, 1, 1, 0]])\n"
         "torch.compile(f, fullgraph=True, backend='aot_eager')(z, y).backward()\n"
         "c = z.grad.clone(); z.grad = None; f(z, y).backward()\n"
         "print(torch.allclose(c, z.grad, atol=1e-7))"

@@ -122,7 +122,10 @@ def library_of(array: Array) -> ArrayLibrary:
 
 
 def _find_library(array: Array) -> ArrayLibrary:
-    modules = [base.__module__.partition(".")[0] for base in type(array).__mro__]
+    # a slice: Dynamo cannot go through the tuple itself if the class has a metaclass of its own, as
+    # `torch.nn.Parameter` has
+    bases = type(array).__mro__[:]
+    modules = [base.__module__.partition(".")[0] for base in bases]
     known = next((module for module in modules if module in BUILTIN), None)
     broken = None
     if known is None:  # look for installed plugins only now: the scan is slow
