@@ -85,4 +85,5 @@ def weight_without(
     if not masks:
         return weight
     counted = reduce(and_, masks)
-    return counted if weight is None else counted_only(library, counted, weight)
+    kept = counted if weight is None else counted_only(library, counted, weight)
+    return kept[...]  # of arrays without axes NumPy makes scalars, which are no arrays

@@ -162,6 +162,45 @@ def test_a_class_of_a_sample_in_which_nothing_takes_part_leaves_the_mean(
     assert float(value) == pytest.approx((each * [1, 2, 4]).sum() / (7 + 3), rel=1e-6)
 
 
+@pytest.mark.dice_feature("exact", "weight")
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_single_element_without_axes(dice_backend: Adapter, name: str, exact: bool) -> None:
+    """Its target has no axes, and is what an array of one element is."""
+    if name == "centerline_dice_loss":
+        pytest.skip("it has neighbours along two axes")
+    if exact and name == "lovasz_loss":
+        pytest.skip("errors are sorted, not summed in integers")
+    x, y = inputs(name, "softmax")
+    x, y = x[0, :, 1, 2], y[0, 1, 2]
+    other = (int(y) + 1) % CLASSES
+    cases: list[dict[str, Any]] = [
+        {},
+        {"ignore_label": other},
+        {"ignore_label": (other, 200)},
+        {"ignore_label": (int(y), 200)},
+        {"weight": 0.5, "ignore_label": (other, 200)},
+        {"weight": True, "ignore_label": (200, 201)},
+        {"regions": [(0, 1), 2], "ignore_label": (other, 200)},
+        {"regions": [(0, 1), 2, 1], "ignore_label": 200, "activation": "sigmoid"},
+    ]
+    for options in share(cases, name, dice_backend.name, 7):
+        if name == "wasserstein_dice_loss" and "regions" in options:
+            continue
+        weight = options.get("weight")
+        given = {"activation": "softmax", **options, "exact": exact or None}
+        alone, one = given, given
+        if weight is not None:
+            alone, one = (given | {"weight": np.full(shape, weight)} for shape in ((), (1,)))
+        function = loss(name, class_axis=0)
+        value, gradient = both(dice_backend, function, x, np.array(y), **alone)
+        right, slopes = both(dice_backend, function, x[:, None], y[None], **one)
+        assert value == pytest.approx(right, rel=1e-12)
+        assert gradient == pytest.approx(slopes[:, 0], rel=1e-12, abs=1e-15)
+        got = dice_backend.call(function.func, x, np.array(y), **function.keywords, **alone)
+        assert float(dice_backend.values(got)) == pytest.approx(right, rel=1e-12)
+
+
 # -- weights of classes ----------------------------------------------------------------------------
 
 
