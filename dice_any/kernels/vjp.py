@@ -134,7 +134,8 @@ def _intersection_slope(
     if not ours:
         y, ours = library.clip(y), library.at_hand(y)
     if task.form == "minimum":
-        return slope * (xp.astype(x < y, x.dtype) + 0.5 * xp.astype(x == y, x.dtype))
+        # in the target's dtype, which may be wider, as that of the other forms' products is
+        return slope * (xp.astype(x < y, y.dtype) + 0.5 * xp.astype(x == y, y.dtype))
     if ours and not library.traced(slope):  # see `membership_sums`
         y *= slope
         return y

@@ -1,4 +1,6 @@
-"""A float64 prediction beside narrower targets and weights: their precision rounds nothing."""
+"""A float64 prediction beside narrower targets and weights, whose precision rounds nothing; and a
+narrower prediction beside them.
+"""
 
 from __future__ import annotations
 
@@ -86,6 +88,60 @@ def test_a_float64_copy_gives_the_same(dice_backend: Adapter, name: str, exact: 
                 target,
                 weight,
             )
+
+
+#: dtypes of a prediction, and how far it rounds its gradient
+NARROW_PREDICTIONS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 1e-6}
+
+
+@pytest.mark.parametrize("dtype", NARROW_PREDICTIONS)
+@pytest.mark.parametrize("name", CALLS)
+def test_a_narrow_prediction(dice_backend: Adapter, name: str, dtype: str) -> None:
+    """The gradient is that of the same numbers in float64, rounded to the prediction's dtype."""
+    if not dice_backend.has(dtype):
+        pytest.skip(f"{dice_backend.name} has no {dtype}")
+    cases = [
+        (activation, form, target, weight)
+        for activation, form, target, weight in product(
+            (None, "softmax", "sigmoid"),
+            ("minimum", "product", "squared"),
+            ("float64", "float32", None),
+            (None, "float64", "float32"),
+        )
+        if takes(name, activation)
+        and (target, weight) not in (("float32", None), (None, None))
+        and (
+            form == "product" or "form" in every_loss.options_for(name, {"form": form}, np.zeros(1))
+        )
+        and not (name == "lovasz_loss" and target is not None)
+    ]
+    for activation, form, target, weight in share(cases, name, dice_backend.name, 40):
+        x = recipe.integers(11, SHAPE, 2**30) * 0.3 / 2**30 + 0.02
+        if name == "wasserstein_dice_loss" and activation is None:  # a rounding is no mistake here
+            x = np.concatenate([x[:, :2], 1 - x[:, :1] - x[:, 1:2]], axis=1)
+            x = np.round(x * 64) / 64
+        x = every_loss.cast(x if activation is None else 12 * x - 2, dtype)
+        if target is None:
+            y, shape = recipe.labels(13, ELEMENTS, 3), ELEMENTS
+        else:
+            y = (recipe.memberships(15, SHAPE, "float64")).astype(target)
+            shape = (2, 1, 4, 5)
+        w = (
+            None
+            if weight is None
+            else (recipe.memberships(23, shape, "float64") + 0.25).astype(weight)
+        )
+        options = every_loss.options_for(name, {"form": form}, y)
+        function = dice_any.value_and_grad(loss(name, activation=activation, **options))
+        value, gradient = dice_backend.call(function, x, y, weight=w)
+        assert gradient.dtype == dice_backend(x).dtype
+        right, slopes = dice_backend.call(function, x.astype(np.float64), y, weight=w)
+        assert float(dice_backend.values(value)) == pytest.approx(
+            float(dice_backend.values(right)), rel=1e-6
+        )
+        got, slopes = (dice_backend.values(a).astype(np.float64) for a in (gradient, slopes))
+        rounded = NARROW_PREDICTIONS[dtype] * abs(slopes).max()
+        assert got == pytest.approx(slopes, rel=0, abs=rounded), (activation, form, target, weight)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
