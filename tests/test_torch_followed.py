@@ -223,3 +223,56 @@ def test_traces_by_jit(activation: str | None, exact: bool | None) -> None:
         others = tuple(array.flip(-1) for array in arrays)
         for given in (arrays, others):
             assert torch.allclose(traced(*given), run(*given), equal_nan=True), call.name
+
+
+def _by_vmap(run: Callable[[Any], Any]) -> Any:
+    return torch.vmap(run)(torch.tensor([1.0, 3.0], dtype=torch.float64)).sum() / 4
+
+
+def _by_grad(run: Callable[[Any], Any]) -> Any:
+    return torch.func.grad(run)(torch.tensor(2.0, dtype=torch.float64))
+
+
+def _by_jvp(run: Callable[[Any], Any]) -> Any:
+    two = torch.tensor(2.0, dtype=torch.float64)
+    return torch.func.jvp(run, (two,), (torch.ones_like(two),))[1]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("way", [_by_vmap, _by_grad, _by_jvp])
+@pytest.mark.parametrize("name", CALLS)
+def test_transformations_of_what_the_loss_is_multiplied_by(
+    name: str, way: Callable[[Callable[[Any], Any]], Any]
+) -> None:
+    """The loss itself is differentiated by `backward`, as in the search for a loss's weight."""
+    given = arguments("softmax", soft=False)
+    function = loss(name, activation="softmax")
+    prediction, again = (given["prediction"].clone().requires_grad_() for _ in range(2))
+    right = function(prediction, given["target"])
+    right.backward()
+    got = way(lambda factor: factor * function(again, given["target"]))
+    assert got.item() == pytest.approx(right.item(), rel=1e-12)
+    got.backward()
+    assert again.grad.numpy() == pytest.approx(prediction.grad.numpy(), rel=1e-10, abs=1e-14)
+    if name == "lovasz_loss":
+        return
+    with pytest.raises(ValueError, match="`exact` must be None or False where .+ transforms"):
+        way(lambda factor: factor * function(again, given["target"], exact=True))
+    exact = way(lambda factor: factor * function(again.detach(), given["target"], exact=True))
+    assert exact.item() == pytest.approx(right.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_transformations_beside_scores(form: str) -> None:
+    given = arguments("softmax", soft=False)
+    prediction, again = (given["prediction"].clone().requires_grad_() for _ in range(2))
+    options: dict[str, Any] = {"class_axis": 1, "activation": "softmax", "exact": False}
+    right = dice_any.dice_score(prediction, given["target"], form=form, **options).sum()
+    right.backward()
+    got = _by_vmap(
+        lambda factor: (
+            factor * dice_any.dice_score(again, given["target"], form=form, **options).sum()
+        )
+    )
+    got.backward()
+    assert again.grad.numpy() == pytest.approx(prediction.grad.numpy(), rel=1e-10, abs=1e-14)

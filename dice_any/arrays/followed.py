@@ -42,6 +42,8 @@ class FollowedTensors(NumPyLike):
         backward: Callable[..., Array],
         operations: Callable[..., Array],
     ) -> Callable[..., Array]:
+        if self._is_transforming():
+            return operations
         return partial(self._sums.apply, forward, backward, operations)
 
     def with_closed_form(
@@ -51,7 +53,7 @@ class FollowedTensors(NumPyLike):
         message: str,
         *arrays: Array,
     ) -> Array:
-        if self.traced(*arrays):
+        if self.traced(*arrays) or self._is_transforming():
             return forward(self.forbid_gradient(arrays[0], message), *arrays[1:])
         if not self.differentiable(arrays[0]):
             return forward(*arrays)
@@ -63,6 +65,8 @@ class FollowedTensors(NumPyLike):
         operations: Callable[..., Array],
         *arrays: Array | None,
     ) -> Array:
+        if self._is_transforming():
+            return operations(*arrays)
         return self._closed_form.apply(both, operations, *arrays)
 
     def detach(self, array: Array) -> Array:
@@ -73,6 +77,12 @@ class FollowedTensors(NumPyLike):
         if followed or (eager and self.differentiable(self._innermost(array))):
             raise ValueError(message)
         return array
+
+    def _is_transforming(self) -> bool:
+        """Tell whether a transformation of `torch.func` is running, of these arrays or of others:
+        it refuses our autograd functions.
+        """
+        return bool(self._torch._C._are_functorch_transforms_active())
 
     def _is_transformed(self, array: Array) -> bool:
         """Tell whether a transformation of `torch.func` differentiates in this array, at any
