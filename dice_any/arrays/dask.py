@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ class Dask(NumPyLike, ChunkedLibrary):
         import dask.array
         import numpy as np
 
-        self._array, self._numpy_array = dask.array.Array, np.ndarray
+        self._array, self._numpy_array, self._numpy = dask.array.Array, np.ndarray, np
         # without an explicit meta, Dask calls the block function on empty arrays to learn about its
         # result
         self.blockwise = partial(dask.array.blockwise, concatenate=True, meta=np.empty(0))
@@ -48,6 +49,11 @@ class Dask(NumPyLike, ChunkedLibrary):
 
     def constant(self, values: Any, dtype: Any, like: Array) -> Array:
         return self.xp.asarray(values, dtype=dtype)
+
+    def places(self, numbers: Sequence[int], like: Array) -> Array:
+        # not an array of Dask's: one that holds 0 alone has the name of an array that `take` makes
+        # itself, with other chunks, and Dask takes one for the other
+        return self._numpy.asarray(numbers, dtype=self._numpy.int64)
 
     def arange(self, stop: int, like: Array) -> Array:
         return self.xp.arange(stop, dtype=self.xp.int64)

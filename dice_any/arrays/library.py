@@ -179,9 +179,11 @@ class ArrayLibrary(LibraryFacts):
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         """Return the entries of the last axis with these indices, in the order given."""
         # not axis=-1: cubed would then take from the first axis
-        return self.xp.take(
-            array, self.constant(list(numbers), self.xp.int64, array), axis=array.ndim - 1
-        )
+        return self.xp.take(array, self.places(numbers, array), axis=array.ndim - 1)
+
+    def places(self, numbers: Sequence[int], like: Array) -> Array:
+        """Return indices as `take` accepts them, on the device of `like`."""
+        return self.constant(list(numbers), self.xp.int64, like)
 
     def clip(self, values: Array) -> Array:
         """Clip values to [0, 1]."""

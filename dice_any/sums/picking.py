@@ -12,8 +12,7 @@ def pick(library: ArrayLibrary, sums: Array, row_axes: int, picked: Picked) -> A
     xp = library.xp
     axis = row_axes + picked.axis
     if isinstance(picked.places, list):
-        places = library.constant(picked.places, xp.int64, sums)
-        taken = xp.take(sums, places, axis=axis)
+        taken = xp.take(sums, library.places(picked.places, sums), axis=axis)
     else:
         devices = library.device(picked.places), library.device(sums)
         if None not in devices and devices[0] != devices[1]:
