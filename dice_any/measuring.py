@@ -308,7 +308,7 @@ def _differentiable_sums(
     the arrays.
     """
     # the closed form covers the prediction only
-    if library.differentiable(target) or not library.differentiable(prediction):
+    if library.differentiable(target, weight) or not library.differentiable(prediction):
         return reference.overlap(task, prediction, target, weight)
     trip = _round_trip(select(task, backend), task, backend)
     operations = partial(reference.overlap, task)

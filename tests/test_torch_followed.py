@@ -109,6 +109,44 @@ def test_only_one_argument_requires_a_gradient(
                 assert got == pytest.approx(expected, rel=precise, abs=precise * 1e-2), case
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("soft", [False, True])
+def test_all_arguments_require_a_gradient(soft: bool, name: str, activation: str | None) -> None:
+    """As where one network weighs the elements that another is trained on."""
+    if not takes(name, activation):
+        pytest.skip("the loss does not take it")
+    if name == "lovasz_loss" and soft:
+        pytest.skip("the loss takes no soft target")
+    given = arguments(activation, soft)
+    if name == "wasserstein_dice_loss" and activation is None:
+        given["prediction"] = given["prediction"].softmax(dim=1)
+    direction = {
+        key: torch.asarray(recipe.memberships(19, array.shape, "float64")) - 0.4
+        for key, array in given.items()
+        if array.dtype == torch.float64
+    }
+    if activation is None:  # memberships of an element keep adding up to 1
+        direction["prediction"] -= direction["prediction"].mean(dim=1, keepdim=True)
+    for options in accepted(name, activation, soft):
+
+        def of(given: dict[str, Any], options: Any = options) -> Any:
+            x, y, *weights = given.values()
+            weight, class_weight = weights
+            return loss(name, activation=activation, **options)(
+                x, y, weight=weight, class_weight=class_weight
+            )
+
+        leaves = {key: given[key].clone().requires_grad_() for key in direction}
+        of(given | leaves).backward()
+        for key, leaf in leaves.items():
+            expected = slope(
+                lambda value, key=key, of=of: of(given | {key: value}), given[key], direction[key]
+            )
+            got = (leaf.grad * direction[key]).sum().item()
+            assert got == pytest.approx(expected, rel=1e-6, abs=1e-8), (key, options)
+
+
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("argument", ["weight", "class_weight", "target"])
 def test_second_derivatives_in_one_argument(argument: str, name: str) -> None:
