@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -119,12 +120,15 @@ def test_a_stack_is_refused_beside_a_target_of_memberships() -> None:
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["labels", "memberships"])
+@pytest.mark.parametrize("number", [int, np.int64, np.uint8, np.array, torch.tensor])
 @pytest.mark.parametrize("class_axis", [0, 1, -1, None])
 def test_the_class_axis_may_be_anywhere_or_nowhere(
-    class_axis: int | None, kind: str, ndim: int
+    class_axis: int | None, number: Callable[[int], Any], kind: str, ndim: int
 ) -> None:
     if class_axis is None and kind == "labels":
         pytest.skip("label maps have classes")
+    if number is not int and class_axis in (None, -1):
+        pytest.skip("no number, or none of this type")
     generator = torch.Generator().manual_seed(ndim)
     sizes, coarse = (9, 6, 4)[:ndim], (4, 6, 2)[:ndim]
     front = (2,) if class_axis is None else (2, 3)
@@ -143,7 +147,9 @@ def test_the_class_axis_may_be_anywhere_or_nowhere(
         )
 
     fine, rough, target, small = map(placed, (fine, rough, target, small))
-    options = {"class_axis": class_axis, "activation": "sigmoid"}
+    options: dict[str, Any] = {"class_axis": class_axis, "activation": "sigmoid"}
+    if class_axis is not None:
+        options["class_axis"] = number(class_axis)
     expected = weighted_mean(
         [dice_any.dice_loss(fine, target, **options), dice_any.dice_loss(rough, small, **options)],
         (1, 0.5),

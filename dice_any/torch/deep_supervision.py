@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .. import losses
-from ..reading import check_not_negative, class_name, has_entries
+from ..reading import check_not_negative, class_name, has_entries, read_integer
 from .modules import LossModule
 
 __all__ = ["DeepSupervision"]
@@ -96,7 +96,12 @@ class DeepSupervision(torch.nn.Module):
         place = arguments.get(
             "class_axis", _bound(self.loss).get("class_axis", None if _is_ours(self.loss) else 1)
         )
-        return place % prediction.ndim if isinstance(place, int) and prediction.ndim else None
+        if place is None or not prediction.ndim:
+            return None
+        try:
+            return read_integer("class_axis", place) % prediction.ndim
+        except TypeError:  # the loss says what it must be
+            return None
 
     def _refuse_stack(
         self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]
@@ -126,7 +131,7 @@ def _bound(loss: Any) -> dict[str, Any]:
     """Return the arguments that a loss was created with."""
     if isinstance(loss, partial):
         return _bound(loss.func) | loss.keywords
-    return loss.arguments if isinstance(loss, LossModule) else {}
+    return loss._bound().keywords if isinstance(loss, LossModule) else {}
 
 
 def _is_ours(loss: Any) -> bool:
