@@ -314,3 +314,21 @@ def test_transformations_beside_scores(form: str) -> None:
     )
     got.backward()
     assert again.grad.numpy() == pytest.approx(prediction.grad.numpy(), rel=1e-10, abs=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "lovasz_loss"])
+def test_exact_losses_with_class_weights_compile(name: str) -> None:
+    given = arguments("softmax", soft=False)
+    x, y = given["prediction"], given["target"]
+    for weights in (
+        [1.0, 0.5, 2.0],
+        (0, 1, 2),
+        "square",
+        "simple",
+        "uniform",
+        given["class_weight"],
+    ):
+        run = loss(name, activation="softmax", exact=True, class_weight=weights)
+        torch._dynamo.reset()
+        compiled = torch.compile(run, fullgraph=True, backend="eager")
+        assert compiled(x, y).item() == pytest.approx(run(x, y).item(), rel=1e-12)

@@ -259,6 +259,8 @@ def read_call(asked: Loss, wants_gradient: bool) -> LossCall:
 
 def _without_gradient(array: Any, message: str, *, eager: bool) -> Any:
     """Return an array for which a derivative is an error; only floating arrays are changed."""
+    if not hasattr(array, "dtype"):  # nothing, a name or numbers: PyTorch's compiler cannot ask
+        return array  # which library they are of
     try:
         library = library_of(array)
     except UnknownLibraryError:
