@@ -244,7 +244,7 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     else be rounded to float32; otherwise in float32 or wider.
     """
     xp = library.xp
-    if task.is_wide or values.dtype == xp.float64 or is_wide(values.dtype):
+    if task.is_wide or is_wide(library, values.dtype):
         return xp.astype(values, xp.float64, copy=False)
     return xp.astype(values, xp.float32, copy=False)
 
@@ -254,7 +254,7 @@ def widened(library: ArrayLibrary, values: Array) -> Array:
     xp = library.xp
     if values.dtype in (xp.float32, xp.float64):
         return values
-    return xp.astype(values, xp.float64 if is_wide(values.dtype) else xp.float32)
+    return xp.astype(values, xp.float64 if is_wide(library, values.dtype) else xp.float32)
 
 
 def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Array:
@@ -264,11 +264,14 @@ def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Arra
     others do not, and two roundings can differ from one.
     """
     xp = library.xp
-    if task.kind == "exact" and dtype not in (xp.float32, xp.float64) and not is_wide(dtype):
+    if task.kind == "exact" and dtype != xp.float32 and not is_wide(library, dtype):
         values = xp.astype(values, xp.float32, copy=False)
     return xp.astype(values, dtype, copy=False)
 
 
-def is_wide(dtype: Any) -> bool:
-    """Tell whether a floating dtype is wider than float64, as NumPy's longdouble is."""
-    return getattr(dtype, "itemsize", 0) > 8
+def is_wide(library: ArrayLibrary, dtype: Any) -> bool:
+    """Tell whether a floating dtype is float64 or wider, as NumPy's longdouble is.
+
+    float64 with its bytes swapped equals no dtype of the namespace.
+    """
+    return bool(dtype == library.xp.float64 or getattr(dtype, "itemsize", 0) >= 8)

@@ -278,5 +278,5 @@ def _as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -
     if not isinstance(prediction, Overlap):
         own, given = library_of(prediction), prediction.dtype
         if own.kind(given) == "floating" and given != own.xp.float64:
-            dtype = given if is_wide(given) else library.xp.float32
+            dtype = given if is_wide(own, given) else library.xp.float32
     return library.xp.astype(value, dtype, copy=False)
