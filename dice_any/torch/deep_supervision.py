@@ -99,9 +99,10 @@ class DeepSupervision(torch.nn.Module):
         if place is None or not prediction.ndim:
             return None
         try:
-            return read_integer("class_axis", place) % prediction.ndim
+            axis: int = read_integer("class_axis", place) % prediction.ndim
         except TypeError:  # the loss says what it must be
             return None
+        return axis
 
     def _refuse_stack(
         self, prediction: torch.Tensor, target: Any, arguments: dict[str, Any]
