@@ -239,7 +239,7 @@ def size_weights(library: ArrayLibrary, target: Array, power: int) -> Array:
         return xp.ones_like(target)
     present = target > 0
     infinity = xp.full_like(target, float("inf"))
-    smallest = xp.min(xp.where(present, target, infinity), axis=-1, keepdims=True)
+    smallest = library.lowest(xp.where(present, target, infinity))
     ratio = xp.where(present, smallest, xp.ones_like(target)) / xp.where(
         present, target, xp.ones_like(target)
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dice_any
-from dice_any.testing import kinds
+from dice_any.testing import every_loss, kinds, recipe
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -184,3 +184,16 @@ def test_conversions(name: str, how: str) -> None:
         use(got)
         if how == "eager":
             use(function(ends[1]))
+
+
+@pytest.mark.parametrize("weights", [None, "square", "simple"])
+@pytest.mark.parametrize("name", every_loss.CALLS)
+def test_checkpoints_are_differentiated(name: str, weights: str | None) -> None:
+    """Their operations are differentiated after the call, where float64 has no name."""
+    x = recipe.memberships(3, (1, 3, 3, 4), "float32") * 4 - 2
+    y = recipe.labels(5, (1, 3, 4), 3)
+    run = every_loss.loss(name, activation="softmax", class_weight=weights)
+    _, expected = dice_any.value_and_grad(run)(x.astype(np.float64), y)
+    labels = jnp.asarray(y.astype(np.int32))
+    got = jax.grad(jax.checkpoint(lambda x: run(x, labels)))(jnp.asarray(x))
+    assert np.asarray(got) == pytest.approx(expected, rel=1e-4, abs=1e-6)

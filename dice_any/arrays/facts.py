@@ -200,6 +200,14 @@ class LibraryFacts:
         """Return the widest real floating dtype on the array's device."""
         return self.xp.float64 if self.has_float64(array) else self.xp.float32
 
+    def power(self, base: Array, exponent: float) -> Array:
+        """Return a power of positive numbers."""
+        return base**exponent
+
+    def lowest(self, array: Array) -> Array:
+        """Return the minimum over the last axis, which is kept."""
+        return self.xp.min(array, axis=-1, keepdims=True)
+
     # -- for `backends()` --------------------------------------------------------------------------
 
     @property

@@ -33,6 +33,8 @@ class Jax(NumPyLike):
         self._registered: set[type] = set()
         self._forbidding = _forbidding(jax)
         self._summing = _summing(self, jax)
+        self._power = _in_64_bits(self, jax, lambda base, exponent: base**exponent)
+        self._lowest = _in_64_bits(self, jax, super().lowest)
         self._compiled = jax.jit(
             lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1)
         )
@@ -159,6 +161,12 @@ class Jax(NumPyLike):
     def take(self, array: Array, numbers: Sequence[int]) -> Array:
         parts = self._jax.lax.split(array, (1,) * array.shape[-1], array.ndim - 1)
         return self.xp.concatenate([parts[number] for number in numbers], axis=-1)
+
+    def power(self, base: Array, exponent: float) -> Array:
+        return self._power(base, self.xp.full_like(base, exponent))
+
+    def lowest(self, array: Array) -> Array:
+        return self._lowest(array)
 
     def clip(self, values: Array) -> Array:
         return self.xp.clip(values, 0.0, 1.0)
@@ -340,6 +348,24 @@ def _summing(library: Jax, jax: Any) -> Any:
             return sum_each(axis, *primals), moved
 
     return sum_each
+
+
+def _in_64_bits(library: Jax, jax: Any, function: Callable[..., Array]) -> Any:
+    """Return a function that is differentiated in the context `precision`, wherever JAX does so:
+    `jax.checkpoint` and loops leave it for later, and rules that name a dtype cannot have float64
+    then.
+    """
+
+    @jax.custom_jvp  # type: ignore[untyped-decorator,unused-ignore]
+    def run(*arrays: Array) -> Array:
+        return function(*arrays)
+
+    @run.defjvp  # type: ignore[untyped-decorator,unused-ignore]
+    def follow(primals: Any, tangents: Any) -> Any:
+        with library.precision():
+            return jax.jvp(function, primals, tangents)
+
+    return run
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:

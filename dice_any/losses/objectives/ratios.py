@@ -50,7 +50,7 @@ def focal(gamma: float) -> Outer:
 
     def value(library: ArrayLibrary, ratio: Array) -> Array:
         base, positive = rest(library, ratio)
-        return library.xp.where(positive, base**gamma, library.xp.zeros_like(ratio))
+        return library.xp.where(positive, library.power(base, gamma), library.xp.zeros_like(ratio))
 
     def slope(library: ArrayLibrary, ratio: Array) -> Array:
         base, positive = rest(library, ratio)
