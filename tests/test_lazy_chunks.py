@@ -164,6 +164,26 @@ def test_each_array_is_refused_if_its_chunks_are_masked(name: str) -> None:
             computed(call(given))
 
 
+def with_chunks_of_nothing(values: np.ndarray) -> Any:
+    """Return a lazy array as a filter leaves it, with chunks of length 0 on every axis."""
+    lengths = [(0, n // 2, 0, n - n // 2, 0) for n in np.shape(values)]
+    return da.from_array(np.asarray(values), chunks=tuple(lengths))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_chunks_of_nothing_add_nothing(name: str) -> None:
+    call = CALLS[name]
+    places = call.places()
+    whole = {place: da.from_array(np.asarray(a), chunks=-1) for place, a in places.items()}
+    hollow = {place: with_chunks_of_nothing(a) for place, a in places.items()}
+    expected = np.asarray(call(places))
+    for given in ([whole | {place: hollow[place]} for place in places], [hollow]):
+        for arrays in given:
+            found = computed(call(arrays))
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
 def test_the_calls_are_those_of_every_function_and_every_array() -> None:
     #: these have no array of elements that may be lazy
     others = {"backends", "set_overlap", "value_and_grad"}

@@ -40,9 +40,13 @@ class Dask(NumPyLike, ChunkedLibrary):
         # an operation on arrays, as `x == 1`, and rechunking may lose what a chunk is; Dask fuses
         # this task with its neighbours
         axes, kind = tuple(range(array.ndim)), self.kind(array.dtype)
-        return self.blockwise(
+        vetted = self.blockwise(
             plain_chunk, axes, array, axes, dtype=array.dtype, meta=array._meta, kind=kind
         )
+        if not any(0 in lengths for lengths in array.chunks):
+            return vetted
+        # a filter leaves chunks of nothing, which have no largest number and broadcast with none
+        return vetted.rechunk(tuple(tuple(filter(None, n)) or (0,) for n in array.chunks))
 
     def persist(self, array: Array, **options: Any) -> Array:
         return array.persist(**options)
