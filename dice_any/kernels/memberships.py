@@ -16,6 +16,9 @@ from .task import Task
 #: A membership this far outside of [0, 1] still counts as 0 or 1: the mean of ten float32 ones is
 #: 1.0000001.
 TOLERANCE = 2.0**-20
+#: The dtypes to compute in. They are compared by name: NumPy's float64 in another byte order is not
+#: equal to its float64.
+PLAIN = ("float32", "float64")
 
 
 def membership_sums(
@@ -252,7 +255,7 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
 def widened(library: ArrayLibrary, values: Array) -> Array:
     """Return floating values in at least float32."""
     xp = library.xp
-    if values.dtype in (xp.float32, xp.float64):
+    if library.dtype_name(values.dtype) in PLAIN:
         return values
     return xp.astype(values, xp.float64 if is_wide(library, values.dtype) else xp.float32)
 
@@ -264,7 +267,11 @@ def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Arra
     others do not, and two roundings can differ from one.
     """
     xp = library.xp
-    if task.kind == "exact" and dtype != xp.float32 and not is_wide(library, dtype):
+    if (
+        task.kind == "exact"
+        and library.dtype_name(dtype) not in PLAIN
+        and not is_wide(library, dtype)
+    ):
         values = xp.astype(values, xp.float32, copy=False)
     return xp.astype(values, dtype, copy=False)
 

@@ -277,6 +277,6 @@ def _as_loss(library: ArrayLibrary, value: Array, prediction: Array | Overlap) -
     dtype = library.widest(value)
     if not isinstance(prediction, Overlap):
         own, given = library_of(prediction), prediction.dtype
-        if own.kind(given) == "floating" and given != own.xp.float64:
+        if own.kind(given) == "floating" and own.dtype_name(given) != "float64":
             dtype = given if is_wide(own, given) else library.xp.float32
     return library.xp.astype(value, dtype, copy=False)

@@ -70,8 +70,8 @@ def read_ids(a: Array, b: Array) -> ArrayLibrary:
             raise ValueError(
                 f"`{name}` must be a 1-D array of integer ids; got {axes} axes of {dtype}. {cure}."
             )
-        if array.dtype != a.dtype:
-            names = library.dtype_name(a.dtype), library.dtype_name(array.dtype)
+        names = library.dtype_name(a.dtype), library.dtype_name(array.dtype)
+        if names[0] != names[1]:
             raise TypeError(
                 f"`b` must have the dtype of `a`, {names[0]}; got {names[1]}. Convert one of them."
             )
