@@ -105,3 +105,23 @@ def test_gradients_with_labels_to_ignore_and_regions() -> None:
         run = dice_any.value_and_grad(partial(every_loss.loss("dice_loss"), **given))
         with pytest.raises(TypeError, match="`prediction` must be dense to have a gradient"):
             run(*arrays)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f2", ">f4", ">f8"])
+@pytest.mark.parametrize("activation", ["argmax", "softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"regions": [(0, 1), (2,), (1,)]},
+        {"regions": [(2,), (1, 2), (0,)], "ignore_label": [1, 9]},
+        {"ignore_label": 0, "axis": "space"},
+    ],
+)
+def test_logits_of_every_dtype(dtype: str, activation: str, options: dict[str, Any]) -> None:
+    """In a mask of label 0, what is not stored is true."""
+    logits, labels = (FIELDS[0] * 8 - 4).astype(dtype), SOFT[1]
+    given = {"class_axis": 1, "activation": activation, **options}
+    dense = dice_any.overlap(logits, labels, **given)
+    found = dice_any.overlap(*map(sparse.COO.from_numpy, (logits, labels)), **given)
+    assert found == dense

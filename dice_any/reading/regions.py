@@ -197,7 +197,7 @@ def _masks(
         # nothing differs from itself: no element can have a label that its type cannot hold
         return reduce(or_, [target == label for label in labels] or [target != target])
 
-    return library.xp.stack([mask(group) for group in groups], axis=axis)
+    return library.stack([mask(group) for group in groups], axis=axis)
 
 
 def _valid_weight(
