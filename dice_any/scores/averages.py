@@ -22,6 +22,8 @@ from ..sums import Overlap
 
 NAN = float("nan")
 FLOAT32_MAX = 3.4028234663852886e38
+#: The relative error of a plain sum.
+PLAIN_ERROR = 1e-6
 AVERAGES = (None, "macro", "micro", "weighted")
 
 
@@ -107,6 +109,8 @@ def score_of_all(
         invalid = invalid > 0
         if overlap.by_class:
             invalid = xp.any(invalid, axis=-1)
+            if mirrored:
+                invalid = _uneven(library, overlap.kind, parts.total, invalid)
         elif mirrored:
             parts = formulas.two_classes(library, parts)
         else:
@@ -118,6 +122,28 @@ def score_of_all(
             scores = divide(library, *formula(library, parts), empty)
         scores = xp.where(invalid, xp.full_like(scores, NAN), scores)
     return deliver(scores)
+
+
+def _uneven(library: ArrayLibrary, kind: str, total: Array, invalid: Array) -> Array:
+    """Return where counts are invalid, or have no number of elements, because the totals of their
+    classes differ; the latter raise an error if values can be read.
+    """
+    xp = library.xp
+    if 0 in total.shape:  # an index selected no class
+        return invalid
+    first = total[..., :1]
+    readable = library.at_hand(total)
+    if readable and xp.all(total == first):
+        return invalid
+    rounding = PLAIN_ERROR if kind == "plain" else 0.0
+    uneven = xp.any(xp.abs(total - first) > rounding * first, axis=-1)
+    if readable and xp.any(uneven & ~invalid):
+        raise ValueError(
+            "`weight` must weigh an element equally for all classes in a score of all classes "
+            "together; got totals that differ by class. Give it length 1 along the class axis, or "
+            "score each class; counts from elsewhere need `tn`."
+        )
+    return invalid | uneven
 
 
 def _check_fits(library: ArrayLibrary, overlap: Overlap, **values: float | None) -> None:

@@ -95,7 +95,7 @@ class Making(Lazy):
             shape, or numbers.
         tn : array of integers, or int, optional
             True negatives. Without them the total is ``tp + fp + fn``, and scores that use true
-            negatives are meaningless.
+            negatives are meaningless, or an error if the totals of classes differ.
         by_class : bool
             Whether the last axis is classes.
 
