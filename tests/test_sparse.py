@@ -125,3 +125,28 @@ def test_logits_of_every_dtype(dtype: str, activation: str, options: dict[str, A
     dense = dice_any.overlap(logits, labels, **given)
     found = dice_any.overlap(*map(sparse.COO.from_numpy, (logits, labels)), **given)
     assert found == dense
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (1, 4), (4, 1), (1, 3, 4), (3, 4, 1), (2, 4, 5, 3)])
+def test_argmax_of_equal_scores(shape: tuple[int, ...]) -> None:
+    """The first of equal scores counts, and -0.0 equals 0.0, whether stored or not."""
+    rng = np.random.default_rng(len(shape))
+    for class_axis in (axis for axis, length in enumerate(shape) if length > 1):
+        for _ in range(20):
+            scores = rng.choice([-1.0, -0.0, 0.0, 1.0], size=shape)
+            classes = np.moveaxis(scores, class_axis, -1)
+            first = [
+                max(range(len(z)), key=z.__getitem__)
+                for z in classes.reshape(-1, classes.shape[-1])
+            ]
+            labels = np.array(first).reshape(classes.shape[:-1])
+            found = dice_any.overlap(
+                *map(sparse.COO.from_numpy, (scores, labels)),
+                class_axis=class_axis,
+                activation="argmax",
+            )
+            assert np.array_equal(
+                found.tp, np.bincount(np.ravel(labels), minlength=shape[class_axis])
+            )
+            assert not found.fp.any()
+            assert not found.fn.any()

@@ -18,9 +18,9 @@ class Sparse(NumPyLike):
         return array.asformat("coo")  # the other formats lack functions of the standard
 
     def argmax(self, scores: Array, axis: Any) -> Array:
-        # its compiled loop knows neither half precision nor another byte order
-        own = "float32" if scores.dtype.name == "float16" else scores.dtype.newbyteorder("=")
-        return super().argmax(scores.astype(own, copy=False), axis)
+        # not sparse's own, which mixes up the other axes, drops those of length 1, and has neither
+        # half precision nor another byte order
+        return self.constant(scores.todense().argmax(axis=axis), None, None)
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         # sums of arrays with different fill values have different fill values too, and sparse

@@ -267,11 +267,8 @@ def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Arra
     others do not, and two roundings can differ from one.
     """
     xp = library.xp
-    if (
-        task.kind == "exact"
-        and library.dtype_name(dtype) not in PLAIN
-        and not is_wide(library, dtype)
-    ):
+    rounds = library.dtype_name(dtype) != "float32" and not is_wide(library, dtype)
+    if task.kind == "exact" and rounds:
         values = xp.astype(values, xp.float32, copy=False)
     return xp.astype(values, dtype, copy=False)
 
