@@ -4,6 +4,8 @@ the other libraries, without a warning.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -186,14 +188,39 @@ def test_conversions(name: str, how: str) -> None:
             use(function(ends[1]))
 
 
-@pytest.mark.parametrize("weights", [None, "square", "simple"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
+@pytest.mark.parametrize("weights", [None, "square"])
 @pytest.mark.parametrize("name", every_loss.CALLS)
-def test_checkpoints_are_differentiated(name: str, weights: str | None) -> None:
+def test_checkpoints_and_loops_are_differentiated(
+    name: str, weights: str | None, activation: str | None
+) -> None:
     """Their operations are differentiated after the call, where float64 has no name."""
-    x = recipe.memberships(3, (1, 3, 3, 4), "float32") * 4 - 2
+    if not every_loss.takes(name, activation):
+        pytest.skip("the loss does not take it")
+    x = recipe.memberships(3, (1, 3, 3, 4), "float32")
+    x = x * 4 - 2 if activation else (x + 0.1) / (x + 0.1).sum(axis=1, keepdims=True)
     y = recipe.labels(5, (1, 3, 4), 3)
-    run = every_loss.loss(name, activation="softmax", class_weight=weights)
-    _, expected = dice_any.value_and_grad(run)(x.astype(np.float64), y)
-    labels = jnp.asarray(y.astype(np.int32))
-    got = jax.grad(jax.checkpoint(lambda x: run(x, labels)))(jnp.asarray(x))
-    assert np.asarray(got) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    way = recipe.memberships(7, x.shape, "float32") - 0.5
+    way -= way.mean(axis=1, keepdims=True)  # memberships of an element keep adding up to 1
+    run = every_loss.loss(name, activation=activation, class_weight=weights)
+    both, step = dice_any.value_and_grad(run), 1e-6
+    wide = x.astype(np.float64)
+    _, expected = both(wide, y)
+    ends = [both(wide + sign * step * way, y)[1] for sign in (1, -1)]
+    bent = (ends[0] - ends[1]) / (2 * step)
+
+    labels, x, way = jnp.asarray(y.astype(np.int32)), jnp.asarray(x), jnp.asarray(way)
+    again = jax.checkpoint(lambda x: run(x, labels))
+
+    def loop(x: Any) -> Any:
+        total, _ = jax.lax.scan(lambda sum, _: (sum + run(x, labels), None), 0.0, length=2)
+        return total / 2
+
+    for function in (again, loop):
+        assert np.asarray(jax.grad(function)(x)) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    _, second = jax.jvp(jax.grad(again), (x,), (way,))
+    nested = jax.grad(jax.checkpoint(lambda x: (jax.grad(again)(x) * way).sum()))(x)
+    most = abs(bent).max()
+    for got in (second, nested):
+        assert np.asarray(got) == pytest.approx(bent, rel=1e-3, abs=1e-4 * most + 1e-6)

@@ -200,13 +200,15 @@ class LibraryFacts:
         """Return the widest real floating dtype on the array's device."""
         return self.xp.float64 if self.has_float64(array) else self.xp.float32
 
-    def power(self, base: Array, exponent: float) -> Array:
-        """Return a power of positive numbers."""
-        return base**exponent
+    def lends(self, *arrays: Array | None) -> bool:
+        """Tell whether another library is faster with few numbers, and arrays can be converted to
+        it and back without a copy.
+        """
+        return False
 
-    def lowest(self, array: Array) -> Array:
-        """Return the minimum over the last axis, which is kept."""
-        return self.xp.min(array, axis=-1, keepdims=True)
+    def are_few(self, *arrays: Array | None) -> bool:
+        """Tell whether arrays that can be converted are small enough for that library."""
+        return False
 
     # -- for `backends()` --------------------------------------------------------------------------
 

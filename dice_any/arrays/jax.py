@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
 
+from . import jax_rules
 from .library import Array, Axes, BlockFunction, NumPyLike
 
 #: On the CPU, XLA sums integers along contiguous rows twice as fast as it sums a whole array, so
@@ -31,10 +32,10 @@ class Jax(NumPyLike):
         self._numpy: Any = np
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
-        self._forbidding = _forbidding(jax)
-        self._summing = _summing(self, jax)
-        self._power = _in_64_bits(self, jax, lambda base, exponent: base**exponent)
-        self._lowest = _in_64_bits(self, jax, super().lowest)
+        self._forbidding = jax_rules.forbidding(jax)
+        self._summing = jax_rules.summing(self, jax)
+        self._power = jax_rules.powering(self, jax)
+        self._lowest = jax_rules.minimum(self, jax)
         self._compiled = jax.jit(
             lambda function, task, *arrays: function(task, self, *arrays), static_argnums=(0, 1)
         )
@@ -163,7 +164,7 @@ class Jax(NumPyLike):
         return self.xp.concatenate([parts[number] for number in numbers], axis=-1)
 
     def power(self, base: Array, exponent: float) -> Array:
-        return self._power(base, self.xp.full_like(base, exponent))
+        return self._power(base, exponent)
 
     def lowest(self, array: Array) -> Array:
         return self._lowest(array)
@@ -195,13 +196,13 @@ class Jax(NumPyLike):
         return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
-        return self._reduce(arrays, axis, self.xp.int64(0))
+        return self.sum_at_once(arrays, axis, self.xp.int64(0))
 
     def sum_together(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         wide = [self.xp.astype(array, self.xp.float64) for array in arrays]
         return list(self._summing(axis, *wide))
 
-    def _reduce(self, arrays: Sequence[Array], axis: Axes, zero: Array) -> list[Array]:
+    def sum_at_once(self, arrays: Sequence[Array], axis: Axes, zero: Array) -> list[Array]:
         """Sum arrays of one shape and type by one reduction: XLA then reads their inputs once and
         writes no intermediate array to memory.
         """
@@ -316,56 +317,6 @@ class Jax(NumPyLike):
 
     def default_device(self) -> str:
         return str(self._jax.devices()[0])
-
-
-def _forbidding(jax: Any) -> Any:
-    """Return the identity whose derivative is an error, however transformations are nested."""
-
-    @partial(jax.custom_jvp, nondiff_argnums=(1,))
-    def identity(array: Array, message: str) -> Array:
-        return array
-
-    @identity.defjvp  # type: ignore[untyped-decorator,unused-ignore]
-    def forbid(message: str, primals: Any, tangents: Any) -> Any:
-        raise ValueError(message)
-
-    return identity
-
-
-def _summing(library: Jax, jax: Any) -> Any:
-    """Return the function of axes and float64 arrays that sums them by one reduction, with the
-    derivative that JAX does not know: the sums of the tangents.
-    """
-
-    @partial(jax.custom_jvp, nondiff_argnums=(0,))
-    def sum_each(axis: Axes, *arrays: Array) -> tuple[Array, ...]:
-        return tuple(library._reduce(arrays, axis, library.xp.float64(0)))
-
-    @sum_each.defjvp  # type: ignore[untyped-decorator,unused-ignore]
-    def follow(axis: Axes, primals: Any, tangents: Any) -> Any:
-        with library.precision():
-            moved = tuple(library.xp.sum(tangent, axis=axis) for tangent in tangents)
-            return sum_each(axis, *primals), moved
-
-    return sum_each
-
-
-def _in_64_bits(library: Jax, jax: Any, function: Callable[..., Array]) -> Any:
-    """Return a function that is differentiated in the context `precision`, wherever JAX does so:
-    `jax.checkpoint` and loops leave it for later, and rules that name a dtype cannot have float64
-    then.
-    """
-
-    @jax.custom_jvp  # type: ignore[untyped-decorator,unused-ignore]
-    def run(*arrays: Array) -> Array:
-        return function(*arrays)
-
-    @run.defjvp  # type: ignore[untyped-decorator,unused-ignore]
-    def follow(primals: Any, tangents: Any) -> Any:
-        with library.precision():
-            return jax.jvp(function, primals, tangents)
-
-    return run
 
 
 def _row(shape: tuple[int, ...], axis: Axes) -> Axes:

@@ -101,16 +101,6 @@ class ArrayLibrary(LibraryFacts):
         """
         return forward(*arrays)
 
-    def lends(self, *arrays: Array | None) -> bool:
-        """Tell whether another library is faster with few numbers, and arrays can be converted to
-        it and back without a copy.
-        """
-        return False
-
-    def are_few(self, *arrays: Array | None) -> bool:
-        """Tell whether arrays that can be converted are small enough for that library."""
-        return False
-
     def hand_over(self, array: Array) -> Array:
         """Return an array as one of that library, on the same memory; called only if it `lends`."""
         raise NotImplementedError(
@@ -196,6 +186,14 @@ class ArrayLibrary(LibraryFacts):
     def argmax(self, scores: Array, axis: Any) -> Array:
         """Return the index of the maximum along an axis; the first one if several are equal."""
         return self.xp.argmax(scores, axis=axis)
+
+    def power(self, base: Array, exponent: float) -> Array:
+        """Return a power of positive numbers."""
+        return base**exponent
+
+    def lowest(self, array: Array) -> Array:
+        """Return the minimum over the last axis, which is kept."""
+        return self.xp.min(array, axis=-1, keepdims=True)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         """Sum int64 arrays of one shape."""
