@@ -240,6 +240,19 @@ DICE_ENTROPY = {
 # -- the job ---------------------------------------------------------------------------------------
 
 
+def load(peers: Mapping[str, Peer]) -> tuple[dict[str, Loss], str]:
+    """Return the losses of the packages that are installed, and a note on the others."""
+    loaded, missing = {}, []
+    for name, peer in peers.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # other packages give warnings on import
+                loaded[name] = peer.load()
+        except ImportError:
+            missing.append(name)
+    return loaded, f"Not installed: {', '.join(missing)}." if missing else ""
+
+
 def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
     import torch
 
@@ -249,18 +262,10 @@ def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
         torch.from_numpy(y),
         torch.from_numpy(picked),
     )
-    contenders, missing = {}, []
-    for name, peer in peers.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # other packages give warnings of their own on import
-                loss = peer.load()
-        except ImportError:
-            missing.append(name)
-            continue
-        expected = partial(expected_step, peer.formula, z, y, picked)
+    contenders: dict[str, Contender] = {}
+    loaded, note = load(peers)
+    for name, loss in loaded.items():
+        expected = partial(expected_step, peers[name].formula, z, y, picked)
         least = _target(name, classes=shape[1])
         faster = {other: least for other in contenders if least and ", " not in other}
         contenders[name] = Contender(
@@ -269,7 +274,6 @@ def step_job(peers: dict[str, Peer], shape: tuple[int, ...]) -> Job:
             expected=expected,
             faster=faster,
         )
-    note = f"Not installed: {', '.join(missing)}." if missing else ""
     return Job(f"{' × '.join(map(str, shape))} logits", contenders, note=note)
 
 

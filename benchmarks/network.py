@@ -9,7 +9,6 @@ losses.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from functools import partial
 from time import perf_counter
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .case import Case, Contender, Job
-from .losses import DICE, DICE_ENTROPY, TOLERANCE, Loss, Peer, expected_step
+from .losses import DICE, DICE_ENTROPY, TOLERANCE, Loss, Peer, expected_step, load
 
 Tensor = Any
 CHANNELS = 8
@@ -55,31 +54,23 @@ def cases(quick: bool) -> list[Case]:
 def _job(peers: dict[str, Peer], samples: int, classes: int, space: tuple[int, ...]) -> Job:
     network = _network(samples, classes, space)
     output = network.layers(network.image).detach()
-    monai, reference, kernel = (
-        next(name for name in peers if word in name) for word in ("MONAI", "reference", "kernel")
-    )
-    contenders, missing = {}, []
-    for name in (kernel, reference, monai):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # other packages give warnings on import
-                loss = peers[name].load()
-        except ImportError:
-            missing.append(name)
-            continue
+    words = ("kernel", "reference", "MONAI")  # in this order: times are multiples of the kernel's
+    chosen = {name: peers[name] for word in words for name in peers if word in name}
+    contenders = {}
+    loaded, note = load(chosen)
+    for name, loss in loaded.items():
         expected = partial(
-            expected_step, peers[name].formula, output.numpy(), network.labels.numpy(),
+            expected_step, chosen[name].formula, output.numpy(), network.labels.numpy(),
             network.places,
         )  # fmt: skip
-        for words, between in ((", alone", output), ("", None)):
+        for ending, between in ((", alone", output), ("", None)):
             step = partial(_step, network, loss, between)
-            contenders[name + words] = Contender(
+            contenders[name + ending] = Contender(
                 lambda step=step: step()[1],
                 TOLERANCE,
                 expected=expected,
                 timed=lambda step=step: step()[0],
             )
-    note = f"Not installed: {', '.join(missing)}." if missing else ""
     return Job(f"{' × '.join(map(str, output.shape))} logits", contenders, note=note)
 
 

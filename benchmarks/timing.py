@@ -60,13 +60,13 @@ def ratios(seconds: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 def _calls(contender: Contender) -> int:
     """Return how many calls make a measurement; this also warms up."""
-    calls, taken = 1, 0.0
-    while taken < SHORTEST:  # all of the call counts here, also what is not measured
+    calls = 1
+    while True:
         start = perf_counter()
         _time(contender, calls)
-        taken = perf_counter() - start
-        calls = calls if taken >= SHORTEST else 2 * calls
-    return calls
+        if perf_counter() - start >= SHORTEST:  # what is not measured takes its time too
+            return calls
+        calls *= 2
 
 
 def _time(contender: Contender, calls: int) -> float:

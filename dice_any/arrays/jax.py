@@ -33,7 +33,7 @@ class Jax(NumPyLike):
         self._nn: Any = jax.nn
         self._registered: set[type] = set()
         self._forbidding = jax_rules.forbidding(jax)
-        self._summing = jax_rules.summing(self, jax)
+        self._summing = jax_rules.summing(self, jax, self._sum_at_once)
         self._power = jax_rules.powering(self, jax)
         self._lowest = jax_rules.minimum(self, jax)
         self._compiled = jax.jit(
@@ -196,13 +196,13 @@ class Jax(NumPyLike):
         return self.xp.moveaxis(function(self.xp.moveaxis(z, axis, -1), axis=-1), -1, axis)
 
     def sum_integers(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
-        return self.sum_at_once(arrays, axis, self.xp.int64(0))
+        return self._sum_at_once(arrays, axis, self.xp.int64(0))
 
     def sum_together(self, arrays: Sequence[Array], axis: Axes) -> list[Array]:
         wide = [self.xp.astype(array, self.xp.float64) for array in arrays]
         return list(self._summing(axis, *wide))
 
-    def sum_at_once(self, arrays: Sequence[Array], axis: Axes, zero: Array) -> list[Array]:
+    def _sum_at_once(self, arrays: Sequence[Array], axis: Axes, zero: Array) -> list[Array]:
         """Sum arrays of one shape and type by one reduction: XLA then reads their inputs once and
         writes no intermediate array to memory.
         """

@@ -7,13 +7,11 @@ products and sums, which name none, and of functions that have such a rule again
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .library import Array, Axes
-
-if TYPE_CHECKING:
-    from .jax import Jax
+from .library import Array, ArrayLibrary, Axes
 
 
 def forbidding(jax: Any) -> Any:
@@ -30,14 +28,18 @@ def forbidding(jax: Any) -> Any:
     return identity
 
 
-def summing(library: Jax, jax: Any) -> Any:
+def summing(
+    library: ArrayLibrary,
+    jax: Any,
+    sum_at_once: Callable[[Sequence[Array], Axes, Array], Sequence[Array]],
+) -> Any:
     """Return the function of axes and float64 arrays that sums them by one reduction, with the
     derivative that JAX does not know: the sums of the tangents.
     """
 
     @partial(jax.custom_jvp, nondiff_argnums=(0,))
     def sum_each(axis: Axes, *arrays: Array) -> tuple[Array, ...]:
-        return tuple(library.sum_at_once(arrays, axis, library.xp.float64(0)))
+        return tuple(sum_at_once(arrays, axis, library.xp.float64(0)))
 
     @sum_each.defjvp  # type: ignore[untyped-decorator,unused-ignore]
     def follow(axis: Axes, primals: Any, tangents: Any) -> Any:
@@ -48,7 +50,7 @@ def summing(library: Jax, jax: Any) -> Any:
     return sum_each
 
 
-def powering(library: Jax, jax: Any) -> Any:
+def powering(library: ArrayLibrary, jax: Any) -> Any:
     """Return the power of positive numbers."""
     xp = library.xp
 
@@ -66,7 +68,7 @@ def powering(library: Jax, jax: Any) -> Any:
     return power
 
 
-def minimum(library: Jax, jax: Any) -> Any:
+def minimum(library: ArrayLibrary, jax: Any) -> Any:
     """Return the minimum over the last axis, which is kept; equal numbers share its slope."""
     xp = library.xp
 

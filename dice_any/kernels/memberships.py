@@ -16,9 +16,6 @@ from .task import Task
 #: A membership this far outside of [0, 1] still counts as 0 or 1: the mean of ten float32 ones is
 #: 1.0000001.
 TOLERANCE = 2.0**-20
-#: The dtypes to compute in. They are compared by name: NumPy's float64 in another byte order is not
-#: equal to its float64.
-PLAIN = ("float32", "float64")
 
 
 def membership_sums(
@@ -246,18 +243,17 @@ def widen(task: Task, library: ArrayLibrary, values: Array) -> Array:
     """Return values in float64 for exact sums and beside a float64 prediction, whose gradient would
     else be rounded to float32; otherwise in float32 or wider.
     """
-    xp = library.xp
-    if task.is_wide or is_wide(library, values.dtype):
-        return xp.astype(values, xp.float64, copy=False)
-    return xp.astype(values, xp.float32, copy=False)
+    if task.is_wide:
+        return library.xp.astype(values, library.xp.float64, copy=False)
+    return widened(library, values)
 
 
 def widened(library: ArrayLibrary, values: Array) -> Array:
-    """Return floating values in at least float32."""
+    """Return values in float32, or in float64 if they are wider."""
     xp = library.xp
-    if library.dtype_name(values.dtype) in PLAIN:
-        return values
-    return xp.astype(values, xp.float64 if is_wide(library, values.dtype) else xp.float32)
+    return xp.astype(
+        values, xp.float64 if is_wide(library, values.dtype) else xp.float32, copy=False
+    )
 
 
 def narrow(task: Task, library: ArrayLibrary, values: Array, dtype: Any) -> Array:
