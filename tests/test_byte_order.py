@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dice_any
 from dice_any import Overlap
+from dice_any.testing import every_loss, recipe
 from dice_any.testing.calls import RANKED, Call, calls
 
 KINDS = {"f": ("float16", "float32", "float64"), "i": ("uint8", "int16", "int64"), "b": ("bool",)}
@@ -79,3 +81,27 @@ def check(call: Call, given: dict[str, Any], hand: Any, widths: tuple[int, int])
     expected = result(np.asarray, np.asarray)
     for turns in (np.asarray, swapped), (swapped, np.asarray), (swapped, swapped):
         assert result(*turns) == expected, (call.name, given)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", every_loss.CALLS)
+def test_gradients_have_the_dtype_they_are_of(name: str, exact: bool) -> None:
+    if exact and name == "lovasz_loss":
+        pytest.skip("errors are sorted, not summed in integers")
+    soft = name != "lovasz_loss"
+    for dtypes in [("f8", "f8"), ("f4", "f8"), ("f4", "f4"), ("f2", "f4"), ("f8", "f2")]:
+        z = recipe.memberships(3, (2, 3, 4, 5), "float64").astype(dtypes[0])
+        y: Any = recipe.labels(5, (2, 4, 5), 3)
+        if soft:
+            y = (np.stack([y == c for c in range(3)], axis=1) * 0.75 + 0.1).astype(dtypes[1])
+        weight = (recipe.memberships(7, (2, 1, 4, 5) if soft else (2, 4, 5)) + 0.1).astype(
+            dtypes[1]
+        )
+        other = [swapped(array) for array in (z, y, weight)]
+        run = every_loss.loss(name, activation="softmax", exact=exact or None)
+        value, slopes = dice_any.value_and_grad(run)(z, y, weight=weight)
+        got, gradient = dice_any.value_and_grad(run)(*other[:2], weight=other[2])
+        assert got.item() == run(*other[:2], weight=other[2]).item() == value.item()
+        assert got.dtype.itemsize == value.dtype.itemsize
+        assert gradient.dtype == other[0].dtype
+        assert gradient.tolist() == slopes.tolist()
