@@ -39,7 +39,10 @@ def counted() -> tuple[list[list[int]], list[list[int]]]:
 
 def same(backend: Adapter, got: Any, expected: list[Any]) -> None:
     assert tuple(got.shape) == np.shape(expected)  # as a lazy array tells it, then as it is
-    assert backend.values(got).tolist() == expected
+    right = np.asarray(expected)
+    if right.dtype == np.float64 and not backend.has("float64"):
+        right = right.astype(np.float32)
+    assert backend.values(got).tolist() == right.tolist()
 
 
 def test_scores(dice_backend: Adapter) -> None:
