@@ -307,6 +307,12 @@ class ArrayLibrary(LibraryFacts):
         """Do the same as `map`, but the result may overwrite the first array."""
         return self.map(function, task, *arrays)
 
+    def room_like(self, array: Array) -> Array | None:
+        """Return an uninitialised array like another, in whose blocks the function that `run`
+        calls may write; None if it may not.
+        """
+        return None
+
     def can_keep(self, array: Array) -> bool:
         """Tell whether a loss may keep results of its forward pass for its backward pass.
 

@@ -150,6 +150,16 @@ class NumPy(NumPyLike):
         out = self._np.empty_like(first)
         return tiled_map(function, task, self, arrays, out=out, strides=first.strides, limit=limit)
 
+    def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        first: Array = arrays[0]
+        limit = tile_limit(task)
+        return tiled_map(
+            function, task, self, arrays, out=first, strides=first.strides, limit=limit
+        )
+
+    def room_like(self, array: Array) -> Array | None:
+        return self._np.empty_like(array)
+
     def run(
         self,
         function: BlockFunction,

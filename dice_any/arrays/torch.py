@@ -246,6 +246,9 @@ class PyTorch(LendsToNumPy):
     def map_over(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
         if not self._all_at_hand(arrays):
             return function(task, self, *arrays)
+        if self._faster_by_numpy(task, arrays[0]):
+            numpy.map_over(function, task, *map(self._as_numpy, arrays))
+            return arrays[0]
         return self._fill(arrays[0], function, task, arrays)
 
     def _fill(
@@ -257,6 +260,9 @@ class PyTorch(LendsToNumPy):
             return tiled_map(
                 function, task, self, arrays, out=out, strides=first.stride(), limit=limit
             )
+
+    def room_like(self, array: Array) -> Array | None:
+        return self._torch.empty_like(array) if self.at_hand(array) else None
 
     def can_keep(self, array: Array) -> bool:
         return self.at_hand(array) and bool(array.permute(by_stride(array)).is_contiguous())

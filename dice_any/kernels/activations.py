@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..arrays.halving import halving_sum_along
@@ -11,7 +12,7 @@ from .exponentials import exact_sigmoid, exact_softmax
 from .masks import counted_only
 from .memberships import widen
 from .regions import by_region, drawn_to_1
-from .task import Task
+from .task import WIDE, Task
 
 
 class Activated(NamedTuple):
@@ -41,9 +42,10 @@ def activate(
     counted: Array | None = None,
     *,
     kept: bool = False,
+    room: Array | None = None,
 ) -> Activated:
-    """Turn logits, or the result of `keepable`, into memberships; without an activation they are
-    memberships already.
+    """Turn logits, or what was kept, into memberships, and write these to the `room` for them;
+    without an activation they are memberships already.
 
     Memberships that are not `counted` become 0 in the sums. The gradient uses the memberships
     before that: a class that is left out still has its share of the softmax.
@@ -53,6 +55,8 @@ def activate(
     if not kept:
         function = _sigmoid if task.activation == "sigmoid" else _softmax
         activated = function(task, library, widen(task, library, logits))
+        if room is not None:
+            room[...] = activated.membership
     elif task.entropy is None:
         activated = Activated(widen(task, library, logits))
     else:
@@ -65,6 +69,21 @@ def activate(
     if task.regions is not None and regions is None:
         regions = drawn_to_1(library, by_region(task, library, membership))
     return activated._replace(membership=membership, regions=regions)
+
+
+def keeps_while_summing(task: Task) -> bool:
+    """Tell whether the gradient reads the memberships that the exact sums kept for it: those of a
+    softmax. A sigmoid's are not kept, as 1 − p would lose digits, nor are those of a focal loss,
+    which needs their logarithms too.
+    """
+    return task.kind == "exact" and task.activation == "softmax" and not task.entropy
+
+
+def as_kept(task: Task, library: ArrayLibrary, activated: Activated) -> Activated:
+    """Return what is read back if the memberships are kept."""
+    dtype = library.xp.float64 if task.dtypes[0] in WIDE else library.xp.float32
+    rounded = library.xp.astype(activated.membership, dtype, copy=False)
+    return activate(replace(task, entropy=None), library, rounded, kept=True)
 
 
 def keepable(task: Task, library: ArrayLibrary, logits: Array) -> Array | None:
@@ -141,11 +160,20 @@ def through_activation(
     if task.activation == "softmax":
         pull = gradient * membership
         if task.kind == "exact":
+            gradient *= whole(task, library, membership)
             gradient -= halving_sum_along(library, pull, task.class_axis or 0)
         else:
             gradient -= xp.sum(pull, axis=task.class_axis, keepdims=True)
         gradient *= membership
     return gradient
+
+
+def whole(task: Task, library: ArrayLibrary, membership: Array) -> Array:
+    """Return the sum of an element's memberships, which is not quite 1 where they were rounded.
+
+    A difference from it is as accurate as the small memberships, while 1 − p is not.
+    """
+    return halving_sum_along(library, membership, task.class_axis or 0)
 
 
 def memberships(

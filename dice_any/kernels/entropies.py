@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..arrays.halving import halving_sum_along
 from ..arrays.library import Array, ArrayLibrary
 from . import exact_entropies
-from .activations import Activated
+from .activations import Activated, whole
 from .blocks import Block, weighed
 from .masks import class_last
 from .memberships import sum_plainly, widen
@@ -87,6 +87,7 @@ def entropy_slope(
         return pull
     if task.kind == "exact":
         rest = p * halving_sum_along(library, pull, task.class_axis or 0)
+        pull = pull * whole(task, library, p)
     else:
         rest = p * xp.sum(pull, axis=task.class_axis, keepdims=True)
     if library.traced(rest):  # see `membership_sums`

@@ -9,14 +9,14 @@ from functools import partial
 
 from ..arrays import library_of
 from ..arrays.library import Array, ArrayLibrary, BlockFunction
-from .activations import Activated, activate, keepable
+from .activations import Activated, activate, keepable, keeps_while_summing
 from .blocks import counted_mask, hard_labels, invalid_labels, read_counted
 from .entropies import entropy_sums
 from .labels import block_pairs, label_sums, split_pairs
 from .masks import Invalid, mask_sums
 from .memberships import either, membership_sums, valid_in_regions
 from .pairs import pair_sums
-from .task import ENTROPY, INTERSECTION, PREDICTION, Task
+from .task import ENTROPY, INTERSECTION, PREDICTION, WIDE, Task
 from .vjp import align, block_gradient, region_gradient, slopes_by_region
 
 name = "reference"
@@ -33,15 +33,12 @@ def overlap(task: Task, prediction: Array, target: Array, weight: Array | None) 
     return _sums(block_sums, task, prediction, target, weight)
 
 
-def _sums(
-    function: BlockFunction, task: Task, prediction: Array, target: Array, weight: Array | None
-) -> Array:
+def _sums(function: BlockFunction, task: Task, prediction: Array, *others: Array | None) -> Array:
     return library_of(prediction).run(
         function,
         task,
         prediction,
-        target,
-        weight,
+        *others,
         leading=task.leading_shape,
         trailing=task.trailing_shape,
     )
@@ -78,7 +75,13 @@ def overlap_keeping(
 
     That array is None if nothing is worth keeping.
     """
-    kept = keepable(task, library_of(prediction), prediction)
+    library = library_of(prediction)
+    if keeps_while_summing(task):
+        # beside half precision the memberships would take more memory than the gradient
+        fits = task.dtypes[0] in ("float32", *WIDE)
+        kept = library.room_like(prediction) if fits else None
+        return _sums(block_sums, task, prediction, target, weight, kept), kept
+    kept = keepable(task, library, prediction)
     if kept is None:
         return overlap(task, prediction, target, weight), None
     return _sums(partial(block_sums, kept=True), task, kept, target, weight), kept
@@ -127,10 +130,13 @@ def block_sums(
     prediction: Array,
     target: Array,
     weight: Array | None,
+    room: Array | None = None,
     *,
     kept: bool = False,
 ) -> Array:
-    """Return the sums of one block; if `kept`, the prediction is the result of `keepable`."""
+    """Return the sums of one block, and write its memberships to the `room` for them; if `kept`,
+    the prediction is the result of `keepable`.
+    """
     counted = counted_mask(task, library, target, weight)  # with the axes of the target
     unreadable = None  # where argmax meets a NaN
     if task.activation == "argmax":
@@ -143,7 +149,7 @@ def block_sums(
     )
     activated = Activated(block.prediction)
     if task.activation in ("sigmoid", "softmax"):
-        activated = activate(task, library, block.prediction, block.counted, kept=kept)
+        activated = activate(task, library, block.prediction, block.counted, kept=kept, room=room)
     invalid = invalid_labels(task, library, target, unreadable)
     x, y = activated.membership, block.target
     if task.regions is not None:

@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..arrays.library import Array, ArrayLibrary
-from .activations import Activated, activate, through_activation
+from .activations import (
+    Activated,
+    activate,
+    as_kept,
+    keeps_while_summing,
+    through_activation,
+)
 from .blocks import Block, read_block, weighed
 from .entropies import entropy_slope
 from .memberships import narrow, widen
@@ -60,6 +66,8 @@ def block_gradient(
     bare = task.kind == "exact" and task.entropy == 0
     activating = replace(task, entropy=None) if bare else task
     activated = activate(activating, library, block.prediction, kept=kept)
+    if keeps_while_summing(task) and not kept:
+        activated = as_kept(task, library, activated)
     x = activated.membership
     if task.activation is None and task.form != "product":  # whose slope does not depend on x
         x = library.clip(x)

@@ -24,13 +24,13 @@ CLASSES, SIZE = 3, 20
 CASES = [("labels", False), ("labels", True), ("memberships", False), ("memberships", True)]
 
 
-def logits() -> np.ndarray:
+def logits(dtype: str = "float64") -> np.ndarray:
     """Return logits (classes, elements) that are ordinary, large, tiny, equal, and −∞."""
     z = recipe.memberships(71, (CLASSES, SIZE), "float64") * 24 - 12
     z[0, 0], z[1, 1], z[:, 2] = 1e4, -1e4, 1.5
     z[1, 3] = -np.inf
     z[0, 4], z[1, 4] = 1e-40, -1e-40
-    return z
+    return z.astype(dtype)
 
 
 def targets(kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -45,10 +45,17 @@ def targets(kind: str) -> tuple[np.ndarray, np.ndarray]:
     return t, t
 
 
-def call(backend: Adapter, gamma: float, kind: str, weighted: bool, activation: str) -> Any:
+def call(
+    backend: Adapter,
+    gamma: float,
+    kind: str,
+    weighted: bool,
+    activation: str,
+    dtype: str = "float64",
+) -> Any:
     """Return the mean entropy alone and its gradient."""
     target, _ = targets(kind)
-    z = logits()
+    z = logits(dtype)
     given: dict[str, Any] = {"class_axis": 0, "activation": activation, "exact": True}
     given |= {"dice_weight": 0}
     if activation == "sigmoid":
@@ -67,12 +74,15 @@ def weights() -> np.ndarray:
     return w
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("gamma", [0, 0.5, 2])
 @pytest.mark.parametrize(("kind", "weighted"), CASES)
-def test_softmax(dice_backend: Adapter, kind: str, weighted: bool, gamma: float) -> None:
+def test_softmax(
+    dice_backend: Adapter, kind: str, weighted: bool, gamma: float, dtype: str
+) -> None:
     _, t = targets(kind)
     w = weights() if weighted else np.ones(SIZE)
-    z = logits()
+    z = logits(dtype).astype(np.float64)
     columns = [oracle.costs_of_softmax(column, gamma) for column in z.T.tolist()]
     total, share = [0] * CLASSES, [0] * CLASSES
     for i, column in enumerate(columns):
@@ -81,13 +91,16 @@ def test_softmax(dice_backend: Adapter, kind: str, weighted: bool, gamma: float)
             if t[c, i]:
                 term = focus * cost if gamma else cost
                 total[c] += oracle.quantum(t[c, i] * term * w[i])
-    value, gradient = call(dice_backend, gamma, kind, weighted, "softmax")
-    assert dice_backend.bits(value) == [(added(total) / added(share)).hex()]
+    value, gradient = call(dice_backend, gamma, kind, weighted, "softmax", dtype)
+    expected = np.asarray(added(total) / added(share)).astype(dtype)
+    assert dice_backend.bits(value) == [float(expected).hex()]
     if gamma == 0:
-        p, slope = oracle.softmax(z), 1.0 / added(share)
+        # memberships as they are kept in the array that becomes the gradient
+        p, slope = oracle.softmax(z).astype(dtype).astype(np.float64), 1.0 / added(share)
         pull = [-slope * t[c] * w for c in range(CLASSES)]
-        through = (pull[0] + pull[2]) + pull[1]  # in the halving tree
-        expected = np.stack([pull[c] - p[c] * through for c in range(CLASSES)])
+        through, whole = ((row[0] + row[2]) + row[1] for row in (pull, p))  # in the halving tree
+        expected = np.stack([pull[c] * whole - p[c] * through for c in range(CLASSES)])
+        expected = expected.astype(dtype)
         assert dice_backend.bits(gradient) == [float(g).hex() for g in (expected + 0.0).ravel()]
 
 

@@ -107,6 +107,8 @@ def logits(dtype: str, form: str) -> Iterator[Step]:
         task = replace(_task("plain", x, y, **facts), kind="exact")
         yield f"exact sums by {activation}", partial(run.sums, task, x, y, None)
         yield f"exact gradient by {activation}", _gradient(task, x, y)
+        if run.room_to_keep(task, x) is not None:
+            yield f"exact training step by {activation}", partial(_step, task, x, y)
 
 
 def _gradient(task: Task, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:

@@ -74,12 +74,15 @@ def put(sums: Any, part: Any, high: Any, low: Any) -> None:
 
 @njit(**INLINE)
 def add_exact(
-    sums: Any, x: Any, y: Any, marks: Any, c: Any, labels: Any, form: Any, bits: Any, one: Any
-) -> Any:
-    """Add the terms of one class of one block in integers: sums of (row, limb).
+    sums: Any, x: Any, y: Any, marks: Any, c: Any, memberships: Any, keep: Any, labels: Any,
+    form: Any, bits: Any, one: Any,
+) -> Any:  # fmt: skip
+    """Add the terms of one class of one block in integers: sums of (row, limb); keep the
+    memberships.
 
     Return whether all values are in [0, 1], and add nothing if one is not. Values are compared
-    where they are summed, because a pass of its own would wait for memory without computing.
+    and kept where they are summed, because a pass of its own would wait for memory without
+    computing.
     """
     high_i = low_i = high_x = low_x = high_y = low_y = NOTHING
     x_bits, y_bits, beyond = x.view(bits), y.view(bits), bits(0)
@@ -87,6 +90,8 @@ def add_exact(
         hits = 0.0
         for i in range(x.size):
             v, hit = np.float64(x[i]), np.float64(marks[i] == c)
+            if keep:
+                memberships[i] = v
             beyond |= beyond_1(x_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
@@ -99,6 +104,8 @@ def add_exact(
     else:
         for i in range(x.size):
             v, t = np.float64(x[i]), np.float64(y[i])
+            if keep:
+                memberships[i] = v
             beyond |= beyond_1(x_bits[i], one) | beyond_1(y_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
@@ -117,10 +124,13 @@ def add_exact(
 
 @njit(**INLINE)
 def add_exact_weighed(
-    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, labels: Any, form: Any, bits: Any,
-    one: Any,
+    sums: Any, x: Any, y: Any, marks: Any, w: Any, c: Any, memberships: Any, keep: Any, labels: Any,
+    form: Any, bits: Any, one: Any,
 ) -> Any:  # fmt: skip
     """Do the same with weights, so that products have a whole part too."""
+    if keep:
+        for i in range(x.size):
+            memberships[i] = x[i]
     if not (are_members(x, bits, one) and (labels or are_members(y, bits, one))):
         return False
     bad = 0
@@ -204,26 +214,28 @@ def shrink(distance: Any, lift: Any, first: Any) -> Any:
 
 @njit(error_model="numpy")
 def exact_softmax(
-    out: Any, top: Any, share: Any, total: Any, n: Any, classes: Any, address: Any, apart: Any
-) -> None:
+    out: Any, top: Any, share: Any, total: Any, n: Any, classes: Any, address: Any, apart: Any,
+    real: Any,
+) -> None:  # fmt: skip
     """Fill `out` with the memberships of a block: `exponentials.exact_softmax`."""
     top, share, total = top[:n], share[:n], total[:n]
     first, spare = opaque(FIRST), 0
     while classes >> 12 + spare:  # so that the sum over many classes fits 63 bits
         spare += 1
     lift = ONE_LIFT - np.uint64(spare)
+    lowest = real(-INFINITY)
     for i in range(n):
-        top[i], share[i], total[i] = -INFINITY, ONE, np.uint64(0)
+        top[i], share[i], total[i] = lowest, ONE, np.uint64(0)
     for c in range(classes):
-        z = row(address + c * apart, n, np.float64)
+        z = row(address + c * apart, n, real)
         for i in range(n):
             v, best, valid = z[i], top[i], share[i]
             top[i] = v if v > best else best
             share[i] = valid if v < INFINITY else np.nan
     for c in range(classes):
-        z, e = row(address + c * apart, n, np.float64), out[c, :n]
+        z, e = row(address + c * apart, n, real), out[c, :n]
         for i in range(n):
-            value = shrink(top[i] - z[i], lift, first)
+            value = shrink(np.float64(top[i]) - np.float64(z[i]), lift, first)
             total[i] += value
             e[i] = real_of(value)
     for i in range(n):
@@ -240,7 +252,7 @@ def exact_sigmoid(out: Any, z: Any) -> None:
     """Fill `out` with the memberships of a row: `exponentials.exact_sigmoid`."""
     first = opaque(FIRST)
     for i in range(z.size):
-        v = z[i]
+        v = np.float64(z[i])
         value = shrink(np.abs(v), ONE_LIFT, first)
         share = ONE / real_of(ONE_UNIT + value)
         share = share if v < INFINITY else np.nan
@@ -248,9 +260,8 @@ def exact_sigmoid(out: Any, z: Any) -> None:
 
 
 @njit(error_model="numpy")
-def halving_sum(rows: Any, n: Any) -> None:
+def halving_sum(rows: Any, count: Any, n: Any) -> None:
     """Add rows in the halving tree into the first row, as `arrays.halving.halving_sum` does."""
-    count = rows.shape[0]
     while count > 1:
         half = count // 2
         for c in range(half):
@@ -258,3 +269,28 @@ def halving_sum(rows: Any, n: Any) -> None:
             for i in range(n):
                 front[i] += back[i]
         count = half + count % 2  # the middle row is the last of the next round
+
+
+@njit(error_model="numpy")
+def sum_of_rows(sums: Any, address: Any, apart: Any, classes: Any, n: Any, real: Any) -> None:
+    """Do the same for rows that stay as they are; `sums` has room for half of them, rounded up."""
+    half = classes // 2
+    for c in range(classes - half):
+        front, out = row(address + c * apart, n, real), sums[c, :n]
+        if c == half:  # the middle row
+            for i in range(n):
+                out[i] = front[i]
+            continue
+        back = row(address + (classes - half + c) * apart, n, real)
+        for i in range(n):
+            out[i] = np.float64(front[i]) + np.float64(back[i])
+    halving_sum(sums, classes - half, n)
+
+
+@njit(error_model="numpy")
+def round_to_float32(rows: Any, n: Any) -> None:
+    """Round memberships to those that a forward pass keeps beside float32 logits."""
+    for c in range(rows.shape[0]):
+        p = rows[c, :n]
+        for i in range(n):
+            p[i] = np.float64(np.float32(p[i]))

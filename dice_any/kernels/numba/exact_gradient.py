@@ -11,32 +11,38 @@ from numba import njit
 
 from .arithmetic import both_slope, member, size_slope
 from .blocks import NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block
-from .exact import exact_sigmoid, exact_softmax, halving_sum
+from .exact import exact_sigmoid, exact_softmax, halving_sum, round_to_float32, sum_of_rows
 from .memory import (
     ADDRESS,
     CLASS_STEP,
     CODE,
-    CODES,
+    FLOAT64,
     OUT_ARRAY,
     STAMP,
     W_ARRAY,
+    X_ARRAY,
     claim,
+    computed_in,
     lies_straight,
     offset,
     row,
     scatter,
 )
 
-OWN = CODES.index("float64")
 
-
-def build_exact_gradient(case: Case) -> Any:
+def build_exact_gradient(case: Case, over: bool) -> Any:
     """Return the compiled loop that computes the prediction's gradient from the slopes of I and
     X.
+
+    With `over`, the loop reads kept memberships instead of logits and overwrites them with the
+    gradient.
     """
     stamp = STAMP
-    real = np.float64
+    real, native = computed_in(case.real)
     activation, labels, form, weighted = case[1:5]
+
+    # the memberships of logits are in float64 until they are kept
+    kept_real = real if over or activation == NONE else np.float64
 
     # no contraction to fused multiply-add: the reference rounds the product and the sum
     @njit(cache=True, nogil=True, error_model="numpy")
@@ -58,8 +64,9 @@ def build_exact_gradient(case: Case) -> Any:
         ys = np.empty((1 if labels else classes, block), real)
         ws = np.ones((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
         all_rows = classes if activation == SOFTMAX else 1
-        members, pulls = np.empty((all_rows, block), real), np.empty((all_rows, block), real)
-        top, share, total = np.empty(block, real), np.empty(block, real), np.empty(block, np.uint64)
+        members, pulls = np.empty((all_rows, block)), np.empty((all_rows, block))
+        wholes = np.empty(((all_rows + 1) // 2, block))
+        top, share, total = np.empty(block, real), np.empty(block), np.empty(block, np.uint64)
         marks = np.zeros(block, np.int32)
         gradient = np.empty(block, real)
         while True:
@@ -74,27 +81,33 @@ def build_exact_gradient(case: Case) -> Any:
             while first < last:
                 n = min(block, last - first)
                 x_row, x_step, y_row, y_step, w_row, w_step = read_block(
-                    loaders, xs, ys, ws, marks, n, classes, OWN, place, at, first, summed, steps,
+                    loaders, xs, ys, ws, marks, n, classes, native, place, at, first, summed, steps,
                     ignoring, ignored, labels, weighted,
                 )  # fmt: skip
-                in_place = place[OUT_ARRAY, CODE] == OWN and lies_straight(
+                in_place = place[OUT_ARRAY, CODE] == native and lies_straight(
                     first, n, summed, steps[3], gradient.itemsize
                 )
                 g_row = g_at + offset(first, summed, steps[3])
+                p_row, p_step = x_row, x_step
                 if activation == SOFTMAX:
-                    exact_softmax(members, top, share, total, n, classes, x_row, x_step)
+                    if not over:
+                        exact_softmax(members, top, share, total, n, classes, x_row, x_step, real)
+                        if place[X_ARRAY, CODE] != FLOAT64:
+                            round_to_float32(members, n)
+                        p_row, p_step = members.ctypes.data, members.shape[1] * members.itemsize
+                    sum_of_rows(wholes, p_row, p_step, classes, n, kept_real)
                     for c in range(classes):
                         y, w, p, pull = (
                             row(y_row + c * y_step, n, real), row(w_row + c * w_step, n, real),
-                            members[c, :n], pulls[c, :n],
+                            row(p_row + c * p_step, n, kept_real), pulls[c, :n],
                         )  # fmt: skip
                         slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
                         for i in range(n):
                             t = np.float64(marks[i] == c) if labels else member(y[i])
-                            v = p[i]
+                            v = np.float64(p[i])
                             g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                             pull[i] = (g * w[i] if weighted else g) * v
-                    halving_sum(pulls, n)
+                    halving_sum(pulls, classes, n)
                 for c in range(classes):
                     z, y, w = (
                         row(x_row + c * x_step, n, real), row(y_row + c * y_step, n, real),
@@ -105,19 +118,23 @@ def build_exact_gradient(case: Case) -> Any:
                         if in_place
                         else gradient[:n]
                     )
-                    p = members[c, :n] if activation == SOFTMAX else members[0, :n]
+                    p = row(p_row + c * p_step, n, kept_real)
                     if activation == SIGMOID:
-                        exact_sigmoid(p, z)
+                        exact_sigmoid(members[0, :n], z)
+                        p = members[0, :n]
+                    # one name for both, because two aliasing arrays would not be vectorised
+                    if over:
+                        out = p
                     slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
-                    mean = pulls[0, :n]
+                    mean, whole = pulls[0, :n], wholes[0, :n]
                     for i in range(n):
                         t = np.float64(marks[i] == c) if labels else member(y[i])
-                        v = member(z[i]) if activation == NONE else p[i]
+                        v = member(z[i]) if activation == NONE else np.float64(p[i])
                         g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
                         if weighted:
                             g *= w[i]
                         if activation == SOFTMAX:
-                            g = (g - mean[i]) * v
+                            g = (g * whole[i] - mean[i]) * v
                         elif activation == SIGMOID:
                             g = (g * v) * (ONE - v)
                         if weighted:

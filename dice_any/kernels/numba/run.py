@@ -25,7 +25,8 @@ ACTIVATIONS = {None: blocks.NONE, "sigmoid": blocks.SIGMOID, "softmax": blocks.S
 REALS = {"float32": np.float32, "float64": np.float64}
 #: Numbers per block, so that the scratch memory of one thread stays in its cache; and elements per
 #: block of a softmax, which passes over its block many times and must fit in the nearest cache.
-LONGEST_BLOCK, SHORTEST_BLOCK, SOFTMAX_BLOCK = 2048, 64, 192
+LONGEST_BLOCK, SHORTEST_BLOCK = 2048, 64
+SOFTMAX_BLOCK, EXACT_SOFTMAX_BLOCK = 192, 384
 BLOCK_NUMBERS, LABEL_BLOCK, MASK_BLOCK = 2**14, 2**14, 2**16
 #: Numbers per chunk: enough to be worth claiming.
 CHUNK_NUMBERS, LABEL_CHUNK, MASK_CHUNK = 2**17, 2**19, 2**20
@@ -45,25 +46,25 @@ def sums(
     work = _Work(task, arrays, _block(task), CHUNK_NUMBERS)
     out = work.zeros((ROWS, 3) if exact else (ROWS + 2,), np.int64 if exact else np.float64)
     case = _case(task)
-    loop = _loop(build_sums, case, exact, kept is not None)
+    dtype = None if kept is None else task.dtypes[0]
+    loop = _loop(build_sums, case, exact, dtype)
     work.run(loop, _loaders(case.real, case.labels), float(task.entropy or 0), out)
     return work.answer(out, task.leading_shape)
 
 
 def room_to_keep(task: Task, prediction: Array) -> Array | None:
     """Return an array for memberships that become the gradient; None if they would not help or
-    would be rounded.
+    not fit.
     """
-    if task.kind == "exact":  # memberships are wider than the gradient
-        return None
+    host, exact = host_of(task.library), task.kind == "exact"
     useful = (
-        task.entropy is None
+        task.entropy is None and not exact
         if task.activation == "sigmoid"
         else task.activation == "softmax" and not task.entropy
     )
-    host = host_of(task.library)
-    rounded = task.dtypes[0] != _case(task).real or not host.is_native(prediction)
-    return host.empty_like(prediction) if useful and not rounded else None
+    # exact memberships are rounded to float32 beside float32 logits, whether they are kept or not
+    fit = task.dtypes[0] in REALS if exact else task.dtypes[0] == _case(task).real
+    return host.empty_like(prediction) if useful and fit and host.is_native(prediction) else None
 
 
 def gradient(
@@ -86,9 +87,9 @@ def gradient(
     for i, r in enumerate(rows):
         slopes[:, :, i] = given[r].reshape(work.plan.cells, work.classes)
     exact = task.kind == "exact"
-    case = _case(task, wide=exact)
+    case = _case(task, wide=exact and task.activation is None)
     work.run(
-        _loop(build_exact_gradient, case) if exact else _loop(build_gradient, case, over),
+        _loop(build_exact_gradient if exact else build_gradient, case, over),
         _loaders(case.real, case.labels),
         float(task.entropy or 0),
         slopes,
@@ -98,16 +99,18 @@ def gradient(
 
 def _block(task: Task) -> int:
     if task.activation == "softmax":
-        return SOFTMAX_BLOCK
+        return EXACT_SOFTMAX_BLOCK if task.kind == "exact" else SOFTMAX_BLOCK
     classes = task.classes if task.class_axis is not None else 1
     return min(max(BLOCK_NUMBERS // classes // 64 * 64, SHORTEST_BLOCK), LONGEST_BLOCK)
 
 
 def _case(task: Task, wide: bool = False) -> Case:
-    """Return the compile-time constants; exact terms of float32 memberships are widened singly."""
+    """Return the compile-time constants; float32 numbers of exact sums are widened singly."""
     wide = wide or "float64" in task.dtypes[:2]
     if task.kind == "exact":
-        wide = wide or bool(task.activation) or task.dtypes[2] not in (None, "bool", "float32")
+        # logits become float64 memberships, of the type that those beside them must have
+        beside_logits = task.activation is not None and not task.labels[1]
+        wide = wide or beside_logits or task.dtypes[2] not in (None, "bool", "float32")
     return Case(
         real="float64" if wide else "float32",
         activation=ACTIVATIONS[task.activation],

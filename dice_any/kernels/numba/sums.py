@@ -187,14 +187,18 @@ def add_sigmoid_costs(
         sums[EN] += sum_n
 
 
-def build_sums(case: Case, exact: bool, keep: bool) -> Any:
-    """Return the compiled loop that sums; with `keep`, it stores the memberships in a fourth
-    array.
+def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
+    """Return the compiled loop that sums; it stores the memberships in a fourth array of the dtype
+    `kept`, if there is one.
     """
     stamp = STAMP
     real, native = computed_in(case.real)
     activation, labels, form, weighted, entropy = case[1:]
-    bits, one = bits_of(real)
+    keep = kept is not None
+    kept_real, kept_code = computed_in(kept or case.real)
+    # what logits become in exact sums
+    activated = np.float64 if exact and activation != NONE else real
+    bits, one = bits_of(activated)
     has_ys = not labels
     exact_weighed = exact and weighted
     watched = exact or activation == NONE  # a plain activation yields memberships or NaN
@@ -219,14 +223,14 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
         xs = np.empty((classes, block), real)
         ys = np.empty((classes if has_ys else 1, block), real)
         ws = np.empty((classes if weighted and place[W_ARRAY, CLASS_STEP] != 0 else 1, block), real)
-        shrunk = np.empty((classes if activation == SOFTMAX else 1, block), real)
+        shrunk = np.empty((classes if activation == SOFTMAX else 1, block), activated)
         wholes = np.empty(block if exact else 1, np.uint64)
         top, total, share, own_log = (
-            np.empty(block, real), np.empty(block, real), np.empty(block, real),
+            np.empty(block, real), np.empty(block, real), np.empty(block, activated),
                                       np.zeros(block, real))  # fmt: skip
         marks = np.zeros(block, np.int32)
-        spare = np.empty(block if keep else 1, real)
-        clean_x, clean_y = np.empty(block, real), np.empty(block, real)
+        spare = np.empty(block if keep else 1, kept_real)
+        clean_x, clean_y = np.empty(block, activated), np.empty(block, real)
         k_row, k_in_place = 0, False
         while True:
             chunk = claim(ticket)
@@ -250,7 +254,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
                 if exact and activation == SOFTMAX:
-                    exact_softmax(shrunk, top, share, wholes, n, classes, x_row, x_step)
+                    exact_softmax(shrunk, top, share, wholes, n, classes, x_row, x_step, real)
                 elif activation == SOFTMAX:
                     softmax(
                         shrunk,
@@ -282,7 +286,7 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                         exact_sigmoid(shrunk[0, :n], z)
                         x = shrunk[0, :n]
                     memberships = (
-                        row(k_row + c * place[OUT_ARRAY, CLASS_STEP], n, real)
+                        row(k_row + c * place[OUT_ARRAY, CLASS_STEP], n, kept_real)
                         if k_in_place
                         else spare
                     )
@@ -294,12 +298,14 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                     while not added:
                         if exact_weighed:
                             added = add_exact_weighed(
-                                out[chunk, c], x, y, marks, w, c, labels, form, bits, one
-                            )
+                                out[chunk, c], x, y, marks, w, c, memberships, keep, labels, form,
+                                bits, one,
+                            )  # fmt: skip
                         elif exact:
                             added = add_exact(
-                                out[chunk, c], x, y, marks, c, labels, form, bits, one
-                            )
+                                out[chunk, c], x, y, marks, c, memberships, keep, labels, form,
+                                bits, one,
+                            )  # fmt: skip
                         else:
                             added = add_plain(
                                 out[chunk, c], x, share, own_log, y, marks, w, c, memberships,
@@ -307,23 +313,23 @@ def build_sums(case: Case, exact: bool, keep: bool) -> Any:
                             )  # fmt: skip
                         if watched and not added:  # clean rows will be
                             bad_x = clean(x, w, weighted, clean_x[:n])
-                            x = row(clean_x.ctypes.data, n, real)
+                            x = row(clean_x.ctypes.data, n, activated)
                             if not labels:
                                 bad_y = clean(y, w, weighted, clean_y[:n])
                                 y = row(clean_y.ctypes.data, n, real)
-                    if exact:
-                        out[chunk, c, BAD_X, 0] += bad_x
-                        out[chunk, c, BAD_Y, 0] += bad_y
-                        continue
                     if keep and not k_in_place:
                         scatter(
                             spare[:n],
-                            native,
+                            kept_code,
                             k_at + c * place[OUT_ARRAY, CLASS_STEP],
                             first,
                             summed,
                             steps[3],
                         )
+                    if exact:
+                        out[chunk, c, BAD_X, 0] += bad_x
+                        out[chunk, c, BAD_Y, 0] += bad_y
+                        continue
                     out[chunk, c, BAD_X] += bad_x
                     out[chunk, c, BAD_Y] += bad_y
                     if weighted:
