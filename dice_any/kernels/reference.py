@@ -76,15 +76,19 @@ def overlap_keeping(
     That array is None if nothing is worth keeping.
     """
     library = library_of(prediction)
+    function: BlockFunction
+    arrays: tuple[Array | None, ...]
     if keeps_while_summing(task):
         # beside half precision the memberships would take more memory than the gradient
         fits = task.dtypes[0] in ("float32", *WIDE)
         kept = library.room_like(prediction) if fits else None
-        return _sums(block_sums, task, prediction, target, weight, kept), kept
-    kept = keepable(task, library, prediction)
+        function, arrays = block_sums, (prediction, target, weight, kept)
+    else:
+        kept = keepable(task, library, prediction)
+        function, arrays = partial(block_sums, kept=True), (kept, target, weight)
     if kept is None:
         return overlap(task, prediction, target, weight), None
-    return _sums(partial(block_sums, kept=True), task, kept, target, weight), kept
+    return _sums(function, task, *arrays), kept
 
 
 def overlap_vjp_over(
