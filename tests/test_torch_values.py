@@ -128,9 +128,12 @@ def test_plain_sums_are_a_millionth_off_at_most(length: int) -> None:
         assert sums.prediction.item() == pytest.approx(math.fsum(x.flatten().tolist()), rel=1e-6)
 
 
-def test_a_gradient_can_be_taken_twice_from_one_loss() -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_gradient_can_be_taken_twice_from_one_loss(exact: bool) -> None:
+    """The first backward pass overwrites the memberships that the forward pass kept."""
     z, y = logits(2, 3, 60_000).requires_grad_(), labels(2, 60_000)
-    loss = dice_any.dice_loss(z, y, class_axis=1, activation="softmax", backend="reference")
+    given = {"class_axis": 1, "activation": "softmax", "exact": exact, "backend": "reference"}
+    loss = dice_any.dice_loss(z, y, **given)
     first, second = (torch.autograd.grad(loss, z, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(first, second)
     with torch.no_grad():

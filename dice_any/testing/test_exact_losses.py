@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 import dice_any
@@ -114,3 +115,35 @@ def test_to_the_bit(dice_backend: Adapter, name: str, form: str) -> None:
     got = dice_backend.call(dice_any.value_and_grad(loss), x, y, **common)
     assert dice_backend.bits(got[0]) == [value.hex()]
     assert dice_backend.bits(got[1]) == [g.hex() for g in gradient]
+
+
+@pytest.mark.dice_feature("activation")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", ["product", "squared"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_from_logits_to_the_bit(dice_backend: Adapter, name: str, form: str, dtype: str) -> None:
+    """The gradient reads memberships as they are kept, in the dtype of the logits; some of them are
+    all but 1.
+    """
+    if form == "squared" and name in ("tversky", "matthews"):
+        pytest.skip("the form is refused")
+    loss, arguments, expected_of = LOSSES[name]
+    z = (recipe.memberships(41, (CLASSES, 25), "float64") * 40 - 20).astype(dtype)
+    y = recipe.memberships(43, (CLASSES, 25), "float64").astype(dtype).astype(np.float64)
+    p = oracle.softmax(z.astype(np.float64))
+    rows = [oracle.exact_sums(p[c], y[c], form).floats() for c in range(CLASSES)]
+    value, each = expected_of(rows)
+    q = p.astype(dtype).astype(np.float64)
+    slopes = [
+        slope_i * y[c] + (2.0 * slope_x * q[c] if form == "squared" else slope_x)
+        for c, (slope_i, slope_x) in enumerate(each)
+    ]
+    through = halving_sum(*(slope * part for slope, part in zip(slopes, q, strict=True)))
+    whole = halving_sum(*q)
+    expected = [(slope * whole - through) * part for slope, part in zip(slopes, q, strict=True)]
+    given = {"class_axis": 0, "exact": True, "form": form, "activation": "softmax", **arguments}
+    run = dice_any.value_and_grad(loss)
+    got = dice_backend.call(run, z, y.astype(dtype), **given)
+    assert dice_backend.bits(got[0]) == [float(np.asarray(value).astype(dtype)).hex()]
+    right = np.stack(expected).astype(dtype).ravel()
+    assert dice_backend.bits(got[1]) == [float(g).hex() for g in right]
