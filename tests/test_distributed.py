@@ -168,6 +168,23 @@ PASSING = ((0,), (1,), (0, 1, 2))
 FUNCTIONS = ("all_reduce", "gather")
 
 
+class Special(Overlap):
+    """A subclass with the same constructor."""
+
+    __slots__ = ()
+
+
+GROUP = r"`group` must be 'world', for all processes, or a process group of .*; got {}\. `torch"
+#: name -> what is no group of processes, and its error
+GROUPS: dict[str, tuple[object, str]] = {
+    "another string": ("all", "ValueError: " + GROUP.format("'all'")),
+    "ranks": ([0, 1], "TypeError: " + GROUP.format(r"\[0, 1\]")),
+    "number": (0, "TypeError: " + GROUP.format("0")),
+    "flag": (True, "TypeError: " + GROUP.format("True")),
+    "tensor": (torch.zeros(2), "TypeError: " + GROUP.format("torch.Tensor")),
+}
+
+
 def process(rank: int, folder: str) -> None:
     import torch.distributed as dist
 
@@ -188,6 +205,18 @@ def process(rank: int, folder: str) -> None:
                     getattr(dice_any.distributed, function)(mine)
                 except Exception as error:
                     found[f"{name}, {function}, {passing}"] = f"{type(error).__name__}: {error}"
+    groups = {name: group for name, (group, _) in GROUPS.items()}
+    groups |= {"of others": dist.new_group([0]), "world": "world"}
+    for function in FUNCTIONS:
+        for name, group in groups.items():
+            try:
+                got = getattr(dice_any.distributed, function)(cases(), group)
+                found[f"{name}, {function}"] = got.to_dict()
+            except Exception as error:
+                found[f"{name}, {function}"] = f"{type(error).__name__}: {error}"
+        mine = Special(cases().rows, kind="hard", form="product", by_class=False)
+        got = getattr(dice_any.distributed, function)(mine)
+        found[f"class, {function}"] = type(got).__name__
     for name, (bring, _) in CASES.items():
         mine = bring(rank)
         before = mine.to_dict() if isinstance(mine, Overlap) else None
@@ -261,6 +290,28 @@ def test_what_is_odd_in_one_process_is_an_error_in_all(
         assert errors[0] == errors[1] == errors[2]
         assert re.match(f"ValueError: .*{ODD[name][1]}", errors[0]), errors[0]
         assert f"in process {passing[0]}." in errors[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_groups(answers: list[dict[str, object]], function: str) -> None:
+    for rank, answer in enumerate(answers):
+        for name, (_, message) in GROUPS.items():
+            assert re.match(message, str(answer[f"{name}, {function}"]))
+        # in each of four cases three elements are in both sets
+        both = [9] * 4 if function == "all_reduce" else [3] * 12
+        assert answer[f"world, {function}"]["sums"][0] == both
+        of_others = answer[f"of others, {function}"]
+        if rank == 0:
+            assert of_others["sums"][0] == [3] * 4
+        else:
+            assert "`group` must be of processes with this one among them; got one of" in of_others
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_subclass_stays(answers: list[dict[str, object]], function: str) -> None:
+    assert [answer[f"class, {function}"] for answer in answers] == ["Special"] * WORLD
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -22,7 +22,7 @@ OF_ONE_LIBRARY = {
     *("arrays/" + name for name in ("autograd.py", "cubed.py", "cupy.py", "dask.py", "jax.py")),
     *("arrays/" + name for name in ("ndonnx.py", "numpy.py", "sparse.py", "strict.py")),
     *("arrays/tiles.py", "arrays/torch.py", "torch/modules.py", "torch/deep_supervision.py"),
-    "distributed.py",
+    "distributed/exchange.py",
 }
 
 

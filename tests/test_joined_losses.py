@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,67 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+def alone(**bad: Any) -> Callable[[int], Any]:
+    """Return a call in which the second process alone has other arguments."""
+
+    def call(rank: int) -> Any:
+        logits, labels = (mine(array, rank) for array in batch())
+        given: dict[str, Any] = {"prediction": logits.softmax(1).requires_grad_(), "target": labels}
+        given |= {"exact": False, "group": "world"} | {k: bad[k] for k in bad if rank or k in BOTH}
+        prediction, target, group = (given.pop(k) for k in ("prediction", "target", "group"))
+        make = modules.DiceCrossEntropyLoss if "activation" in given else modules.DiceLoss
+        return make(group=group, class_axis=1)(prediction, target, **given)
+
+    return call
+
+
+#: arguments that are the same in both processes
+BOTH = ("exact", "activation")
+PART = torch.full((3, 3, 6), 0.25, dtype=torch.float64)
+LABELS = torch.ones(3, 6, dtype=torch.int64)
+#: what one process does wrong, before the processes meet, and the error in both
+TOLD: dict[str, tuple[Callable[[int], Any], str]] = {
+    "NaN": (
+        alone(prediction=PART * torch.nan),
+        r"`prediction` must hold memberships in \[0, 1\]; got 54 values outside or NaN",
+    ),
+    "NaN, exact": (
+        alone(prediction=(PART * torch.nan).requires_grad_(), exact=True),
+        "`prediction` must hold memberships in .* got 54 values",
+    ),
+    "labels": (alone(target=LABELS * 255), "`target` must hold labels from 0 to 2; got 18 outside"),
+    "labels beside logits": (
+        alone(target=LABELS * 255, activation="softmax"),
+        "`target` must hold labels from 0 to 2; got 18 outside",
+    ),
+    "shape": (alone(target=LABELS[:2]), r"`target` must have .*; got \(2, 6\)"),
+    "type": (alone(target=LABELS.tolist()), "`target` must be an array of .*; got list"),
+    "weight": (alone(weight=LABELS * -1.0), "`weight` must be non-negative .* at 18 elements"),
+    "keyword": (alone(smoth=1), "`smoth` must be an argument of `dice_loss`"),
+    "no samples": (
+        alone(prediction=PART[:0], target=LABELS[:0]),
+        r"`prediction` must have at least one element; got shape \(0, 3, 6\)",
+    ),
+    "overlap": (
+        alone(prediction=Overlap.zero(), target=None),
+        "`class_axis`, `exact` must be left out beside an Overlap",
+    ),
+    "samples": (alone(axis="space"), "`axis` must sum over samples beside `group=`"),
+}
+#: calls that no process may wait for
+EQUAL: dict[str, tuple[Callable[[int], Any], str]] = {
+    "exact, not differentiated in one": (
+        alone(prediction=PART, exact=True),
+        "overlaps to be added must be differentiated in all processes or in none, beside "
+        "`exact=True`; got True in process 0, False in process 1. Pass `exact=False`",
+    ),
+    "transformed": (
+        lambda rank: torch.func.grad(lambda z: modules.DiceLoss(group="world")(z, z > 0))(PART),
+        "`group` must be None, .* inside a transformation of `torch.func`; got a call there",
+    ),
+}
+
+
 def rank() -> int:
     return int(torch.distributed.get_rank())
 
@@ -123,11 +185,30 @@ TABLES: dict[str, Callable[[int], Overlap]] = {
 }
 
 
+def step_of_overlaps(logits: Any, labels: Any) -> Any:
+    counts = dice_any.overlap(logits, labels, exact=False, **SOFTMAX)
+    return dice_any.dice_loss(dice_any.distributed.all_reduce(counts))
+
+
+#: steps of a training to compile
+STEPS: dict[str, Callable[..., Any]] = {
+    "module": modules.DiceLoss(group="world", **SOFTMAX),
+    "exact module": modules.DiceLoss(group="world", exact=True, **SOFTMAX),
+    "all_reduce": step_of_overlaps,
+}
+
+
 def process(rank: int, folder: str) -> None:
     import torch.distributed as dist
 
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/meet",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=60),
+    )
     found: dict[str, Any] = {}
     for name, (module, arguments) in LOSSES.items():
         logits, labels = (mine(array, rank) for array in batch())
@@ -142,9 +223,20 @@ def process(rank: int, folder: str) -> None:
             found[f"refused {name}"] = call()
         except ValueError as error:
             found[f"refused {name}"] = str(error)
-    alone = modules.DiceLoss(group=dist.new_group([0]), **SOFTMAX)
+    for name, (told, _) in (TOLD | EQUAL).items():
+        try:
+            told(rank)
+        except (TypeError, ValueError) as error:
+            found[f"told {name}"] = str(error)
+    first = modules.DiceLoss(group=dist.new_group([0]), **SOFTMAX)
     if rank == 0:
-        found["group"] = alone(*(mine(array, 0) for array in batch()))
+        found["group"] = first(*(mine(array, 0) for array in batch()))
+    for name, step in STEPS.items():
+        logits, labels = (mine(array, rank) for array in batch())
+        for way in (step, torch.compile(step, backend="eager")):
+            loss = way(logits.requires_grad_(), labels)
+            (slope,) = torch.autograd.grad(loss, logits)
+            found.setdefault(f"compiled {name}", []).append((loss.detach(), slope))
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
@@ -213,6 +305,32 @@ def test_gathered_counts_are_counted() -> None:
 def test_what_is_refused(answers: list[dict[str, Any]], name: str) -> None:
     for answer in answers:
         assert re.search(REFUSED[name][1], str(answer[f"refused {name}"]))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", TOLD)
+def test_what_goes_wrong_in_one_process_is_told_to_the_other(
+    answers: list[dict[str, Any]], name: str
+) -> None:
+    waiting, failing = (str(answer[f"told {name}"]) for answer in answers)
+    assert re.match(TOLD[name][1], failing)
+    assert waiting == f"{failing} That was in process 1."
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", EQUAL)
+def test_what_is_the_same_error_in_both(answers: list[dict[str, Any]], name: str) -> None:
+    for answer in answers:
+        assert re.match(EQUAL[name][1], str(answer[f"told {name}"]))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", STEPS)
+def test_a_compiled_step_leaves_the_exchange_out(answers: list[dict[str, Any]], name: str) -> None:
+    for answer in answers:
+        (loss, slope), (compiled, compiled_slope) = answer[f"compiled {name}"]
+        assert torch.allclose(compiled, loss, rtol=1e-12)
+        assert torch.allclose(compiled_slope, slope, rtol=1e-9, atol=1e-15)
 
 
 def test_without_processes() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 
 from .. import losses
-from ..distributed import joining
+from ..distributed.joining import Join, joined
 from ..losses.pipeline import evaluate
 from ..reading import check_keywords, read_distances
 
@@ -83,10 +83,15 @@ class LossModule(torch.nn.Module):
         if self.group is None:
             loss = self._bound()(prediction, target, **arguments)
         else:
-            given = self._bound().keywords | arguments
-            asked = type(self).function.described(prediction, target, **given)
-            loss = evaluate(asked._replace(join=joining(self.group)))
+            loss = joined(self.group, partial(self._joined, prediction, target, arguments))
         return loss
+
+    def _joined(
+        self, prediction: Any, target: Any, arguments: Mapping[str, Any], join: Join
+    ) -> Any:
+        given = self._bound().keywords | arguments
+        asked = type(self).function.described(prediction, target, **given)
+        return evaluate(asked._replace(join=join))
 
     def as_partial(self) -> partial[Any]:
         """Return the function with the module's arguments bound to it, for `value_and_grad`."""
