@@ -171,7 +171,9 @@ def _integers_of(item: Any) -> ArrayLibrary:
 
 
 def _is_many(item: Any) -> bool:
-    return isinstance(item, list) or (hasattr(item, "shape") and hasattr(item, "dtype"))
+    if isinstance(item, list) or _is_integer(item):  # NumPy's integers have a shape too
+        return isinstance(item, list)
+    return hasattr(item, "shape") and hasattr(item, "dtype")
 
 
 def _is_integer(value: Any) -> bool:

@@ -213,6 +213,8 @@ PICKS: dict[str, Any] = {
     "turned round": (slice(None, None, -1), [0, 2]),
     "with a slice": (np.array([1, 0]), slice(2, 0, -1)),
     "beside an integer": ([0, 1, 1], 2),
+    "beside an integer of NumPy": ([0, 1, 1], np.int64(2)),
+    "after an integer of NumPy": (np.int32(-1), np.array([2, 0])),
 }
 
 
@@ -233,7 +235,7 @@ def test_picked(dice_backend: Adapter, kind: str, name: str) -> None:
         assert got.shape == places.shape
         if name != "none":  # empty nested lists have no inner axes
             assert np.array_equal(rows(got), flat[places])
-        assert got.by_class == (name != "beside an integer")
+        assert got.by_class == (not name.startswith("beside"))
         assert got.kind == whole.kind
 
 
