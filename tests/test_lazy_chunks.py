@@ -319,3 +319,40 @@ def test_looking_at_chunks_adds_no_reading_and_hardly_a_task(
     }
     monkeypatch.setattr(type(load_library("dask")), "vetted", lambda library, array: array)
     assert looking == tasks(), "Dask fuses looking with reading"
+
+
+#: lengths of the axis of cases and of its chunks, of two overlaps; cubed itself joins others in a
+#: wrong order, or fails
+UNLIKE = {
+    "alike": ((4, 2), (4, 2)),
+    "one": ((4, 4), (4, 2)),
+    "odd": ((4, 3), (4, 2)),
+    "many": ((4, 1), (4, 3)),
+    "longer": ((2, 2), (5, 3)),
+}
+
+
+@pytest.mark.parametrize("kinds", [("hard", "hard"), ("exact", "hard"), ("plain", "plain")])
+@pytest.mark.parametrize("name", UNLIKE)
+def test_cubed_joins_overlaps_of_other_chunks(name: str, kinds: tuple[str, str]) -> None:
+    cubed = pytest.importorskip("cubed")
+    spec = cubed.Spec(allowed_mem="100MB")
+    overlaps, counted = [], []
+    for kind, (cases, chunk), start in zip(kinds, UNLIKE[name], (0, 7), strict=True):
+        masks = [(np.arange(5 * cases) * step + start) % 7 < 3 for step in (3, 4)]
+        arrays = [
+            cubed.from_array(
+                mask.reshape(cases, 5).astype(bool if kind == "hard" else float),
+                chunks=(chunk, 5),
+                spec=spec,
+            )
+            for mask in masks
+        ]
+        counted.append((masks[0] & masks[1]).reshape(cases, 5).sum(axis=1).tolist())
+        exact = {"exact": False} if kind == "plain" else {}
+        overlaps.append(dice_any.overlap(*arrays, axis=1, **exact))
+    joined = Overlap.concat(overlaps)
+    assert np.asarray(joined.tp.compute()).tolist() == counted[0] + counted[1]
+    if name != "longer":
+        stacked = Overlap.stack(overlaps, axis=1)
+        assert np.asarray(stacked.tp.compute()).tolist() == [*map(list, zip(*counted, strict=True))]

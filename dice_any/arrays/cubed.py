@@ -6,6 +6,7 @@ it. So there is nothing that `vetted` would refuse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .chunked import ChunkedLibrary
@@ -32,13 +33,19 @@ class Cubed(ChunkedLibrary):
 
 
 class _Namespace:
-    """The functions of cubed, with corrections for two of them."""
+    """The functions of cubed, with corrections for some of them."""
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._xp, name)
+
+    def stack(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
+        return self._xp.stack(_alike(arrays), axis=axis)
+
+    def concat(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
+        return self._xp.concat(_alike(arrays), axis=axis)
 
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Reshape the array; rechunk it to one chunk where cubed cannot reshape several."""
@@ -61,6 +68,18 @@ class _Namespace:
         if one_more:
             taken = taken[(*(slice(None),) * axis, slice(0, number))]
         return taken.rechunk(taken.shape) if taken.size else taken
+
+
+def _alike(arrays: Sequence[Array]) -> list[Array]:
+    """Return arrays with chunks of the same lengths: cubed joins others in a wrong order, or fails
+    when it computes them.
+    """
+    longest = [max(lengths) for lengths in zip(*(x.chunksize for x in arrays), strict=True)]
+    chunks = [tuple(map(min, longest, x.shape)) for x in arrays]
+    return [
+        x if x.chunksize == lengths else x.rechunk(lengths)
+        for x, lengths in zip(arrays, chunks, strict=True)
+    ]
 
 
 library = Cubed()
