@@ -150,3 +150,12 @@ def test_argmax_of_equal_scores(shape: tuple[int, ...]) -> None:
             )
             assert not found.fp.any()
             assert not found.fn.any()
+
+
+def test_an_overlap_that_was_stored_can_be_added() -> None:
+    """Sums are dense, so those that are read back for sparse arrays are dense too."""
+    mask = sparse.COO.from_numpy(np.array([True, True, False]))
+    counts = dice_any.overlap(mask, mask)
+    again = Overlap.from_dict(counts.to_dict(), like=mask)
+    assert again == counts
+    assert int((again + counts).tp) == 4

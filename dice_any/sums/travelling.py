@@ -64,8 +64,9 @@ class Travelling(Rows):
         with library.precision():
             like = xp.zeros(1) if like is None else like
             dtype = library.widest(like) if data["kind"] == "plain" else xp.int64
-            array = library.constant(sums, dtype, like)
-            return cls.of_sums(library, array, data["kind"], data["form"], bool(data["by_class"]))
+            array = library.answer(library.constant(sums, dtype, like))
+            facts = data["kind"], data["form"], bool(data["by_class"])
+            return cls.of_sums(library_of(array), array, *facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed, packer = self._held, None
