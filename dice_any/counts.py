@@ -368,7 +368,7 @@ def set_overlap(
     else:
         library = read_ids(a, b)
         xp, like = library.xp, a
-        first, second = xp.unique_values(a), xp.unique_values(b)
+        first, second = (library.on_all_devices(xp.unique_values, ids) for ids in (a, b))
         union = xp.unique_values(xp.concat([first, second])).shape[0]
         sizes = first.shape[0] + second.shape[0] - union, first.shape[0], second.shape[0]
     union = sizes[1] + sizes[2] - sizes[0]

@@ -358,6 +358,75 @@ for shape, spread in (((192,), first), ((2048,), first), ((100, 256), last), ((6
     assert _on_two_devices(code) == "True True\n" * 4
 
 
+def test_a_mesh_of_explicit_axes() -> None:
+    """In JAX's own kind of mesh, where operations must say how results are spread, each kind of
+    work has the results that it has without a mesh.
+    """
+    code = """
+import contextlib
+import jax, numpy as np, dice_any
+from functools import partial
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from dice_any.testing import oracle, recipe
+jax.config.update("jax_enable_x64", True)
+mesh = jax.make_mesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+x, y = recipe.memberships(1, (4, 3, 8)), recipe.labels(3, (4, 8), 3, "int32")
+maps, masks = recipe.labels(5, (4, 8), 3, "int32"), recipe.masks(7, (4, 8))
+soft, flat = {"class_axis": 1, "activation": "softmax"}, x[:, 0]
+matrix = np.zeros((3, 3), dtype=np.int64)
+np.add.at(matrix, (y, maps), 1)
+counts = np.arange(1, 17).reshape(4, 4)
+
+def of_counts(tp):
+    overlap = dice_any.Overlap.from_counts(tp=tp, fp=tp, fn=tp, by_class=True)
+    return dice_any.dice_score(overlap[1:3], average="macro", classes=[1, 0])
+
+def pairs(a, b):
+    return dice_any.pairwise_overlap(a, b, form="minimum").intersection
+
+def gradient(z, y, loss=dice_any.dice_loss, exact=True):
+    return dice_any.value_and_grad(loss)(z, y, **soft, exact=exact)[1]
+
+ranked = partial(gradient, loss=dice_any.lovasz_loss, exact=None)
+calls = [
+    (lambda *maps: dice_any.confusion_matrix(*maps, num_classes=3), (maps, y), matrix),
+    (lambda *maps: dice_any.overlap(*maps, regions=[(1, 2)]).tp, (maps, y),
+     [matrix[1:, 1:].sum()]),
+    (lambda x, y: dice_any.dice_score(x, y, class_axis=1, activation="argmax", average="micro"),
+     (x, y), np.mean(x.argmax(axis=1) == y)),
+    (lambda x, y: dice_any.overlap(x, y, class_axis=1).intersection, (x, y),
+     [oracle.exact_sums(x[:, c], c == y).floats()[0] for c in range(3)]),
+    (pairs, (flat, flat), [[oracle.exact_sums(a, b, "minimum").floats()[0] for b in flat]
+                           for a in flat]),
+    (pairs, (masks, masks), masks.astype(int) @ masks.astype(int).T),
+    (of_counts, (counts,), [0.5, 0.5]),
+    (lambda m: dice_any.Overlap.from_confusion_matrix(m).fn, (counts,),
+     counts.sum(axis=1) - counts.diagonal()),
+    (gradient, (x, y), gradient(x, y)),
+    (ranked, (x, y), ranked(x, y)),
+]
+for n, (function, arrays, expected) in enumerate(calls):
+    for last, context, run in (
+        (False, contextlib.nullcontext(), function), (True, jax.set_mesh(mesh), jax.jit(function)),
+    ):
+        spread = [P(*[None] * (a.ndim - 1), "d") if last else P("d") for a in arrays]
+        given = [jax.device_put(a, NamedSharding(mesh, s)) for a, s in zip(arrays, spread)]
+        with context:
+            got = run(*given)
+        equal = np.allclose if function is ranked else np.array_equal
+        if not equal(got, expected):
+            print(n, spread, got, expected)
+        if function in (gradient, ranked):
+            assert got.sharding.is_equivalent_to(given[0].sharding, got.ndim)
+with jax.set_mesh(mesh):
+    x, y, ids = (jax.device_put(a, NamedSharding(mesh, P("d"))) for a in (x, y, counts[0] // 2))
+    slopes = jax.grad(lambda z: dice_any.dice_loss(z, y, **soft, exact=True))(x)
+    assert np.array_equal(slopes, calls[-2][-1])
+    assert int(dice_any.set_overlap(ids, ids).tp) == 3
+"""
+    assert _on_two_devices(code) == ""
+
+
 @pytest.mark.parametrize("differentiated", [False, True])
 def test_a_compiler_meets_one_step_of_a_skeleton(differentiated: bool) -> None:
     """XLA takes minutes for a program in which ten steps are written one after the other."""

@@ -269,12 +269,46 @@ class Jax(NumPyLike):
             # keeps only the arguments and recomputes everything else. If both passes are compiled
             # together, XLA may keep more: forbidding that made a training step 50 % slower.
             whole = partial(function, task, self)
-            return (
-                self._jax.checkpoint(whole, prevent_cse=False)(*arrays)
-                if task.kind == "plain"
-                else whole(*arrays)
-            )
+            if task.kind == "plain":
+                whole = self._jax.checkpoint(whole, prevent_cse=False)
+            return self.on_all_devices(whole, *arrays)
         return self._compiled(function, task, *arrays)
+
+    def run_whole(
+        self,
+        function: BlockFunction,
+        task: Any,
+        *arrays: Array | None,
+        leading: tuple[int, ...],
+        trailing: tuple[int, ...],
+    ) -> Array:
+        return self.on_all_devices(partial(function, task, self), *arrays)
+
+    def map(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        spread = self._jax.typeof(arrays[0]).sharding.spec
+        return self._in_mesh(partial(function, task, self), arrays, spread)
+
+    def map_whole(self, function: BlockFunction, task: Any, *arrays: Array | None) -> Array:
+        return self.map(function, task, *arrays)
+
+    def on_all_devices(self, function: Callable[..., Array], *arrays: Array | None) -> Array:
+        return self._in_mesh(function, arrays, self._jax.sharding.PartitionSpec())
+
+    def _in_mesh(
+        self, function: Callable[..., Array], arrays: tuple[Array | None, ...], spread: Any
+    ) -> Array:
+        """Call `function`; the axes of its result are spread over the mesh as `spread` says.
+
+        In a mesh of explicit axes, JAX's default, each operation has to know how its result is
+        spread. Histograms, sorts and matrix products do not, so in here the compiler decides.
+        """
+        meshes = (self._jax.typeof(a).sharding.mesh for a in arrays if a is not None)
+        mesh = next((mesh for mesh in meshes if mesh.explicit_axes), None)
+        if mesh is None:
+            return function(*arrays)
+        sharding = self._jax.sharding
+        result = sharding.NamedSharding(mesh, spread)
+        return sharding.auto_axes(function, axes=mesh.explicit_axes, out_sharding=result)(*arrays)
 
     def scan(
         self,

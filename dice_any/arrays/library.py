@@ -337,6 +337,10 @@ class ArrayLibrary(LibraryFacts):
         """Do the same as `map` for a `function` that needs all elements of a sum at once."""
         return function(task, self, *arrays)
 
+    def on_all_devices(self, function: Callable[..., Array], *arrays: Array | None) -> Array:
+        """Return ``function(*arrays)``, whole on every device over which the arrays are spread."""
+        return function(*arrays)
+
     def scan(
         self,
         step: Callable[[Any, Any], tuple[Any, Any]],

@@ -125,7 +125,7 @@ def confusion_matrix(
 
 def pairwise(task: Task, X: Array, Y: Array) -> Array:  # noqa: N803
     """Return the sums of every pair of rows, (*leading, n, m)."""
-    return pair_sums(overlap, task, X, Y)
+    return library_of(X).on_all_devices(partial(pair_sums, overlap, task), X, Y)
 
 
 def block_sums(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Self
 
 from ..arrays import library_of, load_library
@@ -116,7 +117,8 @@ class Making(Lazy):
         counts = {"tp": tp, "fp": fp, "fn": fn, **({} if tn is None else {"tn": tn})}
         library, arrays = read_count_arrays(by_class, **counts)
         with library.precision():
-            sums = library.answer(rows_of_counts(library, *arrays))
+            rows = library.on_all_devices(partial(rows_of_counts, library), *arrays)
+            sums = library.answer(rows)
             library = library_of(sums)
             raise_bad_counts(
                 library,
@@ -153,7 +155,8 @@ class Making(Lazy):
         """
         library, matrix = read_matrix(matrix)
         with library.precision():
-            sums = library.answer(rows_of_matrix(library, matrix))
+            rows = library.on_all_devices(partial(rows_of_matrix, library), matrix)
+            sums = library.answer(rows)
             library = library_of(sums)
             raise_bad_counts(
                 library, sums, "`matrix` must not be negative, and add up to at most 2**62"
