@@ -32,7 +32,8 @@ Formula = Callable[[ArrayLibrary, Sizes], Ratio]
 
 def dice(library: ArrayLibrary, s: Sizes) -> Ratio:
     """2I / (X + Y)."""
-    return 2.0 * s.intersection, s.prediction + s.target
+    # not 2.0·I: of a constant denominator XLA makes one rounded factor with the 2.0
+    return s.intersection + s.intersection, s.prediction + s.target
 
 
 def jaccard(library: ArrayLibrary, s: Sizes) -> Ratio:
@@ -76,7 +77,8 @@ def specificity(library: ArrayLibrary, s: Sizes) -> Ratio:
 
 def volume_similarity(library: ArrayLibrary, s: Sizes) -> Ratio:
     """1 − |X − Y| / (X + Y), which is 2·min(X, Y) / (X + Y)."""
-    return 2.0 * library.xp.minimum(s.prediction, s.target), s.prediction + s.target
+    smaller = library.xp.minimum(s.prediction, s.target)
+    return smaller + smaller, s.prediction + s.target
 
 
 def overlap_coefficient(library: ArrayLibrary, s: Sizes) -> Ratio:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -43,6 +44,28 @@ def test_jit_changes_no_bit(score, x64: bool) -> None:
         assert compiled.dtype == own
         assert compiled == score(X, Y, class_axis=1, average="macro").astype(own)
         assert compiled == score(x, y, class_axis=1, average="macro")
+
+
+@pytest.mark.usefixtures("wide")
+def test_constants_change_no_bit() -> None:
+    """XLA divides by a constant in its own way."""
+    x, y = recipe.masks(1, (60, 21)), recipe.masks(3, (60, 21))
+    a, b = jnp.asarray(x), jnp.asarray(y)
+    defined = {
+        "dice_score": lambda i, x, y: Fraction(2 * i, x + y),
+        "jaccard_score": lambda i, x, y: Fraction(i, x + y - i),
+        "precision_score": lambda i, x, y: Fraction(i, x),
+        "recall_score": lambda i, x, y: Fraction(i, y),
+        "specificity_score": lambda i, x, y: Fraction(21 - x - y + i, 21 - y),
+        "accuracy_score": lambda i, x, y: Fraction(21 - x - y + 2 * i, 21),
+        "volume_similarity": lambda i, x, y: Fraction(2 * min(x, y), x + y),
+        "overlap_coefficient": lambda i, x, y: Fraction(i, min(x, y)),
+    }
+    scores = {name: getattr(dice_any, name) for name in defined}
+    got = jax.jit(lambda: {name: score(a, b, axis=1) for name, score in scores.items()})()
+    rows = [part.sum(axis=1).tolist() for part in (x & y, x, y)]
+    for name, of in defined.items():
+        assert got[name].tolist() == [float(of(*row)) for row in zip(*rows, strict=True)], name
 
 
 def test_the_users_precision_stays_as_it_was() -> None:
