@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from .. import exponentials
 from .arithmetic import both, high_limb, is_weight, low_sum, quantise, size
-from .blocks import ONE, ZERO
+from .blocks import ONE, SOFTMAX, ZERO
 from .members import are_members, beyond_1, exceed
 from .memory import INLINE, row
 
@@ -74,15 +74,15 @@ def put(sums: Any, part: Any, high: Any, low: Any) -> None:
 
 @njit(**INLINE)
 def add_exact(
-    sums: Any, x: Any, y: Any, marks: Any, c: Any, memberships: Any, keep: Any, labels: Any,
-    form: Any, bits: Any, one: Any,
+    sums: Any, x: Any, share: Any, y: Any, marks: Any, c: Any, memberships: Any, activation: Any,
+    keep: Any, labels: Any, form: Any, bits: Any, one: Any,
 ) -> Any:  # fmt: skip
     """Add the terms of one class of one block in integers: sums of (row, limb); keep the
     memberships.
 
     Return whether all values are in [0, 1], and add nothing if one is not. Values are compared
     and kept where they are summed, because a pass of its own would wait for memory without
-    computing.
+    computing. After a softmax only those of the target are compared.
     """
     high_i = low_i = high_x = low_x = high_y = low_y = NOTHING
     x_bits, y_bits, beyond = x.view(bits), y.view(bits), bits(0)
@@ -90,9 +90,12 @@ def add_exact(
         hits = 0.0
         for i in range(x.size):
             v, hit = np.float64(x[i]), np.float64(marks[i] == c)
+            if activation == SOFTMAX:
+                v *= share[i]
+            else:
+                beyond |= beyond_1(x_bits[i], one)
             if keep:
                 memberships[i] = v
-            beyond |= beyond_1(x_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
             high, low = limbs(v * hit)  # the same in every form
@@ -104,9 +107,13 @@ def add_exact(
     else:
         for i in range(x.size):
             v, t = np.float64(x[i]), np.float64(y[i])
+            beyond |= beyond_1(y_bits[i], one)
+            if activation == SOFTMAX:
+                v *= share[i]
+            else:
+                beyond |= beyond_1(x_bits[i], one)
             if keep:
                 memberships[i] = v
-            beyond |= beyond_1(x_bits[i], one) | beyond_1(y_bits[i], one)
             high, low = limbs(size(v, form))
             high_x, low_x = add(high_x, high), add(low_x, low)
             high, low = limbs(both(v, t, form))
@@ -128,11 +135,11 @@ def add_exact_weighed(
     form: Any, bits: Any, one: Any,
 ) -> Any:  # fmt: skip
     """Do the same with weights, so that products have a whole part too."""
+    if not (are_members(x, bits, one) and (labels or are_members(y, bits, one))):
+        return False
     if keep:
         for i in range(x.size):
             memberships[i] = x[i]
-    if not (are_members(x, bits, one) and (labels or are_members(y, bits, one))):
-        return False
     bad = 0
     for i in range(w.size):
         bad += not is_weight(np.float64(w[i]))
@@ -216,8 +223,10 @@ def shrink(distance: Any, lift: Any, first: Any) -> Any:
 def exact_softmax(
     out: Any, top: Any, share: Any, total: Any, n: Any, classes: Any, address: Any, apart: Any,
     real: Any,
-) -> None:  # fmt: skip
-    """Fill `out` with the memberships of a block: `exponentials.exact_softmax`."""
+) -> Any:  # fmt: skip
+    """Fill `out` and `share` with the factors of the memberships of a block, as
+    `exponentials.exact_softmax` computes them; return whether none is NaN.
+    """
     top, share, total = top[:n], share[:n], total[:n]
     first, spare = opaque(FIRST), 0
     while classes >> 12 + spare:  # so that the sum over many classes fits 63 bits
@@ -225,26 +234,37 @@ def exact_softmax(
     lift = ONE_LIFT - np.uint64(spare)
     lowest = real(-INFINITY)
     for i in range(n):
-        top[i], share[i], total[i] = lowest, ONE, np.uint64(0)
+        top[i], total[i] = lowest, np.uint64(0)
     for c in range(classes):
         z = row(address + c * apart, n, real)
         for i in range(n):
-            v, best, valid = z[i], top[i], share[i]
-            top[i] = v if v > best else best
-            share[i] = valid if v < INFINITY else np.nan
+            v, best = z[i], top[i]
+            top[i] = best if (v <= best) | (best != best) else v  # NaN if any is NaN
     for c in range(classes):
         z, e = row(address + c * apart, n, real), out[c, :n]
         for i in range(n):
             value = shrink(np.float64(top[i]) - np.float64(z[i]), lift, first)
             total[i] += value
             e[i] = real_of(value)
+    lost = 0
     for i in range(n):
-        part = share[i] / rounded(total[i])
-        share[i] = part if top[i] > -INFINITY else np.nan
-    for c in range(classes):
-        e = out[c, :n]
+        known = (top[i] > -INFINITY) & (top[i] < INFINITY)
+        lost += not known
+        part = ONE / rounded(total[i])
+        share[i] = part if known else np.nan
+    return lost == 0
+
+
+@njit(error_model="numpy")
+def multiply(rows: Any, share: Any, n: Any) -> None:
+    """Multiply the factors that `exact_softmax` returns: the first become the memberships, the
+    others 1.
+    """
+    for c in range(rows.shape[0]):
+        e = rows[c, :n]
         for i in range(n):
-            e[i] = e[i] * share[i]
+            e[i] *= share[i]
+    share[:n] = ONE
 
 
 @njit(error_model="numpy")

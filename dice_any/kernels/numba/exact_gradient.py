@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..scalars import MINIMUM
 from .arithmetic import both_slope, member, size_slope
 from .blocks import NONE, ONE, SIGMOID, SOFTMAX, ZERO, Case, find_cell, read_block
-from .exact import exact_sigmoid, exact_softmax, halving_sum, round_to_float32, sum_of_rows
+from .exact import (
+    exact_sigmoid,
+    exact_softmax,
+    halving_sum,
+    multiply,
+    round_to_float32,
+    sum_of_rows,
+)
 from .memory import (
     ADDRESS,
     CLASS_STEP,
@@ -41,6 +49,8 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
     real, native = computed_in(case.real)
     activation, labels, form, weighted = case[1:5]
 
+    # where the slope of the intersection has two values
+    hard = labels and form != MINIMUM
     # the memberships of logits are in float64 until they are kept
     kept_real = real if over or activation == NONE else np.float64
 
@@ -92,6 +102,7 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
                 if activation == SOFTMAX:
                     if not over:
                         exact_softmax(members, top, share, total, n, classes, x_row, x_step, real)
+                        multiply(members, share, n)
                         if place[X_ARRAY, CODE] != FLOAT64:
                             round_to_float32(members, n)
                         p_row, p_step = members.ctypes.data, members.shape[1] * members.itemsize
@@ -102,10 +113,15 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
                             row(p_row + c * p_step, n, kept_real), pulls[c, :n],
                         )  # fmt: skip
                         slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
+                        within, beyond = slope_i * 1.0, slope_i * 0.0
                         for i in range(n):
-                            t = np.float64(marks[i] == c) if labels else member(y[i])
                             v = np.float64(p[i])
-                            g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                            if hard:
+                                g = within if marks[i] == c else beyond
+                            else:
+                                t = np.float64(marks[i] == c) if labels else member(y[i])
+                                g = slope_i * both_slope(v, t, form)
+                            g += slope_x * size_slope(v, form)
                             pull[i] = (g * w[i] if weighted else g) * v
                     halving_sum(pulls, classes, n)
                 for c in range(classes):
@@ -126,11 +142,16 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
                     if over:
                         out = p
                     slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
+                    within, beyond = slope_i * 1.0, slope_i * 0.0
                     mean, whole = pulls[0, :n], wholes[0, :n]
                     for i in range(n):
-                        t = np.float64(marks[i] == c) if labels else member(y[i])
                         v = member(z[i]) if activation == NONE else np.float64(p[i])
-                        g = slope_i * both_slope(v, t, form) + slope_x * size_slope(v, form)
+                        if hard:
+                            g = within if marks[i] == c else beyond
+                        else:
+                            t = np.float64(marks[i] == c) if labels else member(y[i])
+                            g = slope_i * both_slope(v, t, form)
+                        g += slope_x * size_slope(v, form)
                         if weighted:
                             g *= w[i]
                         if activation == SOFTMAX:

@@ -36,6 +36,7 @@ from .exact import (
     add_exact_weighed,
     exact_sigmoid,
     exact_softmax,
+    multiply,
 )
 from .members import are_members, beyond_1, bits_of, clean, exceed
 from .memory import (
@@ -231,7 +232,7 @@ def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
         marks = np.zeros(block, np.int32)
         spare = np.empty(block if keep else 1, kept_real)
         clean_x, clean_y = np.empty(block, activated), np.empty(block, real)
-        k_row, k_in_place = 0, False
+        k_row, k_in_place, known = 0, False, True
         while True:
             chunk = claim(ticket)
             if chunk >= chunks:
@@ -254,7 +255,11 @@ def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
                     k_in_place = lies_straight(first, n, summed, steps[3], spare.itemsize)
 
                 if exact and activation == SOFTMAX:
-                    exact_softmax(shrunk, top, share, wholes, n, classes, x_row, x_step, real)
+                    known = exact_softmax(
+                        shrunk, top, share, wholes, n, classes, x_row, x_step, real
+                    )
+                    if weighted or not known:
+                        multiply(shrunk, share, n)
                 elif activation == SOFTMAX:
                     softmax(
                         shrunk,
@@ -294,6 +299,9 @@ def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
                     if not (watched or labels or are_members(y, bits, one)):
                         bad_y = clean(y, w, weighted, clean_y[:n])
                         y = row(clean_y.ctypes.data, n, real)
+                    if exact and activation == SOFTMAX and not known:
+                        bad_x = clean(x, w, weighted, clean_x[:n])
+                        x = row(clean_x.ctypes.data, n, activated)
                     added = False
                     while not added:
                         if exact_weighed:
@@ -303,8 +311,8 @@ def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
                             )  # fmt: skip
                         elif exact:
                             added = add_exact(
-                                out[chunk, c], x, y, marks, c, memberships, keep, labels, form,
-                                bits, one,
+                                out[chunk, c], x, share, y, marks, c, memberships, activation, keep,
+                                labels, form, bits, one,
                             )  # fmt: skip
                         else:
                             added = add_plain(
@@ -312,8 +320,9 @@ def build_sums(case: Case, exact: bool, kept: str | None) -> Any:
                                 activation, labels, form, weighted, own_cost, keep, bits, one,
                             )  # fmt: skip
                         if watched and not added:  # clean rows will be
-                            bad_x = clean(x, w, weighted, clean_x[:n])
-                            x = row(clean_x.ctypes.data, n, activated)
+                            if not (exact and activation == SOFTMAX):
+                                bad_x = clean(x, w, weighted, clean_x[:n])
+                                x = row(clean_x.ctypes.data, n, activated)
                             if not labels:
                                 bad_y = clean(y, w, weighted, clean_y[:n])
                                 y = row(clean_y.ctypes.data, n, real)
