@@ -2,8 +2,9 @@
 
 The loss is Dice, in one case plus cross-entropy. A step is the loss and its gradient in the logits,
 with softmax, against a label map. Exact steps compute the exponential in integers; the backward
-pass reads the memberships that the forward pass kept, except in JAX. The reference uses one core in NumPy and for PyTorch; plain steps of PyTorch, JAX and the
-kernel use all cores. "MONAI" is its `DiceLoss`; making its one-hot target is not timed.
+pass reads the memberships that the forward pass kept, except in JAX. The reference uses one core in
+NumPy and for PyTorch; plain steps of PyTorch, JAX and the kernel use all cores. "MONAI" is its
+`DiceLoss`; making its one-hot target is not timed.
 """
 
 from __future__ import annotations
