@@ -89,7 +89,7 @@ class LossModule(torch.nn.Module):
     def _joined(
         self, prediction: Any, target: Any, arguments: Mapping[str, Any], join: Join
     ) -> Any:
-        given = self._bound().keywords | arguments
+        given = {**self._bound().keywords, **arguments}
         asked = type(self).function.described(prediction, target, **given)
         return evaluate(asked._replace(join=join))
 
