@@ -356,3 +356,17 @@ def test_losses_that_see_more_than_sums(name: str) -> None:
     loss, arrays, arguments, error, message = MORE_THAN_SUMS[name]
     with pytest.raises(error, match=message):
         loss(*arrays, **arguments)
+
+
+class Table:
+    """An array of a library that nobody knows."""
+
+    dtype, shape, ndim = np.dtype("float64"), (3,), 1
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", ["target", "weight"])
+def test_an_array_of_an_unknown_library_is_named(name: str, exact: bool) -> None:
+    arrays = {"target": SOFT, "weight": SOFT} | {name: Table()}
+    with pytest.raises(TypeError, match=says(f"`{name}`", "got", "Table")):
+        dice_any.dice_loss(SOFT, arrays["target"], weight=arrays["weight"], exact=exact)
