@@ -210,6 +210,13 @@ class LibraryFacts:
         """Tell whether arrays that can be converted are small enough for that library."""
         return False
 
+    def can_keep(self, array: Array) -> bool:
+        """Tell whether a loss may keep results of its forward pass for its backward pass.
+
+        This is so if operations on a whole array are the fastest and copy nothing.
+        """
+        return False
+
     # -- for `backends()` --------------------------------------------------------------------------
 
     @property

@@ -313,13 +313,6 @@ class ArrayLibrary(LibraryFacts):
         """
         return None
 
-    def can_keep(self, array: Array) -> bool:
-        """Tell whether a loss may keep results of its forward pass for its backward pass.
-
-        This is so if operations on a whole array are the fastest and copy nothing.
-        """
-        return False
-
     def run_whole(
         self,
         function: BlockFunction,
