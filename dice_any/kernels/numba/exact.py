@@ -86,42 +86,30 @@ def add_exact(
     """
     high_i = low_i = high_x = low_x = high_y = low_y = NOTHING
     x_bits, y_bits, beyond = x.view(bits), y.view(bits), bits(0)
-    if labels:
-        hits = 0.0
-        for i in range(x.size):
-            v, hit = np.float64(x[i]), np.float64(marks[i] == c)
-            if activation == SOFTMAX:
-                v *= share[i]
-            else:
-                beyond |= beyond_1(x_bits[i], one)
-            if keep:
-                memberships[i] = v
-            high, low = limbs(size(v, form))
-            high_x, low_x = add(high_x, high), add(low_x, low)
-            high, low = limbs(v * hit)  # the same in every form
-            high_i, low_i = add(high_i, high), add(low_i, low)
-            hits = add(hits, hit)
-        if exceed(beyond, one):
-            return False
-        sums[Y, 0] += np.int64(hits)
-    else:
-        for i in range(x.size):
-            v, t = np.float64(x[i]), np.float64(y[i])
+    hits = 0.0
+    for i in range(x.size):
+        v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
+        if activation == SOFTMAX:
+            v *= share[i]
+        else:
+            beyond |= beyond_1(x_bits[i], one)
+        if keep:
+            memberships[i] = v
+        high, low = limbs(size(v, form))
+        high_x, low_x = add(high_x, high), add(low_x, low)
+        high, low = limbs(v * t if labels else both(v, t, form))  # with 0 or 1 the same
+        high_i, low_i = add(high_i, high), add(low_i, low)
+        if labels:
+            hits = add(hits, t)
+        else:
             beyond |= beyond_1(y_bits[i], one)
-            if activation == SOFTMAX:
-                v *= share[i]
-            else:
-                beyond |= beyond_1(x_bits[i], one)
-            if keep:
-                memberships[i] = v
-            high, low = limbs(size(v, form))
-            high_x, low_x = add(high_x, high), add(low_x, low)
-            high, low = limbs(both(v, t, form))
-            high_i, low_i = add(high_i, high), add(low_i, low)
             high, low = limbs(size(t, form))
             high_y, low_y = add(high_y, high), add(low_y, low)
-        if exceed(beyond, one):
-            return False
+    if exceed(beyond, one):
+        return False
+    if labels:
+        sums[Y, 0] += np.int64(hits)
+    else:
         put(sums, Y, high_y, low_y)
     put(sums, I, high_i, low_i)
     put(sums, X, high_x, low_x)

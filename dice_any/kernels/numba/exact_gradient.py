@@ -25,6 +25,7 @@ from .memory import (
     CLASS_STEP,
     CODE,
     FLOAT64,
+    INLINE,
     OUT_ARRAY,
     STAMP,
     W_ARRAY,
@@ -38,6 +39,16 @@ from .memory import (
 )
 
 
+@njit(**INLINE)
+def slope(v: Any, t: Any, hit: Any, slope_i: Any, slope_x: Any, labels: Any, form: Any) -> Any:
+    """Return the slope in a membership, from those in I and X."""
+    if labels and form != MINIMUM:  # one of two values for all elements: cheaper to choose
+        g = slope_i * 1.0 if hit else slope_i * 0.0
+    else:
+        g = slope_i * both_slope(v, t, form)
+    return g + slope_x * size_slope(v, form)
+
+
 def build_exact_gradient(case: Case, over: bool) -> Any:
     """Return the compiled loop that computes the prediction's gradient from the slopes of I and
     X.
@@ -49,8 +60,6 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
     real, native = computed_in(case.real)
     activation, labels, form, weighted = case[1:5]
 
-    # where the slope of the intersection has two values
-    hard = labels and form != MINIMUM
     # the memberships of logits are in float64 until they are kept
     kept_real = real if over or activation == NONE else np.float64
 
@@ -113,15 +122,10 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
                             row(p_row + c * p_step, n, kept_real), pulls[c, :n],
                         )  # fmt: skip
                         slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
-                        within, beyond = slope_i * 1.0, slope_i * 0.0
                         for i in range(n):
-                            v = np.float64(p[i])
-                            if hard:
-                                g = within if marks[i] == c else beyond
-                            else:
-                                t = np.float64(marks[i] == c) if labels else member(y[i])
-                                g = slope_i * both_slope(v, t, form)
-                            g += slope_x * size_slope(v, form)
+                            v, hit = np.float64(p[i]), marks[i] == c
+                            t = np.float64(hit) if labels else member(y[i])
+                            g = slope(v, t, hit, slope_i, slope_x, labels, form)
                             pull[i] = (g * w[i] if weighted else g) * v
                     halving_sum(pulls, classes, n)
                 for c in range(classes):
@@ -142,16 +146,14 @@ def build_exact_gradient(case: Case, over: bool) -> Any:
                     if over:
                         out = p
                     slope_i, slope_x = slopes[cell, c, 0], slopes[cell, c, 1]
-                    within, beyond = slope_i * 1.0, slope_i * 0.0
                     mean, whole = pulls[0, :n], wholes[0, :n]
                     for i in range(n):
-                        v = member(z[i]) if activation == NONE else np.float64(p[i])
-                        if hard:
-                            g = within if marks[i] == c else beyond
-                        else:
-                            t = np.float64(marks[i] == c) if labels else member(y[i])
-                            g = slope_i * both_slope(v, t, form)
-                        g += slope_x * size_slope(v, form)
+                        v, hit = (
+                            member(z[i]) if activation == NONE else np.float64(p[i]),
+                            marks[i] == c,
+                        )
+                        t = np.float64(hit) if labels else member(y[i])
+                        g = slope(v, t, hit, slope_i, slope_x, labels, form)
                         if weighted:
                             g *= w[i]
                         if activation == SOFTMAX:
