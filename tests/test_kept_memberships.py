@@ -1,4 +1,4 @@
-"""Exact steps of reference and kernels, on NumPy and PyTorch: the gradient from memberships that the
+"""Exact steps of reference and kernels, on NumPy and PyTorch: a gradient from memberships that the
 forward pass kept has the bits of the gradient that computes them again.
 """
 
