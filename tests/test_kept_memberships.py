@@ -17,9 +17,10 @@ from dice_any.kernels.limbs import carry
 from dice_any.reading import read_ignoring, read_regions
 from dice_any.testing import recipe
 
-CLASSES, SHAPE = 3, (2, 45, 40)
+#: an odd number of elements, so that blocks end in half a vector of float64
+CLASSES, SHAPE = 3, (3, 45, 41)
 Y = recipe.labels(3, SHAPE, CLASSES)
-SOFT = recipe.memberships(4, (2, CLASSES, 45, 40))
+SOFT = recipe.memberships(4, (SHAPE[0], CLASSES, *SHAPE[1:]))
 BY_ELEMENT, BY_CLASS = recipe.memberships(5, SHAPE), recipe.memberships(6, SOFT.shape)
 BY_ELEMENT[:, ::5], BY_CLASS[:, 1, ::4], BY_CLASS[:, :, 7] = 0, 0, 0
 #: the kernels that keep, and the library of the arrays

@@ -85,7 +85,8 @@ def add_exact(
     computing. After a softmax only those of the target are compared.
     """
     high_i = low_i = high_x = low_x = high_y = low_y = NOTHING
-    x_bits, y_bits, beyond = x.view(bits), y.view(bits), bits(0)
+    x_bits, beyond = x.view(bits), bits(0)
+    y_bits = x_bits if labels else y.view(bits)  # beside labels `y` is no row of this type
     hits = 0.0
     for i in range(x.size):
         v, t = np.float64(x[i]), np.float64(marks[i] == c) if labels else np.float64(y[i])
